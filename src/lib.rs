@@ -1,0 +1,10 @@
+//! keyfob
+
+pub mod error;
+pub mod model;
+pub mod record;
+pub mod report;
+pub mod secret;
+pub mod target;
+pub mod time;
+pub mod world;

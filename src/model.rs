@@ -1,0 +1,150 @@
+//! The road's vehicles: what a tool asks ([`Request`]) and what it gets ([`Answer`]).
+//!
+//! They know no protocol and no store. A protocol turns bytes into the one and the other into bytes.
+
+use crate::secret::Secret;
+use crate::target::Target;
+use crate::time::Timestamp;
+
+/// What a tool wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Find a credential.
+    Get,
+    /// Keep the credential of the request.
+    Store,
+    /// Forget the credential, if it is the one of the request.
+    Erase,
+    /// Name the targets for which [`Action::Get`] finds something.
+    List,
+}
+
+/// Which optional forms of an answer the tool reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Understands {
+    /// A ready `Authorization` scheme and value instead of user name and password.
+    pub authtype: bool,
+    /// Marks that come back with a later store or erase.
+    pub state: bool,
+}
+
+/// One question of a tool.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is to be done.
+    pub action: Action,
+    /// The protocol that carried it, by its name in the table; `keyfob` for an own command.
+    pub tool: &'static str,
+    /// What the tool wants to reach. Absent only with a profile, or for [`Action::List`].
+    pub target: Option<Target>,
+    /// The profile that was named instead of letting the target choose.
+    pub profile: Option<String>,
+    /// The only user name that will do. Absent: any.
+    pub username: Option<String>,
+    /// The secret to keep, or the one that was rejected.
+    pub secret: Option<Secret>,
+    /// The refresh token to keep beside it.
+    pub refresh: Option<Secret>,
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
+    pub authtype: Option<String>,
+    /// The credential must not be kept.
+    pub ephemeral: bool,
+    /// When the credential to keep ends.
+    pub expires_at: Option<Timestamp>,
+    /// The life that the tool needs, in seconds. Absent: the tool's usual margin.
+    pub valid_for_secs: Option<u32>,
+    /// Scopes that the credential must have.
+    pub scopes: Vec<String>,
+    /// Whether a person may be asked.
+    pub interactive: bool,
+    /// What the tool can read.
+    pub understands: Understands,
+    /// The mark of an earlier answer, if the tool brought it back.
+    pub mark: Option<String>,
+}
+
+impl Request {
+    /// A request with nothing but its action and the name of its protocol.
+    pub fn new(action: Action, tool: &'static str) -> Self {
+        Request {
+            action,
+            tool,
+            target: None,
+            profile: None,
+            username: None,
+            secret: None,
+            refresh: None,
+            authtype: None,
+            ephemeral: false,
+            expires_at: None,
+            valid_for_secs: None,
+            scopes: Vec::new(),
+            interactive: false,
+            understands: Understands::default(),
+            mark: None,
+        }
+    }
+}
+
+/// The reply to a [`Request`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Here it is.
+    Found(Box<Credential>),
+    /// Stored or erased, or there was nothing to do.
+    Done,
+    /// It would be mine, but there is nothing.
+    Absent,
+    /// Not mine, or not an action that I do for this target.
+    Declined,
+    /// Targets with the user name at each, for [`Action::List`].
+    Listed(Vec<(Target, String)>),
+}
+
+/// What a tool sends to a server, and what it may know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Credential {
+    /// The user name, where the server wants one.
+    pub username: Option<String>,
+    /// The password, token, or ready header value.
+    pub secret: Secret,
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
+    pub authtype: Option<String>,
+    /// The refresh token, only where a tool gave it to keep.
+    pub refresh: Option<Secret>,
+    /// When the secret ends. Absent: unknown or never.
+    pub expires_at: Option<Timestamp>,
+    /// Whom it speaks for.
+    pub subject: Option<String>,
+    /// Where it was found.
+    pub source: Source,
+    /// What a later store or erase of this very value will carry.
+    pub mark: Option<String>,
+}
+
+/// Where a credential was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In the environment variable of this name.
+    Environment(String),
+    /// In a store, under this profile; without a profile it was kept for its origin.
+    Store {
+        /// The store's name in the table.
+        store: &'static str,
+        /// The profile as a person types it.
+        profile: Option<String>,
+    },
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Environment(name) => write!(f, "env:{name}"),
+            Source::Store {
+                store,
+                profile: Some(profile),
+            } => write!(f, "{store}:{profile}"),
+            Source::Store { store, profile: None } => f.write_str(store),
+        }
+    }
+}

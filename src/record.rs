@@ -1,0 +1,388 @@
+//! What a store keeps, and under which key.
+//!
+//! A record is one account of one provider and mode (a *session*), or one credential that a tool gave us for an origin.
+//! Everything that must change together is in one record, so that one rename changes it.
+//! It knows nothing of files: `store/slot.rs` wraps its bytes, `store/disk.rs` writes them.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::target::Target;
+use crate::time::Timestamp;
+
+/// The set of records that one question may choose from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Credentials that tools gave us for an origin, by [`Target::origin`].
+    Origin(String),
+    /// The accounts of a provider in a mode; the mode is empty where the provider has none.
+    Session {
+        /// The provider's name.
+        provider: String,
+        /// The mode's name, or nothing.
+        mode: String,
+    },
+}
+
+/// The name of one record, the same in all stores.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What it belongs to.
+    pub group: Group,
+    /// The account of a session, or the user name at an origin; may be empty.
+    pub account: String,
+    /// The path below an origin; none for a session.
+    pub path: Option<String>,
+}
+
+/// Everything but what is safe in one word of a key's text.
+const WORD: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b':');
+
+impl Group {
+    /// The group of the origin of a target.
+    pub fn origin(target: &Target) -> Group {
+        Group::Origin(target.origin())
+    }
+
+    /// SHA-256 of the text, in hex: the group's name in a store, which shows neither hosts nor users.
+    pub fn digest(&self) -> String {
+        digest(&self.to_string())
+    }
+}
+
+impl Key {
+    /// SHA-256 of the text, in hex: the record's name in a store.
+    pub fn digest(&self) -> String {
+        digest(&self.to_string())
+    }
+
+    /// The target of a key of an origin; none for a session.
+    pub fn target(&self) -> Option<Target> {
+        let Group::Origin(origin) = &self.group else {
+            return None;
+        };
+        let (scheme, host) = origin.split_once("://")?;
+        Target::from_parts(scheme, host, self.path.as_deref()).ok()
+    }
+}
+
+fn digest(text: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16])
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Group::Origin(origin) => write!(f, "origin {origin}"),
+            Group::Session { provider, mode } => write!(f, "session {provider}/{mode}"),
+        }
+    }
+}
+
+/// `origin https://host user [path]` or `session provider/mode account`, percent-encoded so that it has no other spaces.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Key { group, account, path } = self;
+        write!(f, "{group} {}", utf8_percent_encode(account, WORD))?;
+        match path {
+            Some(path) => write!(f, " {}", utf8_percent_encode(path, WORD)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::str::FromStr for Key {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Key, ()> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().ok_or(());
+        let decode = |word: &str| percent_decode_str(word).decode_utf8().map(String::from).map_err(|_| ());
+        let group = match (word()?, word()?) {
+            ("origin", origin) => Group::Origin(origin.into()),
+            ("session", session) => {
+                let (provider, mode) = session.split_once('/').ok_or(())?;
+                Group::Session {
+                    provider: provider.into(),
+                    mode: mode.into(),
+                }
+            }
+            _ => return Err(()),
+        };
+        let account = decode(word()?)?;
+        let path = words.next().map(decode).transpose()?;
+        Ok(Key { group, account, path })
+    }
+}
+
+/// What a store keeps under a [`Key`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its own key, proof against a file that was moved or two names that collide.
+    pub key: Key,
+    /// Random at login; another login of the same account is another family.
+    pub family: String,
+    /// One more with each change. A writer that finds another one than it read has lost.
+    pub generation: u64,
+    /// The tool whose request made it; `keyfob` for an own command.
+    pub tool: String,
+    /// The password, access token or ready header value. Absent when the record is dead.
+    pub secret: Option<Secret>,
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password or token.
+    pub authtype: Option<String>,
+    /// The refresh token.
+    pub refresh: Option<Secret>,
+    /// When `secret` was obtained.
+    pub obtained_at: Option<Timestamp>,
+    /// When `secret` ends. Absent: unknown or never.
+    pub expires_at: Option<Timestamp>,
+    /// Granted scopes, sorted.
+    pub scopes: Vec<String>,
+    /// Whom it speaks for, as the issuer calls them.
+    pub subject: Option<String>,
+    /// A refresh that was begun and whose end is not known.
+    pub intent: Option<Intent>,
+    /// No refresh is tried before this moment.
+    pub cooldown_until: Option<Timestamp>,
+    /// The session ended, and why.
+    pub dead: Option<Dead>,
+    /// Fields of a newer keyfob, kept when the record is rewritten.
+    pub extra: Map<String, Value>,
+}
+
+/// Written before a refresh token is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// [`Secret::mark`] of the refresh token that is sent.
+    pub refresh_mark: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dead {
+    /// The issuer's error code, or `logout`.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// [`Secret::mark`] of the refresh token that was refused.
+    pub refresh_mark: Option<String>,
+}
+
+/// The longest secret that is kept; docker's own helpers stop at 64 KiB as well.
+pub const MAX_SECRET: usize = 64 * 1024;
+
+/// The longest record, as bytes in a store.
+pub const MAX_RECORD: usize = 1024 * 1024;
+
+impl Record {
+    /// A record with a key, a family and nothing else.
+    pub fn new(key: Key, family: String, tool: &str) -> Record {
+        Record {
+            key,
+            family,
+            generation: 1,
+            tool: tool.into(),
+            secret: None,
+            authtype: None,
+            refresh: None,
+            obtained_at: None,
+            expires_at: None,
+            scopes: Vec::new(),
+            subject: None,
+            intent: None,
+            cooldown_until: None,
+            dead: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Encodes all but family and generation, which the slot's header carries, as one line of JSON.
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let Record {
+            key,
+            family: _,
+            generation: _,
+            tool,
+            secret,
+            authtype,
+            refresh,
+            obtained_at,
+            expires_at,
+            scopes,
+            subject,
+            intent,
+            cooldown_until,
+            dead,
+            extra,
+        } = self;
+        let wire = Out {
+            key: key.to_string(),
+            tool,
+            secret: secret.as_ref().map(Secret::expose),
+            authtype: authtype.as_deref(),
+            refresh: refresh.as_ref().map(Secret::expose),
+            obtained_at: *obtained_at,
+            expires_at: *expires_at,
+            scopes,
+            subject: subject.as_deref(),
+            intent: intent.as_ref(),
+            cooldown_until: *cooldown_until,
+            dead: dead.as_ref(),
+            extra,
+        };
+        Zeroizing::new(serde_json::to_vec(&wire).expect("a record has only texts, numbers and lists"))
+    }
+
+    /// Decodes what [`Record::encode`] made; unknown fields go to `extra`.
+    ///
+    /// # Errors
+    /// The kind of mistake and its line and column, never a value.
+    pub fn decode(bytes: &[u8], family: String, generation: u64) -> Result<Record, String> {
+        let wire: In = serde_json::from_slice(bytes).map_err(|error| place(&error))?;
+        let key = wire.key.parse().map_err(|()| "its key is malformed".to_string())?;
+        Ok(Record {
+            key,
+            family,
+            generation,
+            tool: wire.tool,
+            secret: wire.secret,
+            authtype: wire.authtype,
+            refresh: wire.refresh,
+            obtained_at: wire.obtained_at,
+            expires_at: wire.expires_at,
+            scopes: wire.scopes,
+            subject: wire.subject,
+            intent: wire.intent,
+            cooldown_until: wire.cooldown_until,
+            dead: wire.dead,
+            extra: wire.extra,
+        })
+    }
+}
+
+/// Where JSON is wrong and how, without the text that serde_json would quote.
+pub fn place(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let kind = match error.classify() {
+        Category::Data => "a field of another type than expected",
+        Category::Eof => "it ends too early",
+        Category::Io => "it cannot be read",
+        Category::Syntax => "it is not JSON",
+    };
+    format!("{kind}, line {} column {}", error.line(), error.column())
+}
+
+#[derive(Serialize)]
+struct Out<'a> {
+    key: String,
+    tool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authtype: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obtained_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    scopes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intent: Option<&'a Intent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cooldown_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead: Option<&'a Dead>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct In {
+    key: String,
+    tool: String,
+    secret: Option<Secret>,
+    authtype: Option<String>,
+    refresh: Option<Secret>,
+    obtained_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    subject: Option<String>,
+    intent: Option<Intent>,
+    cooldown_until: Option<Timestamp>,
+    dead: Option<Dead>,
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key {
+            group: Group::Origin("https://a.example:8443".into()),
+            account: "ann b@c".into(),
+            path: Some("x/y z".into()),
+        }
+    }
+
+    #[test]
+    fn a_key_reads_back_from_its_text() {
+        for account in ["", "ann", "a b", "a%20b", "ä\u{2028}", "a/b c:d@e"] {
+            for path in [None, Some(String::new()), Some("a b/c".to_string())] {
+                let key = Key {
+                    account: account.into(),
+                    path,
+                    ..key()
+                };
+                assert_eq!(key.to_string().parse(), Ok(key));
+            }
+        }
+        let session = Group::Session {
+            provider: "acme".into(),
+            mode: String::new(),
+        };
+        let key = Key {
+            group: session,
+            account: "ann@acme.example".into(),
+            path: None,
+        };
+        assert_eq!(key.to_string(), "session acme/ ann@acme.example");
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_rewrite() {
+        let mut record = Record::new(key(), "f".into(), "git");
+        record.secret = Some(Secret::new("s".into()));
+        record.extra.insert("colour".into(), Value::from("blue"));
+        let read = Record::decode(&record.encode(), "f".into(), 1).unwrap();
+        assert_eq!(read, record);
+    }
+
+    #[test]
+    fn a_damaged_record_is_described_without_its_content() {
+        let bytes = br#"{"key":"origin https://a u","tool":"git","secret":"s3cr3t","expires_at":"s3cr3t"}"#;
+        let error = Record::decode(bytes, String::new(), 1).unwrap_err();
+        assert!(error.starts_with("a field of another type than expected, line 1"), "{error}");
+    }
+}

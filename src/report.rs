@@ -1,0 +1,133 @@
+//! From an [`Error`] to what a person reads and a caller tests: the one exit table, and text made fit for a terminal.
+//!
+//! Protocols have their own wire forms for a failure; they take the text from here and leave the number.
+
+use crate::error::{Class, Error};
+
+/// The exit code of keyfob's own commands for each class, with its meaning; code 0 is "done".
+pub const EXITS: [(Class, u8, &str); 6] = [
+    (Class::Failure, 1, "failure that is none of the below"),
+    (Class::Login, 2, "no valid session or credential: a person must log in"),
+    (
+        Class::Temporary,
+        3,
+        "temporary: network, rate limit, lock or server time-out; try again",
+    ),
+    (Class::Store, 4, "the store is locked, denied, unavailable or damaged"),
+    (
+        Class::Refused,
+        5,
+        "refused: two accounts fit, the policy forbids it, or the target may not have this credential",
+    ),
+    (
+        Class::Usage,
+        64,
+        "usage: command line, configuration or malformed request",
+    ),
+];
+
+/// The longest text of somebody else that is shown.
+const MAX_SHOWN: usize = 200;
+
+/// The exit code of a class.
+pub fn exit_code(class: Class) -> u8 {
+    EXITS
+        .iter()
+        .find(|(row, ..)| *row == class)
+        .map_or(1, |(_, code, _)| *code)
+}
+
+/// The lines for stderr: `keyfob: error: …`, and `keyfob: hint: …` when there is a next step.
+pub fn lines(error: &Error) -> String {
+    let mut text = format!("keyfob: error: {}\n", message(error));
+    if let Some(hint) = &error.hint {
+        text += &format!("keyfob: hint: {}\n", sanitise(hint));
+    }
+    text
+}
+
+/// The chain of causes as one line.
+pub fn message(error: &Error) -> String {
+    sanitise(&error.to_string())
+}
+
+/// Makes text from outside fit for a terminal: one line, printable, at most 200 characters.
+///
+/// Escape sequences are dropped whole, other control characters become spaces; characters that reorder or hide text
+/// (Unicode's bidirectional and zero-width ones) are dropped.
+pub fn sanitise(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut rest),
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}' => (),
+            '\u{2028}' | '\u{2029}' => shown.push(' '),
+            c if c.is_control() => shown.push(' '),
+            c => shown.push(c),
+        }
+    }
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+fn skip_escape(rest: &mut Rest) {
+    match rest.next() {
+        Some('[') => skip_control_sequence(rest),
+        Some(']' | 'P' | 'X' | '^' | '_') => skip_string(rest),
+        Some(' '..='/') => {
+            while rest.next_if(|c| (' '..='/').contains(c)).is_some() {}
+            rest.next();
+        }
+        _ => (),
+    }
+}
+
+fn skip_control_sequence(rest: &mut Rest) {
+    while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
+    rest.next_if(|c| ('@'..='~').contains(c));
+}
+
+/// Up to the bell or the string terminator; an unfinished one takes everything.
+fn skip_string(rest: &mut Rest) {
+    while let Some(c) = rest.next() {
+        if c == '\u{7}' || c == '\u{9c}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sanitise;
+
+    #[test]
+    fn escape_sequences_are_dropped_whole() {
+        for (raw, shown) in [
+            ("a\u{1b}[31mb", "ab"),
+            ("a\u{1b}]8;;https://evil\u{7}link\u{1b}]8;;\u{1b}\\b", "alinkb"),
+            ("a\u{1b}]52;c;ZXZpbA==\u{9c}b", "ab"),
+            ("a\u{9b}2Jb", "ab"),
+            ("a\u{1b}(0b", "ab"),
+            ("a\u{1b}", "a"),
+            ("a\u{1b}Pqueue", "a"),
+        ] {
+            assert_eq!(sanitise(raw), shown, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_one_short_line() {
+        assert_eq!(sanitise("a\r\nb\tc\0d\u{2028}e  f"), "a b c d e f");
+        assert_eq!(sanitise("\u{202e}gnp.exe\u{200b}"), "gnp.exe");
+        assert_eq!(sanitise(&"x".repeat(300)).chars().count(), 201);
+    }
+}

@@ -1,0 +1,110 @@
+//! Where records live.
+//!
+//! Every record has one *slot*, a file that is replaced whole (`disk.rs`). A [`Store`] decides what lies in the slot: the
+//! record itself, its ciphertext, or a pointer to another place. The slot's header names its store, so that a record is
+//! always read from the store that wrote it, and a keychain that is away for an hour never turns a sealed record into
+//! plain text.
+//!
+//! A new store is one file that implements the trait, and one line in [`TABLE`].
+
+mod disk;
+mod file;
+#[cfg(feature = "keychain")]
+mod keychain;
+mod memory;
+mod sealed;
+mod slot;
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Class, Error};
+
+pub use disk::Lock;
+pub use slot::{Header, Stores};
+
+/// Why a store did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// Access was refused by a person or by permissions.
+    Denied(String),
+    /// The content is not what was written: torn, altered, or of a wrong owner or mode.
+    Damaged(String),
+    /// A person must unlock it first.
+    Locked(String),
+    /// A newer keyfob wrote it; it is left alone.
+    Newer(String),
+    /// There is none here, or it does not answer.
+    Unavailable(String),
+    /// The system refused: disk full, read-only, too large.
+    Failed(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (StoreError::Denied(text)
+        | StoreError::Damaged(text)
+        | StoreError::Locked(text)
+        | StoreError::Newer(text)
+        | StoreError::Unavailable(text)
+        | StoreError::Failed(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        let hint = match &error {
+            StoreError::Locked(_) => Some("unlock the keychain, then try again"),
+            StoreError::Newer(_) => Some("update keyfob"),
+            _ => None,
+        };
+        let failure = Error::new(Class::Store, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// What lies in the slot of a record.
+pub trait Store {
+    /// The name in the table, in the slot's header and for a person.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can be used for a new record now.
+    ///
+    /// `person` says that somebody is there who may be asked to unlock it.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self, person: bool) -> Result<(), StoreError>;
+
+    /// Turns an encoded record into the body of its slot.
+    ///
+    /// `header` is what will stand before it; `name` is the slot's name, which the body may be bound to.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the slot is then left as it is.
+    fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Vec<u8>, StoreError>;
+
+    /// Turns the body of a slot back into an encoded record.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
+
+    /// Removes what the record has outside its slot. Called after the slot is gone.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]. Defaults to doing nothing.
+    fn discard(&self, _name: &str, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// In words for a person, what protects a record here.
+    fn protection(&self) -> &'static str;
+}

@@ -1,0 +1,181 @@
+//! The only door to what lies outside: clock, waiting, randomness, environment, directories, terminal, stdio, browser.
+//!
+//! `main` builds one [`World`] and hands it down; pure code gets narrow parts of it (a [`Timestamp`], a value).
+//! A test builds its own with a map for the environment and closures for clock and waiting.
+
+mod dirs;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::time::{Duration, SystemTime};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+pub use dirs::Dirs;
+
+/// What a tool may write to us on stdin; the largest known request is well under 200 KiB.
+pub const MAX_INPUT: usize = 1024 * 1024;
+
+/// Everything that a run takes from outside itself.
+pub struct World {
+    /// The program's name and arguments.
+    pub args: Vec<OsString>,
+    vars: Vars,
+    clock: Box<dyn Fn() -> Timestamp>,
+    wait: Box<dyn Fn(Duration)>,
+}
+
+enum Vars {
+    Process,
+    Fixed(BTreeMap<String, OsString>),
+}
+
+impl World {
+    /// The world of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn process() -> World {
+        let clock = || {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            Timestamp::from_unix(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
+        };
+        World {
+            args: std::env::args_os().collect(),
+            vars: Vars::Process,
+            clock: Box::new(clock),
+            wait: Box::new(std::thread::sleep),
+        }
+    }
+
+    /// A world with exactly these variables, the clock at `now`, and waiting that returns at once.
+    pub fn fixed(vars: impl IntoIterator<Item = (String, OsString)>, now: Timestamp) -> World {
+        World {
+            args: Vec::new(),
+            vars: Vars::Fixed(vars.into_iter().collect()),
+            clock: Box::new(move || now),
+            wait: Box::new(|_| ()),
+        }
+    }
+
+    /// The same world with another clock and another way of waiting.
+    #[must_use]
+    pub fn with_time(mut self, clock: impl Fn() -> Timestamp + 'static, wait: impl Fn(Duration) + 'static) -> World {
+        self.clock = Box::new(clock);
+        self.wait = Box::new(wait);
+        self
+    }
+
+    /// The variable as it is; none when it is not set or empty.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn var_os(&self, name: &str) -> Option<OsString> {
+        let value = match &self.vars {
+            Vars::Process => std::env::var_os(name),
+            Vars::Fixed(map) => map.get(name).cloned(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The variable as text; none when it is not set or empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is not UTF-8; the value is not shown.
+    pub fn var(&self, name: &str) -> Result<Option<String>> {
+        let text = self.var_os(name).map(OsString::into_string).transpose();
+        text.map_err(|_| Error::usage(format!("the variable `{name}` is not UTF-8")))
+    }
+
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Waits.
+    pub fn sleep(&self, duration: Duration) {
+        (self.wait)(duration);
+    }
+
+    /// `N` bytes from the operating system's generator.
+    ///
+    /// # Panics
+    /// When the operating system has no randomness; nothing safe can be done then.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    }
+
+    /// A random number from 0 up to, but not including, `limit`.
+    pub fn random_below(&self, limit: u64) -> u64 {
+        u64::from_le_bytes(self.random()) % limit.max(1)
+    }
+
+    /// The directories of this user.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Store`] when there is no home.
+    pub fn dirs(&self) -> Result<Dirs> {
+        Dirs::of(self)
+    }
+
+    /// All of stdin.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is longer than [`MAX_INPUT`] or cannot be read.
+    pub fn read_stdin(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let limit = MAX_INPUT as u64 + 1;
+        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+        read.map_err(|error| Error::usage(format!("reading standard input: {}", error.kind())))?;
+        if bytes.len() > MAX_INPUT {
+            return Err(Error::usage("the request on standard input is longer than 1 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a whole answer to stdout, once.
+    ///
+    /// # Errors
+    /// What the system said; the caller decides whether a closed pipe matters.
+    pub fn write_stdout(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// Writes lines for a person to stderr. A closed stderr is nobody's business.
+    pub fn write_stderr(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Whether a person is at a terminal that can be asked, and does not forbid it.
+    pub fn person(&self) -> bool {
+        let forbidden = self.var_os("CI").is_some() || self.var_os("KEYFOB_NO_INPUT").is_some();
+        !forbidden && matches!(self.vars, Vars::Process) && terminal::is_there()
+    }
+
+    /// Whether stdin is a terminal, so that reading it would wait for a person.
+    pub fn stdin_is_terminal(&self) -> bool {
+        matches!(self.vars, Vars::Process) && io::stdin().is_terminal()
+    }
+
+    /// Asks for a secret on the terminal, without echo.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
+    pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
+        terminal::ask_secret(prompt)
+    }
+
+    /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.
+    ///
+    /// # Errors
+    /// When no browser could be started; the caller has printed the URL before.
+    pub fn open_browser(&self, url: &str) -> Result<()> {
+        terminal::open_browser(self, url)
+    }
+}
