@@ -7,6 +7,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest URL that is read at all; browsers and servers stop well before.
 pub const MAX_URL: usize = 4096;
@@ -168,6 +169,19 @@ impl fmt::Display for Target {
             Some(path) => write!(f, "/{path}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As its URL.
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+        Target::from_url(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
