@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod model;
+pub mod protocol;
 pub mod record;
 pub mod report;
 pub mod secret;
