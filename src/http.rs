@@ -65,7 +65,10 @@ impl<'w> Http<'w> {
     /// # Errors
     /// [`crate::error::Class::Usage`] when that file cannot be read as PEM certificates.
     pub fn new(world: &'w World) -> Result<Http<'w>> {
-        let roots = world.var_os("KEYFOB_CA_FILE").map(|path| extra_roots(path.as_ref())).transpose()?;
+        let roots = world
+            .var_os("KEYFOB_CA_FILE")
+            .map(|path| extra_roots(path.as_ref()))
+            .transpose()?;
         Ok(Http { world, roots })
     }
 
@@ -90,7 +93,14 @@ impl<'w> Http<'w> {
     pub fn get(&self, url: &str, bearer: &Secret) -> Result<Reply, Failure> {
         let agent = self.agent(url)?;
         let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
-        read(url, agent.get(url).header("accept", "application/json").header("authorization", value.as_str()).call())
+        read(
+            url,
+            agent
+                .get(url)
+                .header("accept", "application/json")
+                .header("authorization", value.as_str())
+                .call(),
+        )
     }
 
     fn agent(&self, url: &str) -> Result<Agent, Failure> {
@@ -98,7 +108,9 @@ impl<'w> Http<'w> {
         let target = target.map_err(|error| Failure::NotSent(format!("the endpoint is not a URL to call: {error}")))?;
         let plain = target.scheme() == "http" && target.is_loopback();
         if target.scheme() != "https" && !plain {
-            return Err(Failure::NotSent("the endpoint is neither https nor on the loopback interface".into()));
+            return Err(Failure::NotSent(
+                "the endpoint is neither https nor on the loopback interface".into(),
+            ));
         }
         let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         if let Some(roots) = &self.roots {
@@ -123,33 +135,54 @@ impl<'w> Http<'w> {
     /// The proxy for a target by curl's rules: never for loopback, `HTTPS_PROXY` before `ALL_PROXY`, lower case first.
     fn proxy(&self, target: &Target) -> Result<Option<Proxy>, Failure> {
         let var = |name: &str| {
-            let found = self.world.var_os(&name.to_ascii_lowercase()).or_else(|| self.world.var_os(name));
+            let found = self
+                .world
+                .var_os(&name.to_ascii_lowercase())
+                .or_else(|| self.world.var_os(name));
             found.and_then(|value| value.into_string().ok())
         };
         if target.is_loopback() || target.host() == "localhost" {
             return Ok(None);
         }
-        let Some(url) = var("HTTPS_PROXY").or_else(|| var("ALL_PROXY")) else { return Ok(None) };
+        let Some(url) = var("HTTPS_PROXY").or_else(|| var("ALL_PROXY")) else {
+            return Ok(None);
+        };
         if var("NO_PROXY").is_some_and(|list| is_excepted(&list, target.host())) {
             return Ok(None);
         }
-        let url = if url.contains("://") { url } else { format!("http://{url}") };
-        let proxy = Proxy::new(&url).map_err(|_| Failure::NotSent("the proxy in the environment is not a URL".into()))?;
+        let url = if url.contains("://") {
+            url
+        } else {
+            format!("http://{url}")
+        };
+        let proxy =
+            Proxy::new(&url).map_err(|_| Failure::NotSent("the proxy in the environment is not a URL".into()))?;
         Ok(Some(proxy))
     }
 }
 
 /// Whether a `NO_PROXY` list names a host: itself or a domain above it, with or without a dot in front, or `*`.
 fn is_excepted(list: &str, host: &str) -> bool {
-    list.split([',', ' ']).map(|name| name.trim().trim_start_matches("*.").trim_start_matches('.')).any(|name| {
-        let name = name.to_ascii_lowercase();
-        name == "*" || (!name.is_empty() && host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
-    })
+    list.split([',', ' '])
+        .map(|name| name.trim().trim_start_matches("*.").trim_start_matches('.'))
+        .any(|name| {
+            let name = name.to_ascii_lowercase();
+            name == "*"
+                || (!name.is_empty()
+                    && host
+                        .strip_suffix(&name)
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        })
 }
 
 /// The platform's roots and those of a PEM file.
 fn extra_roots(path: &std::path::Path) -> Result<RootCerts> {
-    let wrong = |why: &str| Error::usage(format!("reading the certificates in {} (KEYFOB_CA_FILE): {why}", path.display()));
+    let wrong = |why: &str| {
+        Error::usage(format!(
+            "reading the certificates in {} (KEYFOB_CA_FILE): {why}",
+            path.display()
+        ))
+    };
     let pem = std::fs::read(path).map_err(|error| wrong(&error.kind().to_string()))?;
     let mut roots = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
@@ -161,7 +194,12 @@ fn extra_roots(path: &std::path::Path) -> Result<RootCerts> {
         return Err(wrong("there is no PEM certificate in it"));
     }
     let platform = rustls_native_certs::load_native_certs();
-    roots.extend(platform.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()));
+    roots.extend(
+        platform
+            .certs
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned()),
+    );
     Ok(RootCerts::from(roots))
 }
 
@@ -178,7 +216,12 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         Failure::NotSent(text) | Failure::CutOff(text) => Failure::CutOff(text),
     })?);
     let retry_after_secs = retry_after.trim().parse().ok().filter(|seconds| *seconds >= 0);
-    Ok(Reply { status, content_type, retry_after_secs, body })
+    Ok(Reply {
+        status,
+        content_type,
+        retry_after_secs,
+        body,
+    })
 }
 
 /// Sorts ureq's errors; where it is not sure that nothing was sent, it says so.
@@ -196,7 +239,12 @@ fn failure(url: &str, error: &ureq::Error) -> Failure {
         E::HostNotFound => not_sent("there is no such host"),
         E::ConnectionFailed => not_sent("no connection could be made"),
         E::Io(io) if io.kind() == InvalidData => not_sent("its certificate is not trusted, or its TLS is broken"),
-        E::Io(io) if matches!(io.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe) => {
+        E::Io(io)
+            if matches!(
+                io.kind(),
+                UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+            ) =>
+        {
             cut_off("it closed the connection before a whole answer")
         }
         E::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => cut_off("it did not answer in time"),

@@ -39,8 +39,6 @@ pub mod target;
 pub mod time;
 pub mod world;
 
-use std::io::{self, Read, Write};
-
 use error::{Error, Result};
 use model::{Answer, Request};
 use protocol::Call;
@@ -55,7 +53,10 @@ pub fn run(world: &World) -> u8 {
             None => return fail(world, &Error::usage("an argument is not UTF-8")),
         }
     }
-    let program = args.first().map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name)).to_owned();
+    let program = args
+        .first()
+        .map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
+        .to_owned();
     let first = args.get(1).map(String::as_str);
     if let Some((row, consumed)) = protocol::find(&program, first) {
         return serve(world, row, &args[(1 + consumed).min(args.len())..]);
@@ -70,9 +71,9 @@ fn serve(world: &World, row: &protocol::Protocol, args: &[String]) -> u8 {
     let mut ask = |request: &Request| -> Result<Answer> { resolve::Sources::open(world)?.resolve(request) };
     (row.serve)(&mut Call {
         args,
-        input: &mut Stdin(world),
-        output: &mut Stdout(world),
-        errors: &mut Stderr(world),
+        input: &mut world.stdin(),
+        output: &mut world.stdout(),
+        errors: &mut world.stderr(),
         ask: &mut ask,
     })
 }

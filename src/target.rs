@@ -151,11 +151,11 @@ impl Target {
         self.host == "[::1]" || self.host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
     }
 
-    /// The same target without its path.
+    /// The same place on another host: scheme, port and path stay.
     #[must_use]
-    pub fn without_path(&self) -> Target {
+    pub fn with_host_of(&self, other: &Target) -> Target {
         Target {
-            path: None,
+            host: other.host.clone(),
             ..self.clone()
         }
     }

@@ -141,6 +141,21 @@ impl World {
         Ok(bytes)
     }
 
+    /// What a tool writes to us.
+    pub fn stdin(&self) -> impl Read + use<> {
+        io::stdin().lock()
+    }
+
+    /// What a tool reads from us.
+    pub fn stdout(&self) -> impl Write + use<> {
+        io::stdout().lock()
+    }
+
+    /// What a person reads.
+    pub fn stderr(&self) -> impl Write + use<> {
+        io::stderr().lock()
+    }
+
     /// Writes a whole answer to stdout, once.
     ///
     /// # Errors

@@ -31,11 +31,19 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
 fn all(run: &Run, local: bool) -> Result<u8> {
     let mut failed = None;
     for stored in run.sources.stores.list()?.into_iter().flatten() {
-        let Some((provider, mode)) = session_of(&stored.record.key.group) else { continue };
+        let Some((provider, mode)) = session_of(&stored.record.key.group) else {
+            continue;
+        };
         let mode = Some(mode.to_owned()).filter(|mode| !mode.is_empty());
         let account = Some(stored.record.key.account.clone());
-        let profile = Profile { provider: provider.into(), mode, account };
-        let ended = run.meant(&profile).and_then(|session| end(run, &session, &stored.record, local));
+        let profile = Profile {
+            provider: provider.into(),
+            mode,
+            account,
+        };
+        let ended = run
+            .meant(&profile)
+            .and_then(|session| end(run, &session, &stored.record, local));
         if let Err(error) = ended {
             failed = Some(error);
         }
@@ -45,9 +53,13 @@ fn all(run: &Run, local: bool) -> Result<u8> {
 
 fn end(run: &Run, session: &Session, record: &Record, local: bool) -> Result<()> {
     let name = profile::show(&session.provider, &session.mode, &record.key.account);
-    let Some(record) = renew::forget(run.sources, session, &record.key)? else { return Ok(()) };
+    let Some(record) = renew::forget(run.sources, session, &record.key)? else {
+        return Ok(());
+    };
     if local {
-        run.note(&format!("Logged out of `{name}` on this machine; the issuer was not told and may still honour the token.\n"));
+        run.note(&format!(
+            "Logged out of `{name}` on this machine; the issuer was not told and may still honour the token.\n"
+        ));
         return Ok(());
     }
     match renew::revoke(run.sources, session, &record) {
@@ -70,6 +82,7 @@ fn still_set(run: &Run, session: &Session) {
         Ok(None) => return,
         Err(_) => "of this provider".into(),
     };
-    run.note(&format!("keyfob: warning: the variable {name} is still set and goes on being used\n"));
+    run.note(&format!(
+        "keyfob: warning: the variable {name} is still set and goes on being used\n"
+    ));
 }
-

@@ -38,7 +38,11 @@ pub fn run(world: &World, args: &[String]) -> Result<u8> {
         command = *inner;
     }
     let sources = Sources::open(world)?;
-    let run = Run { world, sources: &sources, provider: cli.provider };
+    let run = Run {
+        world,
+        sources: &sources,
+        provider: cli.provider,
+    };
     match command {
         Command::Login(args) => login::login(&run, args),
         Command::Logout(args) => logout::run(&run, &args),
@@ -69,7 +73,10 @@ impl Run<'_> {
         match names.as_slice() {
             [only] => Profile::parse(only),
             [] => Err(Error::usage("no provider is named, and none is configured").hint("run `keyfob provider list`")),
-            _ => Err(Error::usage(format!("which provider is meant? There are {}", names.join(", ")))),
+            _ => Err(Error::usage(format!(
+                "which provider is meant? There are {}",
+                names.join(", ")
+            ))),
         }
     }
 
@@ -120,11 +127,17 @@ fn usage(world: &World, error: &clap::Error) -> u8 {
     let what = match error.kind() {
         ErrorKind::UnknownArgument => "there is an argument that this command does not have".to_string(),
         ErrorKind::InvalidSubcommand => "there is no such command".to_string(),
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing".into(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a command is missing".into()
+        }
         kind => format!("the arguments are wrong: {kind}"),
     };
-    let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg].into_iter().find_map(known);
-    let hint = similar.map_or("run `keyfob --help`".into(), |name| format!("did you mean `{name}`? Else run `keyfob --help`"));
+    let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg]
+        .into_iter()
+        .find_map(known);
+    let hint = similar.map_or("run `keyfob --help`".into(), |name| {
+        format!("did you mean `{name}`? Else run `keyfob --help`")
+    });
     world.write_stderr(&report::lines(&Error::usage(what).hint(hint)));
     report::exit_code(crate::error::Class::Usage)
 }

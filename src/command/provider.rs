@@ -20,9 +20,16 @@ pub(super) fn run(run: &Run, args: cli::Provider) -> Result<u8> {
 
 fn list(run: &Run, as_json: bool) -> Result<u8> {
     let own = run.sources.config.names()?;
-    let presets: Vec<&str> = preset::names().filter(|name| !own.iter().any(|own| own == name)).collect();
+    let presets: Vec<&str> = preset::names()
+        .filter(|name| !own.iter().any(|own| own == name))
+        .collect();
     if as_json {
-        return run.print(&format!("{}\n", json!({"schema": SCHEMA, "providers": own, "presets": presets}))).map(|()| 0);
+        return run
+            .print(&format!(
+                "{}\n",
+                json!({"schema": SCHEMA, "providers": own, "presets": presets})
+            ))
+            .map(|()| 0);
     }
     let mut text = String::new();
     for name in own {
@@ -42,7 +49,12 @@ fn show(run: &Run, name: &str) -> Result<u8> {
     let provider = match run.sources.config.provider(name) {
         Ok(provider) => provider,
         // A preset that lacks what only the user has is still worth reading.
-        Err(error) => match preset::find(name).filter(|_| !run.sources.config.names().is_ok_and(|own| own.iter().any(|own| own == name))) {
+        Err(error) => match preset::find(name).filter(|_| {
+            !run.sources
+                .config
+                .names()
+                .is_ok_and(|own| own.iter().any(|own| own == name))
+        }) {
             Some(text) => return run.print(text).map(|()| 0),
             None => return Err(error),
         },
@@ -61,7 +73,11 @@ fn describe(provider: &Provider) -> String {
     line(&mut text, "title", &provider.title);
     line(&mut text, "login", flow);
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
-    line(&mut text, "store", provider.store.as_deref().unwrap_or("the best that answers"));
+    line(
+        &mut text,
+        "store",
+        provider.store.as_deref().unwrap_or("the best that answers"),
+    );
     for mode in &provider.modes {
         describe_mode(&mut text, mode);
     }
@@ -71,14 +87,30 @@ fn describe(provider: &Provider) -> String {
 fn describe_mode(text: &mut String, mode: &Mode) {
     line(text, "mode", &mode.name);
     for serves in &mode.targets {
-        let url = if serves.subdomains { serves.root.to_string().replacen("://", "://*.", 1) } else { serves.root.to_string() };
-        let scheme = if serves.scheme == Scheme::Bearer { "bearer" } else { "basic" };
-        let tools = if serves.tools.is_empty() { "all tools".into() } else { serves.tools.join(", ") };
+        let url = if serves.subdomains {
+            serves.root.to_string().replacen("://", "://*.", 1)
+        } else {
+            serves.root.to_string()
+        };
+        let scheme = if serves.scheme == Scheme::Bearer {
+            "bearer"
+        } else {
+            "basic"
+        };
+        let tools = if serves.tools.is_empty() {
+            "all tools".into()
+        } else {
+            serves.tools.join(", ")
+        };
         let user = serves.username.as_deref().unwrap_or("the account");
         line(text, "target", &format!("{url} ({scheme}, user name {user}, {tools})"));
     }
     let oauth = &mode.oauth;
-    line(text, "device", oauth.device_authorization_endpoint.as_deref().unwrap_or_default());
+    line(
+        text,
+        "device",
+        oauth.device_authorization_endpoint.as_deref().unwrap_or_default(),
+    );
     line(text, "token", oauth.token_endpoint.as_deref().unwrap_or_default());
     line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
     line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
@@ -87,7 +119,15 @@ fn describe_mode(text: &mut String, mode: &Mode) {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }
     line(text, "variables", &mode.variables.join(", "));
-    line(text, "key", &mode.key_prefix.as_ref().map(|prefix| format!("begins with {prefix}")).unwrap_or_default());
+    line(
+        text,
+        "key",
+        &mode
+            .key_prefix
+            .as_ref()
+            .map(|prefix| format!("begins with {prefix}"))
+            .unwrap_or_default(),
+    );
 }
 
 fn line(text: &mut String, name: &str, value: &str) {
@@ -116,12 +156,23 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
         }
     }
     run.sources.config.refresh_index()?;
-    if wrong > 0 { Err(Error::usage(format!("{wrong} of {} provider files are wrong", names.len()))) } else { Ok(0) }
+    if wrong > 0 {
+        Err(Error::usage(format!(
+            "{wrong} of {} provider files are wrong",
+            names.len()
+        )))
+    } else {
+        Ok(0)
+    }
 }
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::usage(format!("reading {path}: {}", error.kind())))?;
-    let stem = std::path::Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("reading {path}: {}", error.kind())))?;
+    let stem = std::path::Path::new(path)
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     Provider::parse(&text, stem, path)?;
     run.print(&format!("{path}: good\n")).map(|()| 0)
 }

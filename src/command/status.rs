@@ -28,7 +28,11 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     }
     let variables = variables(run, wanted.as_ref())?;
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
-    let code = if wanted.is_some() && !live { crate::report::exit_code(Class::Login) } else { 0 };
+    let code = if wanted.is_some() && !live {
+        crate::report::exit_code(Class::Login)
+    } else {
+        0
+    };
     if args.json {
         let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
         let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "damaged": damaged});
@@ -40,7 +44,10 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     }
     for variable in &variables {
         let (name, provider) = (text_of(&variable["variable"]), text_of(&variable["provider"]));
-        let _ = writeln!(text, "The variable {name} is set: it is used for `{provider}` instead of any session.");
+        let _ = writeln!(
+            text,
+            "The variable {name} is set: it is used for `{provider}` instead of any session."
+        );
     }
     if text.is_empty() {
         text = "There are no sessions. `keyfob provider list` shows where you can log in.\n".into();
@@ -58,7 +65,10 @@ fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
     let fits = wanted.is_none_or(|wanted| {
         wanted.provider == provider
             && wanted.mode.as_deref().is_none_or(|wanted| wanted == mode)
-            && wanted.account.as_deref().is_none_or(|wanted| wanted == record.key.account)
+            && wanted
+                .account
+                .as_deref()
+                .is_none_or(|wanted| wanted == record.key.account)
     });
     fits.then(|| {
         let now = run.world.now();
@@ -103,12 +113,24 @@ fn paragraph(text: &mut String, row: &Value) {
     line(text, "mode", &text_of(&row["mode"]));
     let end = text_of(&row["expires"]);
     if !end.is_empty() {
-        let renews = if row["renews"] == true { ", renewed by itself" } else { "" };
-        line(text, "expires", &format!("{end} ({}){renews}", text_of(&row["expires_relative"])));
+        let renews = if row["renews"] == true {
+            ", renewed by itself"
+        } else {
+            ""
+        };
+        line(
+            text,
+            "expires",
+            &format!("{end} ({}){renews}", text_of(&row["expires_relative"])),
+        );
     }
     let scopes: Vec<String> = row["scopes"].as_array().into_iter().flatten().map(text_of).collect();
     line(text, "scopes", &scopes.join(" "));
-    line(text, "store", &format!("{}: {}", text_of(&row["store"]), text_of(&row["protection"])));
+    line(
+        text,
+        "store",
+        &format!("{}: {}", text_of(&row["store"]), text_of(&row["protection"])),
+    );
     let _ = writeln!(text, "  {:<9} {}", "place", text_of(&row["place"]));
 }
 
@@ -124,8 +146,14 @@ fn variables(run: &Run, wanted: Option<&Profile>) -> Result<Vec<Value>> {
             continue;
         }
         // A wrong file is `provider check`'s business.
-        let Ok(provider) = run.sources.config.provider(&name) else { continue };
-        let set = provider.modes.iter().flat_map(|mode| &mode.variables).find(|name| run.world.var_os(name).is_some());
+        let Ok(provider) = run.sources.config.provider(&name) else {
+            continue;
+        };
+        let set = provider
+            .modes
+            .iter()
+            .flat_map(|mode| &mode.variables)
+            .find(|name| run.world.var_os(name).is_some());
         rows.extend(set.map(|variable| json!({"provider": name, "variable": variable})));
     }
     Ok(rows)
@@ -153,12 +181,21 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
     }
     rows.sort_by_key(|row| (text_of(&row["kind"]), text_of(&row["name"]), text_of(&row["username"])));
     if args.json {
-        return run.print(&format!("{}\n", json!({"schema": SCHEMA, "records": rows}))).map(|()| 0);
+        return run
+            .print(&format!("{}\n", json!({"schema": SCHEMA, "records": rows})))
+            .map(|()| 0);
     }
     let mut text = String::new();
     for row in &rows {
         let cell = |name: &str| sanitise(&text_of(&row[name]));
-        let line = format!("{:<8} {:<40} {:<20} {:<7} {}", cell("kind"), cell("name"), cell("username"), cell("store"), cell("state"));
+        let line = format!(
+            "{:<8} {:<40} {:<20} {:<7} {}",
+            cell("kind"),
+            cell("name"),
+            cell("username"),
+            cell("store"),
+            cell("state")
+        );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     run.print(&text).map(|()| 0)

@@ -30,7 +30,8 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
     let subject = subject.filter(|subject| !subject.is_empty());
     if args.json {
-        let answer = json!({"schema": SCHEMA, "profile": name, "subject": subject, "source": source, "checked": checked});
+        let answer =
+            json!({"schema": SCHEMA, "profile": name, "subject": subject, "source": source, "checked": checked});
         return run.print(&format!("{answer}\n")).map(|()| 0);
     }
     run.print(&format!("{}\n", subject.unwrap_or_else(|| "unknown".into())))?;

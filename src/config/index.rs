@@ -76,7 +76,10 @@ impl Claim {
         if !self.subdomains {
             return target.is_within(&self.root);
         }
-        let below = target.host().strip_suffix(self.root.host()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+        let below = target
+            .host()
+            .strip_suffix(self.root.host())
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
         let moved = target.with_host_of(&self.root);
         below && moved.is_within(&self.root)
     }
@@ -104,7 +107,10 @@ impl Source {
                 file.read_exact_at(&mut bytes, at as u64)?;
                 Ok(bytes)
             }
-            Source::Built(bytes) => bytes.get(at..at + len).map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into()),
+            Source::Built(bytes) => bytes
+                .get(at..at + len)
+                .map(<[u8]>::to_vec)
+                .ok_or(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 }
@@ -115,7 +121,9 @@ impl Index {
     /// # Errors
     /// When the directory or a file in it belongs to somebody else or can be written by others.
     pub(super) fn load(world: &World, directory: &Path, path: &Path) -> Result<Option<Index>> {
-        let Some(stamp) = directory_stamp(directory)? else { return Ok(None) };
+        let Some(stamp) = directory_stamp(directory)? else {
+            return Ok(None);
+        };
         match Index::open(directory, path, stamp) {
             Some(index) => Ok(Some(index)),
             None => Index::build(world, directory, path).map(Some),
@@ -138,11 +146,19 @@ impl Index {
         if head.len() < HEAD || &head[..8] != MAGIC {
             return None;
         }
-        let numbers: Vec<u32> = head[32..HEAD].chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
+        let numbers: Vec<u32> = head[32..HEAD]
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect();
         if !numbers[1..].is_sorted() {
             return None;
         }
-        Some(Index { file, wildcards: numbers[0] != 0, ends: numbers[1..].to_vec(), directory: directory.into() })
+        Some(Index {
+            file,
+            wildcards: numbers[0] != 0,
+            ends: numbers[1..].to_vec(),
+            directory: directory.into(),
+        })
     }
 
     /// Reads all provider files and writes the index. A wrong file claims nothing; `provider check` says why.
@@ -163,7 +179,8 @@ impl Index {
         // A state directory that cannot be written costs time at each call, never an answer.
         let _ = write(path, &bytes);
         let head = bytes[..HEAD].to_vec();
-        Index::parse(&head, Source::Built(bytes), directory).ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
+        Index::parse(&head, Source::Built(bytes), directory)
+            .ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
     }
 
     /// All claims that cover a target.
@@ -211,8 +228,15 @@ impl Index {
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
-        let mtime = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
-        Stamp { mtime, size: metadata.size(), inode: metadata.ino() }
+        let mtime = metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec());
+        Stamp {
+            mtime,
+            size: metadata.size(),
+            inode: metadata.ino(),
+        }
     }
 }
 
@@ -229,7 +253,13 @@ pub(super) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::store(format!("reading {}: {}", directory.display(), error.kind()))),
+        Err(error) => {
+            return Err(Error::store(format!(
+                "reading {}: {}",
+                directory.display(),
+                error.kind()
+            )));
+        }
     };
     let mut files = Vec::new();
     for entry in entries.flatten() {
@@ -249,7 +279,11 @@ fn directory_stamp(directory: &Path) -> Result<Option<Stamp>> {
             Ok(Some(Stamp::of(&metadata)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::store(format!("reading {}: {}", directory.display(), error.kind()))),
+        Err(error) => Err(Error::store(format!(
+            "reading {}: {}",
+            directory.display(),
+            error.kind()
+        ))),
     }
 }
 
@@ -268,13 +302,19 @@ fn check_owner(metadata: &Metadata, path: &Path) -> Result<()> {
 
 /// FNV-1a: spreads origins over buckets, nothing more.
 fn bucket_of(origin: &str) -> usize {
-    let hash = origin.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = origin.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     (hash ^ (hash >> 32)) as usize % BUCKETS
 }
 
 fn read_stamp(bytes: &[u8]) -> Stamp {
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes are eight bytes"));
-    Stamp { mtime: number(0).cast_signed(), size: number(8), inode: number(16) }
+    Stamp {
+        mtime: number(0).cast_signed(),
+        size: number(8),
+        inode: number(16),
+    }
 }
 
 fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
@@ -305,9 +345,19 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::DirBuilderExt;
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     let temporary = directory.join(format!(".index.{}", std::process::id()));
-    let written = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary);
-    let renamed = written.and_then(|mut file| file.write_all(bytes)).and_then(|()| std::fs::rename(&temporary, path));
+    let written = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary);
+    let renamed = written
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&temporary, path));
     renamed.inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }

@@ -33,7 +33,11 @@ impl<'w> Config<'w> {
     /// When there is no home.
     pub fn open(world: &'w World) -> Result<Config<'w>> {
         let dirs = world.dirs()?;
-        Ok(Config { world, directory: dirs.config.join("providers"), index: dirs.state.join("index") })
+        Ok(Config {
+            world,
+            directory: dirs.config.join("providers"),
+            index: dirs.state.join("index"),
+        })
     }
 
     /// Where provider files are.
@@ -46,17 +50,24 @@ impl<'w> Config<'w> {
     /// # Errors
     /// [`Class::Refused`] when two providers claim it equally well; what [`index::Index::load`] says.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
-        let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else { return Ok(None) };
+        let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else {
+            return Ok(None);
+        };
         let mut claims = index.claims(target)?;
         if !claims.iter().all(|claim| index.is_current(claim)) {
             let index = index::Index::build(self.world, &self.directory, &self.index)?;
             claims = index.claims(target)?;
         }
         claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
-        let Some(best) = claims.iter().map(Claim::rank).max() else { return Ok(None) };
+        let Some(best) = claims.iter().map(Claim::rank).max() else {
+            return Ok(None);
+        };
         claims.retain(|claim| claim.rank() == best);
         if let Some(other) = claims.iter().find(|claim| claim.provider != claims[0].provider) {
-            let message = format!("the providers `{}` and `{}` both claim {target}", claims[0].provider, other.provider);
+            let message = format!(
+                "the providers `{}` and `{}` both claim {target}",
+                claims[0].provider, other.provider
+            );
             return Err(Error::refused(message).hint("take the target out of one of their files"));
         }
         let mode = self.wanted_mode(&claims[0].provider)?;
@@ -113,7 +124,11 @@ impl<'w> Config<'w> {
             None => 0,
             Some(mode) => provider.modes.iter().position(|row| row.name == *mode).ok_or_else(|| {
                 let names: Vec<&str> = provider.modes.iter().map(|row| row.name.as_str()).collect();
-                let message = format!("the provider `{}` has no mode `{mode}`, only: {}", provider.name, names.join(", "));
+                let message = format!(
+                    "the provider `{}` has no mode `{mode}`, only: {}",
+                    provider.name,
+                    names.join(", ")
+                );
                 Error::new(Class::Usage, message)
             })?,
         };

@@ -34,7 +34,11 @@ impl Profile {
         if account.is_some_and(|account| account.is_empty() || account.chars().any(char::is_control)) {
             return Err(Error::usage("the account after `:` is empty or has control characters"));
         }
-        Ok(Profile { provider: provider.into(), mode: mode.map(Into::into), account: account.map(Into::into) })
+        Ok(Profile {
+            provider: provider.into(),
+            mode: mode.map(Into::into),
+            account: account.map(Into::into),
+        })
     }
 }
 
@@ -86,7 +90,20 @@ mod tests {
 
     #[test]
     fn names_that_could_be_paths_or_options_are_refused() {
-        for text in ["", "/", "../x", "a/b/c", "-a", ".a", "a b", "a:", "acme/", "a\0", "ä", &"a".repeat(65)] {
+        for text in [
+            "",
+            "/",
+            "../x",
+            "a/b/c",
+            "-a",
+            ".a",
+            "a b",
+            "a:",
+            "acme/",
+            "a\0",
+            "ä",
+            &"a".repeat(65),
+        ] {
             assert!(Profile::parse(text).is_err(), "{text:?}");
         }
     }

@@ -22,7 +22,12 @@ fn start(login: &Login) -> Result<Grant> {
     let oauth = &login.mode.oauth;
     let url = oauth.device_authorization_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.device_authorization_endpoint`"))?;
-    let form = device::start(client(login.mode)?, &login.scopes, oauth.audience.as_deref(), &oauth.resource);
+    let form = device::start(
+        client(login.mode)?,
+        &login.scopes,
+        oauth.audience.as_deref(),
+        &oauth.resource,
+    );
     let reply = login.http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
@@ -41,7 +46,10 @@ fn show(login: &Login, grant: &Grant) {
     );
     login.world.write_stderr(&text);
     if login.browser {
-        let page = grant.verification_uri_complete.as_deref().unwrap_or(&grant.verification_uri);
+        let page = grant
+            .verification_uri_complete
+            .as_deref()
+            .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
         let _ = login.world.open_browser(page);
     }
@@ -53,8 +61,13 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
     let form = device::poll(client(login.mode)?, &grant.device_code);
     let expired = || Error::login("the code was not approved in time").hint(again());
-    let end = login.world.now().plus(i64::try_from(grant.expires_in_secs).unwrap_or(i64::MAX));
-    let mut pace = Pace { interval_secs: grant.interval_secs };
+    let end = login
+        .world
+        .now()
+        .plus(i64::try_from(grant.expires_in_secs).unwrap_or(i64::MAX));
+    let mut pace = Pace {
+        interval_secs: grant.interval_secs,
+    };
     loop {
         login.world.sleep(Duration::from_secs(pace.interval_secs));
         if login.world.now() >= end {
@@ -69,7 +82,9 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
             Next::Done(tokens) => return Ok(tokens),
             Next::Expired => return Err(expired()),
             Next::Refused(code, description) => {
-                let says = description.map(|text| format!(": the issuer says “{}”", sanitise(&text))).unwrap_or_default();
+                let says = description
+                    .map(|text| format!(": the issuer says “{}”", sanitise(&text)))
+                    .unwrap_or_default();
                 return Err(Error::login(format!("the issuer answered `{}`{says}", sanitise(&code))).hint(again()));
             }
         }

@@ -10,14 +10,27 @@ use crate::secret::Secret;
 
 pub(super) fn run(login: &Login) -> Result<TokenSet> {
     let secret = if login.world.stdin_is_terminal() && login.world.person() {
-        let register = login.provider.register.as_ref().map(|url| format!(" (make one at {url})"));
-        login.world.write_stderr(&format!("A token of {} is needed{}.\n", login.provider.title, register.unwrap_or_default()));
+        let register = login
+            .provider
+            .register
+            .as_ref()
+            .map(|url| format!(" (make one at {url})"));
+        login.world.write_stderr(&format!(
+            "A token of {} is needed{}.\n",
+            login.provider.title,
+            register.unwrap_or_default()
+        ));
         login.world.ask_secret("token (not shown): ")?
     } else {
         from_stdin(login)?
     };
     check(login, &secret)?;
-    Ok(TokenSet { access: secret, refresh: None, expires_in_secs: None, scopes: None })
+    Ok(TokenSet {
+        access: secret,
+        refresh: None,
+        expires_in_secs: None,
+        scopes: None,
+    })
 }
 
 /// All of stdin, without the line end that `echo` adds.
@@ -36,12 +49,15 @@ fn check(login: &Login, secret: &Secret) -> Result<()> {
     let is_password = login.provider.flow == Flow::Static;
     let fits = secret.len() <= MAX_SECRET && !secret.expose().contains(['\n', '\r', '\0']);
     if !fits || !(is_password || secret.is_token()) {
-        return Err(Error::usage("what was given cannot be a token: it is longer than 64 KiB, or has spaces or line ends"));
+        return Err(Error::usage(
+            "what was given cannot be a token: it is longer than 64 KiB, or has spaces or line ends",
+        ));
     }
     match &login.mode.key_prefix {
-        Some(prefix) if !secret.expose().starts_with(prefix.as_str()) => {
-            Err(Error::usage(format!("what was given does not begin with `{prefix}` as every key of {} does", login.provider.title)))
-        }
+        Some(prefix) if !secret.expose().starts_with(prefix.as_str()) => Err(Error::usage(format!(
+            "what was given does not begin with `{prefix}` as every key of {} does",
+            login.provider.title
+        ))),
         _ => Ok(()),
     }
 }

@@ -39,14 +39,26 @@ pub struct LoginFlow {
 
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
-    LoginFlow { flow: Flow::Device, run: device::run },
-    LoginFlow { flow: Flow::Key, run: key::run },
-    LoginFlow { flow: Flow::Static, run: key::run },
+    LoginFlow {
+        flow: Flow::Device,
+        run: device::run,
+    },
+    LoginFlow {
+        flow: Flow::Key,
+        run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Static,
+        run: key::run,
+    },
 ];
 
 /// The flow of a provider, or the one that takes a token that the person has.
 pub fn find(flow: Flow) -> &'static LoginFlow {
-    TABLE.iter().find(|row| row.flow == flow).expect("every flow has a row; a test checks it")
+    TABLE
+        .iter()
+        .find(|row| row.flow == flow)
+        .expect("every flow has a row; a test checks it")
 }
 
 /// Asks whom a token speaks for. None where the provider does not say how to ask.

@@ -56,7 +56,9 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
     let scope = scopes.join(" ");
     let form = Form::new(client).with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
     let form = form.with_some("audience", audience);
-    resource.iter().fold(form, |form, resource| form.with("resource", resource))
+    resource
+        .iter()
+        .fold(form, |form, resource| form.with("resource", resource))
 }
 
 /// Reads the reply with the code (RFC 8628, section 3.2).
@@ -65,23 +67,37 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
 /// What is wrong with it, with no value of it but the error code.
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, String> {
     if !token::is_json(content_type) {
-        return Err(format!("it answered with status {status} and something other than JSON"));
+        return Err(format!(
+            "it answered with status {status} and something other than JSON"
+        ));
     }
-    let wire: Wire = serde_json::from_slice(body).map_err(|error| format!("in its answer {}", record::place(&error)))?;
+    let wire: Wire =
+        serde_json::from_slice(body).map_err(|error| format!("in its answer {}", record::place(&error)))?;
     if let Some(error) = wire.error {
-        return Err(format!("it answered with the error `{}`", error.as_str().unwrap_or("without a code")));
+        return Err(format!(
+            "it answered with the error `{}`",
+            error.as_str().unwrap_or("without a code")
+        ));
     }
     if status != 200 {
         return Err(format!("it answered with status {status}"));
     }
     let uri = wire.verification_uri.ok_or("its answer has no verification URI")?;
     Ok(Grant {
-        device_code: wire.device_code.filter(Secret::is_token).ok_or("its answer has no device code")?,
-        user_code: wire.user_code.filter(|code| !code.trim().is_empty()).ok_or("its answer has no user code")?,
+        device_code: wire
+            .device_code
+            .filter(Secret::is_token)
+            .ok_or("its answer has no device code")?,
+        user_code: wire
+            .user_code
+            .filter(|code| !code.trim().is_empty())
+            .ok_or("its answer has no user code")?,
         verification_uri: page(&uri).ok_or("its verification URI is not an https URL")?,
         verification_uri_complete: wire.verification_uri_complete.and_then(|uri| page(&uri)),
         expires_in_secs: number(wire.expires_in).unwrap_or(LIFE_SECS).clamp(1, MAX_LIFE_SECS),
-        interval_secs: number(wire.interval).unwrap_or(INTERVAL_SECS).clamp(1, MAX_INTERVAL_SECS),
+        interval_secs: number(wire.interval)
+            .unwrap_or(INTERVAL_SECS)
+            .clamp(1, MAX_INTERVAL_SECS),
     })
 }
 
@@ -99,14 +115,19 @@ fn page(uri: &str) -> Option<String> {
     let base = uri.split(['?', '#']).next().unwrap_or(uri);
     let target = Target::from_url(base).ok()?;
     let safe = target.scheme() == "https" || (target.scheme() == "http" && target.is_loopback());
-    let visible = uri.len() <= 2048 && uri.bytes().all(|b| b.is_ascii_graphic() && !b"\\<>\"{}|^`'".contains(&b));
+    let visible = uri.len() <= 2048
+        && uri
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\\<>\"{}|^`'".contains(&b));
     (safe && visible).then(|| uri.to_owned())
 }
 
 /// The form of one poll (RFC 8628, section 3.4).
 pub fn poll(client: Client, device_code: &Secret) -> Form {
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
-    Form::new(client).with("grant_type", grant).with("device_code", device_code.expose())
+    Form::new(client)
+        .with("grant_type", grant)
+        .with("device_code", device_code.expose())
 }
 
 /// What to do after one poll.
@@ -134,11 +155,17 @@ impl Pace {
     pub fn answered(&mut self, reply: Reply) -> Next {
         match reply {
             Reply::Granted(tokens) => Next::Done(tokens),
-            Reply::Error { code, description, interval_secs } => match code.as_str() {
+            Reply::Error {
+                code,
+                description,
+                interval_secs,
+            } => match code.as_str() {
                 "authorization_pending" => Next::Poll,
                 "slow_down" => {
                     let slower = self.interval_secs + 5;
-                    self.interval_secs = interval_secs.unwrap_or(slower).clamp(slower, slower.max(MAX_INTERVAL_SECS));
+                    self.interval_secs = interval_secs
+                        .unwrap_or(slower)
+                        .clamp(slower, slower.max(MAX_INTERVAL_SECS));
                     Next::Poll
                 }
                 "expired_token" => Next::Expired,
@@ -160,19 +187,37 @@ mod tests {
     use super::*;
 
     fn grant(extra: &str) -> Result<Grant, String> {
-        let body = format!(r#"{{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a.example/d"{extra}}}"#);
+        let body =
+            format!(r#"{{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a.example/d"{extra}}}"#);
         read(200, "application/json", body.as_bytes())
     }
 
     fn error(code: &str) -> Reply {
-        Reply::Error { code: code.into(), description: None, interval_secs: None }
+        Reply::Error {
+            code: code.into(),
+            description: None,
+            interval_secs: None,
+        }
     }
 
     #[test]
     fn intervals_outside_reason_are_brought_inside() {
-        let cases = [("", 5), ("0", 1), ("1", 1), ("7", 7), ("1000000000", 60), ("-1", 5), ("\"9\"", 9), ("null", 5)];
+        let cases = [
+            ("", 5),
+            ("0", 1),
+            ("1", 1),
+            ("7", 7),
+            ("1000000000", 60),
+            ("-1", 5),
+            ("\"9\"", 9),
+            ("null", 5),
+        ];
         for (text, seconds) in cases {
-            let extra = if text.is_empty() { String::new() } else { format!(",\"interval\":{text}") };
+            let extra = if text.is_empty() {
+                String::new()
+            } else {
+                format!(",\"interval\":{text}")
+            };
             assert_eq!(grant(&extra).unwrap().interval_secs, seconds, "{text}");
         }
     }
@@ -207,10 +252,24 @@ mod tests {
 
     #[test]
     fn only_safe_pages_are_shown_or_opened() {
-        for bad in ["javascript:x", "file:///x", "http://a.example/", "-x", "https://x/|calc", "a:$(id)", "https://u@a/", "https://a/\\u001b"] {
+        for bad in [
+            "javascript:x",
+            "file:///x",
+            "http://a.example/",
+            "-x",
+            "https://x/|calc",
+            "a:$(id)",
+            "https://u@a/",
+            "https://a/\\u001b",
+        ] {
             let body = format!(r#"{{"device_code":"d","user_code":"A","verification_uri":"{bad}"}}"#);
             assert!(read(200, "application/json", body.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(grant(r#","verification_uri_complete":"https://a/'x""#).unwrap().verification_uri_complete, None);
+        assert_eq!(
+            grant(r#","verification_uri_complete":"https://a/'x""#)
+                .unwrap()
+                .verification_uri_complete,
+            None
+        );
     }
 }

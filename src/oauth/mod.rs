@@ -69,7 +69,11 @@ mod tests {
 
     #[test]
     fn a_form_escapes_everything_that_separates() {
-        let form = Form::new(Client { id: "a b", secret: None }).with("x", "1&2=3+4%\n~");
+        let form = Form::new(Client {
+            id: "a b",
+            secret: None,
+        })
+        .with("x", "1&2=3+4%\n~");
         assert_eq!(form.body(), "client_id=a%20b&x=1%262%3D3%2B4%25%0A%7E");
     }
 }

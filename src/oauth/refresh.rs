@@ -5,6 +5,10 @@ use crate::secret::Secret;
 
 /// The form of a refresh. It never asks for a scope, so that the server keeps what was granted.
 pub fn form(client: Client, refresh: &Secret, resource: &[String]) -> Form {
-    let form = Form::new(client).with("grant_type", "refresh_token").with("refresh_token", refresh.expose());
-    resource.iter().fold(form, |form, resource| form.with("resource", resource))
+    let form = Form::new(client)
+        .with("grant_type", "refresh_token")
+        .with("refresh_token", refresh.expose());
+    resource
+        .iter()
+        .fold(form, |form, resource| form.with("resource", resource))
 }

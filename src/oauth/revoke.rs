@@ -18,5 +18,7 @@ pub fn form(client: Client, token: &Secret, hint: Hint) -> Form {
         Hint::Access => "access_token",
         Hint::Refresh => "refresh_token",
     };
-    Form::new(client).with("token", token.expose()).with("token_type_hint", hint)
+    Form::new(client)
+        .with("token", token.expose())
+        .with("token_type_hint", hint)
 }

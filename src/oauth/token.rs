@@ -69,7 +69,9 @@ pub fn read(status: u16, content_type: &str, body: &[u8]) -> Reply {
         Err(error) => return Reply::Unusable(format!("status {status} and JSON in which {}", record::place(&error))),
     };
     if let Some(error) = wire.error {
-        let code = error.as_str().filter(|code| (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()));
+        let code = error
+            .as_str()
+            .filter(|code| (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()));
         return match code {
             Some(code) => Reply::Error {
                 code: code.into(),
@@ -90,7 +92,9 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
         Some(Value::String(text)) => Some(Secret::new(text)),
         _ => None,
     };
-    let access = text(wire.access_token).filter(Secret::is_token).ok_or("an access token that no header can carry, or none")?;
+    let access = text(wire.access_token)
+        .filter(Secret::is_token)
+        .ok_or("an access token that no header can carry, or none")?;
     if let Some(kind) = wire.token_type {
         let bearer = kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
         if !bearer {
@@ -105,12 +109,21 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
         token => token,
     };
     let scopes = wire.scope.as_ref().and_then(Value::as_str).map(|scopes| {
-        let mut scopes: Vec<String> = scopes.split([' ', ',']).filter(|s| !s.is_empty()).map(Into::into).collect();
+        let mut scopes: Vec<String> = scopes
+            .split([' ', ','])
+            .filter(|s| !s.is_empty())
+            .map(Into::into)
+            .collect();
         scopes.sort();
         scopes.dedup();
         scopes
     });
-    Ok(Reply::Granted(TokenSet { access, refresh, expires_in_secs: wire.expires_in.as_ref().and_then(life), scopes }))
+    Ok(Reply::Granted(TokenSet {
+        access,
+        refresh,
+        expires_in_secs: wire.expires_in.as_ref().and_then(life),
+        scopes,
+    }))
 }
 
 /// A lifetime in seconds: an integer, an integral float, or a text of digits; beyond the bounds it is clamped.
@@ -118,7 +131,10 @@ fn life(value: &Value) -> Option<i64> {
     let seconds = match value {
         Value::Number(number) => match number.as_i64() {
             Some(seconds) => seconds,
-            None => number.as_f64().filter(|seconds| seconds.is_finite() && seconds.fract() == 0.0)?.clamp(-1.0, 1e10) as i64,
+            None => number
+                .as_f64()
+                .filter(|seconds| seconds.is_finite() && seconds.fract() == 0.0)?
+                .clamp(-1.0, 1e10) as i64,
         },
         Value::String(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
             text.parse().unwrap_or(MAX_LIFE_SECS)
@@ -130,7 +146,12 @@ fn life(value: &Value) -> Option<i64> {
 
 /// `application/json`, `text/json` and `…+json`, with parameters.
 pub fn is_json(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     kind == "application/json" || kind == "text/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
@@ -147,8 +168,22 @@ mod tests {
 
     #[test]
     fn a_token_must_be_visible_ascii() {
-        for bad in ["null", "42", "\"\"", r#""a\nb""#, r#""a b""#, r#""a\r""#, r#""a\u0000""#, "\"🔑\"", "[]"] {
-            assert_eq!(granted(&format!(r#"{{"access_token":{bad},"token_type":"bearer"}}"#)), None, "{bad}");
+        for bad in [
+            "null",
+            "42",
+            "\"\"",
+            r#""a\nb""#,
+            r#""a b""#,
+            r#""a\r""#,
+            r#""a\u0000""#,
+            "\"🔑\"",
+            "[]",
+        ] {
+            assert_eq!(
+                granted(&format!(r#"{{"access_token":{bad},"token_type":"bearer"}}"#)),
+                None,
+                "{bad}"
+            );
         }
         let long = |len| format!(r#"{{"access_token":"{}","token_type":"bearer"}}"#, "a".repeat(len));
         assert!(granted(&long(64 * 1024)).is_some() && granted(&long(64 * 1024 + 1)).is_none());
@@ -157,8 +192,18 @@ mod tests {
 
     #[test]
     fn only_bearer_tokens_are_taken() {
-        for (kind, good) in [("\"bearer\"", true), ("\"BEARER\"", true), ("\"mac\"", false), ("\"DPoP\"", false), ("1", false)] {
-            assert_eq!(granted(&format!(r#"{{"access_token":"a","token_type":{kind}}}"#)).is_some(), good, "{kind}");
+        for (kind, good) in [
+            ("\"bearer\"", true),
+            ("\"BEARER\"", true),
+            ("\"mac\"", false),
+            ("\"DPoP\"", false),
+            ("1", false),
+        ] {
+            assert_eq!(
+                granted(&format!(r#"{{"access_token":"a","token_type":{kind}}}"#)).is_some(),
+                good,
+                "{kind}"
+            );
         }
         assert_eq!(granted(r#"{"access_token":"a"}"#), None);
     }
@@ -169,7 +214,10 @@ mod tests {
             let tokens = granted(&format!(r#"{{"access_token":"a","token_type":"bearer"{absent}}}"#)).unwrap();
             assert_eq!(tokens.refresh, None, "{absent}");
         }
-        assert_eq!(granted(r#"{"access_token":"a","token_type":"bearer","refresh_token":"a"}"#), None);
+        assert_eq!(
+            granted(r#"{"access_token":"a","token_type":"bearer","refresh_token":"a"}"#),
+            None
+        );
     }
 
     #[test]
@@ -190,7 +238,9 @@ mod tests {
             ("{}", None),
         ];
         for (text, seconds) in cases {
-            let tokens = granted(&format!(r#"{{"access_token":"a","token_type":"bearer","expires_in":{text}}}"#));
+            let tokens = granted(&format!(
+                r#"{{"access_token":"a","token_type":"bearer","expires_in":{text}}}"#
+            ));
             assert_eq!(tokens.unwrap().expires_in_secs, seconds, "{text}");
         }
     }
@@ -198,8 +248,15 @@ mod tests {
     #[test]
     fn an_error_is_an_error_at_any_status() {
         for status in [200, 400, 401, 403] {
-            let reply = read(status, "application/json", br#"{"error":"invalid_grant","access_token":"a"}"#);
-            assert!(matches!(reply, Reply::Error { ref code, .. } if code == "invalid_grant"), "{status}");
+            let reply = read(
+                status,
+                "application/json",
+                br#"{"error":"invalid_grant","access_token":"a"}"#,
+            );
+            assert!(
+                matches!(reply, Reply::Error { ref code, .. } if code == "invalid_grant"),
+                "{status}"
+            );
         }
     }
 
@@ -214,7 +271,10 @@ mod tests {
             (400, "application/json", r#"{"error":{"a":1}}"#),
             (302, "application/json", r#"{"access_token":"a","token_type":"bearer"}"#),
         ] {
-            assert!(matches!(read(status, kind, body.as_bytes()), Reply::Unusable(_)), "{status} {kind} {body}");
+            assert!(
+                matches!(read(status, kind, body.as_bytes()), Reply::Unusable(_)),
+                "{status} {kind} {body}"
+            );
         }
     }
 }

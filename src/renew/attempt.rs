@@ -65,11 +65,19 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -
 
 fn send(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
     let Some(url) = &mode.oauth.token_endpoint else {
-        return Outcome::Misconfigured { code: "no token endpoint".into(), description: None };
+        return Outcome::Misconfigured {
+            code: "no token endpoint".into(),
+            description: None,
+        };
     };
     let client = match super::client(mode) {
         Ok(client) => client,
-        Err(error) => return Outcome::Misconfigured { code: error.to_string(), description: None },
+        Err(error) => {
+            return Outcome::Misconfigured {
+                code: error.to_string(),
+                description: None,
+            };
+        }
     };
     let form = refresh::form(client, token, &mode.oauth.resource);
     let mut tries = 0;
@@ -91,7 +99,9 @@ fn sort(reply: &Reply) -> Outcome {
     }
     if reply.status >= 500 && reply.status != 511 {
         return match reply.retry_after_secs {
-            Some(seconds) if reply.status == 503 => Outcome::Limited { after_secs: seconds.clamp(1, MAX_LIMIT_SECS) },
+            Some(seconds) if reply.status == 503 => Outcome::Limited {
+                after_secs: seconds.clamp(1, MAX_LIMIT_SECS),
+            },
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
         };
     }
@@ -114,7 +124,9 @@ fn sort(reply: &Reply) -> Outcome {
 /// # Errors
 /// Why it could not be told.
 pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
-    let Some(url) = &mode.oauth.revocation_endpoint else { return Ok(()) };
+    let Some(url) = &mode.oauth.revocation_endpoint else {
+        return Ok(());
+    };
     let form = revoke::form(super::client(mode)?, token, hint);
     let reply = http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {

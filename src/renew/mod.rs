@@ -54,7 +54,9 @@ fn life(record: &Record, now: Timestamp, needed_secs: Option<u32>, window_share:
     if record.secret.is_none() {
         return Life::Ended;
     }
-    let Some(end) = record.expires_at else { return Life::Fresh };
+    let Some(end) = record.expires_at else {
+        return Life::Fresh;
+    };
     let obtained = record.obtained_at.unwrap_or(now);
     let whole = end.since(obtained).max(0);
     let skew = SKEW_SECS.min(whole / 10);
@@ -73,7 +75,11 @@ fn life(record: &Record, now: Timestamp, needed_secs: Option<u32>, window_share:
 /// a renewed one could not be kept, so that none was asked for.
 pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: Option<u32>) -> Result<Stored> {
     let now = sources.world.now();
-    let share = if stored.record.expires_at.is_some() { 80 + sources.world.random_below(21).cast_signed() } else { 100 };
+    let share = if stored.record.expires_at.is_some() {
+        80 + sources.world.random_below(21).cast_signed()
+    } else {
+        100
+    };
     let life_of = |record: &Record| life(record, now, needed_secs, share);
     alive(session, &stored.record)?;
     let life = life_of(&stored.record);
@@ -81,7 +87,11 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
         return Ok(stored);
     }
     if stored.record.refresh.is_none() {
-        return if life == Life::Soft { Ok(stored) } else { Err(ended(session, &stored.record, "it has no refresh token")) };
+        return if life == Life::Soft {
+            Ok(stored)
+        } else {
+            Err(ended(session, &stored.record, "it has no refresh token"))
+        };
     }
     let key = stored.record.key.clone();
     let soft = (life == Life::Soft).then_some(stored);
@@ -89,11 +99,22 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
     let lock = sources.stores.lock(&key, patience, &|pause| sources.world.sleep(pause));
     let lock = match (lock, soft.is_some()) {
         (Ok(Some(lock)), _) => lock,
-        (Ok(None), false) => return Err(Error::temporary(format!("another keyfob is refreshing `{}`", show(session, &key)))),
+        (Ok(None), false) => {
+            return Err(Error::temporary(format!(
+                "another keyfob is refreshing `{}`",
+                show(session, &key)
+            )));
+        }
         (Err(error), false) => return Err(error.into()),
         (_, true) => return Ok(soft.expect("it is soft")),
     };
-    let mut renewal = Renewal { sources, session, key: &key, lock: &lock, soft };
+    let mut renewal = Renewal {
+        sources,
+        session,
+        key: &key,
+        lock: &lock,
+        soft,
+    };
     renewal.run(&life_of, needed_secs)
 }
 
@@ -110,7 +131,11 @@ struct Renewal<'a> {
 impl Renewal<'_> {
     fn run(&mut self, life_of: &dyn Fn(&Record) -> Life, needed_secs: Option<u32>) -> Result<Stored> {
         let Some(mut stored) = self.second_look()? else {
-            return Err(ended(self.session, &Record::new(self.key.clone(), String::new(), ""), "somebody logged out"));
+            return Err(ended(
+                self.session,
+                &Record::new(self.key.clone(), String::new(), ""),
+                "somebody logged out",
+            ));
         };
         alive(self.session, &stored.record)?;
         if life_of(&stored.record) == Life::Fresh {
@@ -133,7 +158,10 @@ impl Renewal<'_> {
         };
         let mode = mode_of(self.sources, self.session)?;
         if stored.record.intent.is_none() {
-            let intent = Intent { refresh_mark: sent.mark(), at: now };
+            let intent = Intent {
+                refresh_mark: sent.mark(),
+                at: now,
+            };
             if let Err(error) = self.change(&mut stored, |record| record.intent = Some(intent)) {
                 return self.later(error);
             }
@@ -154,7 +182,11 @@ impl Renewal<'_> {
     fn second_look(&self) -> Result<Option<Stored>> {
         let stored = self.sources.stores.get(self.key)?;
         let interrupted = stored.as_ref().is_some_and(|stored| stored.record.intent.is_some());
-        let rescued = if interrupted { self.sources.stores.rescued(self.lock, self.key) } else { None };
+        let rescued = if interrupted {
+            self.sources.stores.rescued(self.lock, self.key)
+        } else {
+            None
+        };
         Ok(rescued.or(stored))
     }
 
@@ -213,7 +245,10 @@ impl Renewal<'_> {
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
                 let error = Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default()));
-                let hint = format!("check the provider file with `keyfob provider show {}`", self.session.provider);
+                let hint = format!(
+                    "check the provider file with `keyfob provider show {}`",
+                    self.session.provider
+                );
                 self.later(error.context(doing).hint(hint))
             }
             Outcome::Rejected => {
@@ -231,10 +266,17 @@ impl Renewal<'_> {
         };
         if current.record.refresh.as_ref() != Some(sent) {
             let usable = life(&current.record, now, None, 100) != Life::Ended;
-            let error = Error::temporary(format!("the session `{}` was changed meanwhile", show(self.session, self.key)));
+            let error = Error::temporary(format!(
+                "the session `{}` was changed meanwhile",
+                show(self.session, self.key)
+            ));
             return if usable { Ok(current) } else { self.later(error) };
         }
-        let dead = Dead { reason: "invalid_grant".into(), at: now, refresh_mark: Some(sent.mark()) };
+        let dead = Dead {
+            reason: "invalid_grant".into(),
+            at: now,
+            refresh_mark: Some(sent.mark()),
+        };
         self.change(&mut current, |record| {
             record.dead = Some(dead);
             record.intent = None;
@@ -245,9 +287,17 @@ impl Renewal<'_> {
         Err(Error::failure("BUG: a dead record is alive"))
     }
 
-    fn keep(&mut self, stored: Stored, tokens: token::TokenSet, reserved: Reserved, issuer: (&Mode, &Http)) -> Result<Stored> {
+    fn keep(
+        &mut self,
+        stored: Stored,
+        tokens: token::TokenSet,
+        reserved: Reserved,
+        issuer: (&Mode, &Http),
+    ) -> Result<Stored> {
         let current = self.sources.stores.get(self.key)?;
-        let same = current.as_ref().is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none());
+        let same = current
+            .as_ref()
+            .is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none());
         if !same {
             // Somebody logged out, or in again, while the issuer answered: these tokens belong to nobody.
             let unwanted = tokens.refresh.as_ref().unwrap_or(&tokens.access);
@@ -257,7 +307,11 @@ impl Renewal<'_> {
         let mut renewed = stored;
         merge(&mut renewed.record, tokens, self.sources.world.now());
         renewed.record.generation += 1;
-        match self.sources.stores.put(self.lock, &renewed.record, renewed.store, Some(reserved)) {
+        match self
+            .sources
+            .stores
+            .put(self.lock, &renewed.record, renewed.store, Some(reserved))
+        {
             Ok(()) => Ok(renewed),
             Err(error) => self.rescue(renewed, &error),
         }
@@ -268,7 +322,9 @@ impl Renewal<'_> {
         let profile = show(self.session, self.key);
         let place = self.sources.stores.rescue(self.lock, &renewed.record, renewed.store);
         let told = match place {
-            Ok(place) => format!("keyfob: warning: the renewed session `{profile}` is kept in {place} for now: {error}\n"),
+            Ok(place) => {
+                format!("keyfob: warning: the renewed session `{profile}` is kept in {place} for now: {error}\n")
+            }
             Err(_) => format!("keyfob: warning: the renewed session `{profile}` could not be kept: {error}\n"),
         };
         self.sources.world.write_stderr(&told);
@@ -278,7 +334,12 @@ impl Renewal<'_> {
 
 /// Puts what a token endpoint gave into a record; an absent refresh token keeps the old one (RFC 6749, section 6).
 pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
-    let token::TokenSet { access, refresh, expires_in_secs, scopes } = tokens;
+    let token::TokenSet {
+        access,
+        refresh,
+        expires_in_secs,
+        scopes,
+    } = tokens;
     record.secret = Some(access);
     record.refresh = refresh.or(record.refresh.take());
     let assumed = record.refresh.as_ref().map(|_| token::ASSUMED_LIFE_SECS);
@@ -296,8 +357,18 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
 ///
 /// # Errors
 /// [`Class::Store`] when it cannot be written; [`Class::Temporary`] when a renewal holds the lock for too long.
-pub fn keep(sources: &Sources, session: &Session, account: &str, tool: &str, fill: impl FnOnce(&mut Record)) -> Result<Stored> {
-    let key = Key { group: session.group(), account: account.into(), path: None };
+pub fn keep(
+    sources: &Sources,
+    session: &Session,
+    account: &str,
+    tool: &str,
+    fill: impl FnOnce(&mut Record),
+) -> Result<Stored> {
+    let key = Key {
+        group: session.group(),
+        account: account.into(),
+        path: None,
+    };
     let lock = locked(sources, session, &key)?;
     let old = match sources.stores.get(&key) {
         Ok(old) => old,
@@ -314,9 +385,13 @@ pub fn keep(sources: &Sources, session: &Session, account: &str, tool: &str, fil
     fill(&mut record);
     if let Some(old) = &old {
         record.extra.clone_from(&old.record.extra);
-        let same = record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
+        let same =
+            record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
         if same && record.expires_at == old.record.expires_at {
-            return Ok(Stored { record: old.record.clone(), store: old.store });
+            return Ok(Stored {
+                record: old.record.clone(),
+                store: old.store,
+            });
         }
     }
     record.obtained_at = Some(sources.world.now());
@@ -331,7 +406,9 @@ pub fn keep(sources: &Sources, session: &Session, account: &str, tool: &str, fil
 pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Secret) -> Result<()> {
     let key = &stored.record.key;
     let lock = locked(sources, session, key)?;
-    let Some(mut current) = sources.stores.get(key)? else { return Ok(()) };
+    let Some(mut current) = sources.stores.get(key)? else {
+        return Ok(());
+    };
     if current.record.secret.as_ref() != Some(secret) {
         return Ok(());
     }
@@ -367,7 +444,10 @@ pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<O
         return Ok(None);
     }
     let http = Http::new(sources.world)?;
-    let tokens = [(&record.refresh, revoke::Hint::Refresh), (&record.secret, revoke::Hint::Access)];
+    let tokens = [
+        (&record.refresh, revoke::Hint::Refresh),
+        (&record.secret, revoke::Hint::Access),
+    ];
     for (token, hint) in tokens {
         if let Some(token) = token {
             attempt::revoke(&http, &mode, token, hint)?;
@@ -377,13 +457,19 @@ pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<O
 }
 
 fn locked(sources: &Sources, session: &Session, key: &Key) -> Result<Lock> {
-    let lock = sources.stores.lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
     lock.ok_or_else(|| Error::temporary(format!("another keyfob is refreshing `{}`", show(session, key))))
 }
 
 fn mode_of(sources: &Sources, session: &Session) -> Result<Mode> {
     let mode = Some(session.mode.clone()).filter(|mode| !mode.is_empty());
-    let profile = Profile { provider: session.provider.clone(), mode, account: None };
+    let profile = Profile {
+        provider: session.provider.clone(),
+        mode,
+        account: None,
+    };
     let (mut provider, at) = sources.config.profile(&profile)?;
     Ok(provider.modes.swap_remove(at))
 }
@@ -395,13 +481,20 @@ fn mode_of(sources: &Sources, session: &Session) -> Result<Mode> {
 pub fn client(mode: &Mode) -> Result<Client<'_>> {
     let id = mode.oauth.client_id.as_deref();
     let id = id.ok_or_else(|| Error::new(Class::Usage, "the provider file has no `oauth.client_id`"))?;
-    Ok(Client { id, secret: mode.oauth.client_secret.as_deref() })
+    Ok(Client {
+        id,
+        secret: mode.oauth.client_secret.as_deref(),
+    })
 }
 
 fn alive(session: &Session, record: &Record) -> Result<()> {
     match &record.dead {
         None => Ok(()),
-        Some(dead) => Err(ended(session, record, &format!("the issuer answered `{}`", crate::report::sanitise(&dead.reason)))),
+        Some(dead) => Err(ended(
+            session,
+            record,
+            &format!("the issuer answered `{}`", crate::report::sanitise(&dead.reason)),
+        )),
     }
 }
 
@@ -422,8 +515,19 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_000_000);
 
     fn record(obtained: i64, end: Option<i64>) -> Record {
-        let group = Group::Session { provider: "acme".into(), mode: String::new() };
-        let mut record = Record::new(Key { group, account: String::new(), path: None }, "f".into(), "keyfob");
+        let group = Group::Session {
+            provider: "acme".into(),
+            mode: String::new(),
+        };
+        let mut record = Record::new(
+            Key {
+                group,
+                account: String::new(),
+                path: None,
+            },
+            "f".into(),
+            "keyfob",
+        );
         record.secret = Some(Secret::new("canary".into()));
         record.obtained_at = Some(NOW.plus(obtained));
         record.expires_at = end.map(|end| NOW.plus(end));
@@ -442,7 +546,11 @@ mod tests {
             (-27, 3, Life::Ended),
             (-3600, 0, Life::Ended),
         ] {
-            assert_eq!(life(&record(obtained, Some(end)), NOW, None, 100), expected, "{obtained} {end}");
+            assert_eq!(
+                life(&record(obtained, Some(end)), NOW, None, 100),
+                expected,
+                "{obtained} {end}"
+            );
         }
         assert_eq!(life(&record(-10, None), NOW, None, 100), Life::Fresh);
     }
@@ -463,7 +571,12 @@ mod tests {
     fn an_absent_refresh_token_keeps_the_old_one() {
         let mut old = record(-3600, Some(0));
         old.refresh = Some(Secret::new("canary-refresh".into()));
-        let tokens = token::TokenSet { access: Secret::new("canary2".into()), refresh: None, expires_in_secs: None, scopes: None };
+        let tokens = token::TokenSet {
+            access: Secret::new("canary2".into()),
+            refresh: None,
+            expires_in_secs: None,
+            scopes: None,
+        };
         merge(&mut old, tokens, NOW);
         assert_eq!(old.refresh, Some(Secret::new("canary-refresh".into())));
         assert_eq!(old.expires_at, Some(NOW.plus(token::ASSUMED_LIFE_SECS)));

@@ -6,7 +6,7 @@
 mod origin;
 mod session;
 
-use crate::config::{Claim, Config, Profile};
+use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
 use crate::record::Group;
@@ -32,7 +32,11 @@ impl<'w> Sources<'w> {
     /// # Errors
     /// When there is no home.
     pub fn open(world: &'w World) -> Result<Sources<'w>> {
-        Ok(Sources { world, config: Config::open(world)?, stores: Stores::open(world)? })
+        Ok(Sources {
+            world,
+            config: Config::open(world)?,
+            stores: Stores::open(world)?,
+        })
     }
 
     /// Answers a request.
@@ -49,7 +53,10 @@ impl<'w> Sources<'w> {
                 session::answer(self, &session, request)
             }
             None => {
-                let target = request.target.as_ref().ok_or_else(|| Error::usage("the request has neither target nor profile"))?;
+                let target = request
+                    .target
+                    .as_ref()
+                    .ok_or_else(|| Error::usage("the request has neither target nor profile"))?;
                 self.by_target(target, request)
             }
         }
@@ -81,8 +88,10 @@ impl<'w> Sources<'w> {
                 let claim = self.config.claim(target, request.tool)?;
                 let own = claim.filter(|claim| claim.provider == provider.name && claim.mode == mode);
                 Some(own.ok_or_else(|| {
-                    Error::refused(format!("the provider `{}` does not serve {target}", provider.name))
-                        .hint(format!("add the target to the provider file, see `keyfob provider show {}`", provider.name))
+                    Error::refused(format!("the provider `{}` does not serve {target}", provider.name)).hint(format!(
+                        "add the target to the provider file, see `keyfob provider show {}`",
+                        provider.name
+                    ))
                 })?)
             }
         };
@@ -114,12 +123,23 @@ impl<'w> Sources<'w> {
     }
 
     fn targets(&self, provider: &str, mode: &str, tool: &str, account: &str) -> Vec<(Target, String)> {
-        let Ok(provider) = self.config.provider(provider) else { return Vec::new() };
-        let Some(mode) = provider.modes.iter().find(|row| row.name == mode) else { return Vec::new() };
-        let named = mode.targets.iter().filter(|serves| serves.tools.iter().any(|name| name == tool) && !serves.subdomains);
-        named.map(|serves| (serves.root.clone(), serves.username.clone().unwrap_or_else(|| account.into()))).collect()
+        let Ok(provider) = self.config.provider(provider) else {
+            return Vec::new();
+        };
+        let Some(mode) = provider.modes.iter().find(|row| row.name == mode) else {
+            return Vec::new();
+        };
+        let named = mode
+            .targets
+            .iter()
+            .filter(|serves| serves.tools.iter().any(|name| name == tool) && !serves.subdomains);
+        named
+            .map(|serves| {
+                (
+                    serves.root.clone(),
+                    serves.username.clone().unwrap_or_else(|| account.into()),
+                )
+            })
+            .collect()
     }
 }
-
-/// A claim of a provider, for the parts of an answer that depend on it.
-pub(crate) type Claimed = Option<Claim>;

@@ -59,7 +59,9 @@ fn credential(stored: Stored) -> Credential {
 }
 
 fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
-    let Some(secret) = request.secret.clone() else { return Ok(Answer::Done) };
+    let Some(secret) = request.secret.clone() else {
+        return Ok(Answer::Done);
+    };
     let now = sources.world.now();
     if request.ephemeral || request.expires_at.is_some_and(|end| end <= now) {
         return Ok(Answer::Done);
@@ -69,7 +71,11 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
         return Err(Error::refused(format!("the secret for {target} is longer than 64 KiB")));
     }
     let account = request.username.clone().unwrap_or_default();
-    let key = Key { group: Group::origin(target), account, path: target.path().map(Into::into) };
+    let key = Key {
+        group: Group::origin(target),
+        account,
+        path: target.path().map(Into::into),
+    };
     let lock = lock(sources, &key)?;
     let old = match sources.stores.get(&key) {
         Ok(old) => old,
@@ -84,7 +90,10 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
             next.generation += 1;
             (next, store)
         }
-        None => (Record::new(key, family, request.tool), sources.stores.choose(None, request.interactive)?.store),
+        None => (
+            Record::new(key, family, request.tool),
+            sources.stores.choose(None, request.interactive)?.store,
+        ),
     };
     let before = record.clone();
     record.secret = Some(secret);
@@ -106,7 +115,10 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     let group = Group::origin(target);
     let fits = |record: &Record| {
-        let same = request.secret.as_ref().is_none_or(|secret| record.secret.as_ref() == Some(secret));
+        let same = request
+            .secret
+            .as_ref()
+            .is_none_or(|secret| record.secret.as_ref() == Some(secret));
         matches(record, target, request) && same
     };
     for stored in sources.stores.group(&group)? {
@@ -114,7 +126,11 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
             continue;
         }
         let lock = lock(sources, &stored.record.key)?;
-        if sources.stores.get(&stored.record.key)?.is_some_and(|now| fits(&now.record)) {
+        if sources
+            .stores
+            .get(&stored.record.key)?
+            .is_some_and(|now| fits(&now.record))
+        {
             sources.stores.delete(&lock, &stored.record.key)?;
         }
     }
@@ -122,11 +138,15 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 }
 
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
-    let path = target.path().is_none_or(|path| record.key.path.as_deref() == Some(path));
+    let path = target
+        .path()
+        .is_none_or(|path| record.key.path.as_deref() == Some(path));
     path && request.username.as_ref().is_none_or(|name| record.key.account == *name)
 }
 
 fn lock(sources: &Sources, key: &Key) -> Result<Lock> {
-    let lock = sources.stores.lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
     lock.ok_or_else(|| Error::temporary("another keyfob holds the lock of this origin"))
 }

@@ -1,6 +1,6 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
-use super::{Claimed, Sources};
+use super::Sources;
 use crate::config::{Claim, Flow, Provider, Scheme, profile};
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
@@ -37,7 +37,7 @@ impl Session {
     }
 
     /// The session of a profile, as on the target of the claim; without one, as on the mode's first target.
-    pub(super) fn named(provider: &Provider, at: usize, claim: Claimed, account: Option<String>) -> Session {
+    pub(crate) fn named(provider: &Provider, at: usize, claim: Option<Claim>, account: Option<String>) -> Session {
         let mode = &provider.modes[at];
         let first = mode.targets.first();
         let username = match &claim {
@@ -50,14 +50,19 @@ impl Session {
             account,
             variables: mode.variables.clone(),
             username,
-            bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| claim.bearer),
+            bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| {
+                claim.bearer
+            }),
             keeps: provider.flow == Flow::Static,
         }
     }
 
     /// Its group in the stores.
     pub fn group(&self) -> Group {
-        Group::Session { provider: self.provider.clone(), mode: self.mode.clone() }
+        Group::Session {
+            provider: self.provider.clone(),
+            mode: self.mode.clone(),
+        }
     }
 
     /// As a person types it.
@@ -72,7 +77,9 @@ impl Session {
     /// than 64 KiB.
     pub fn variable(&self, sources: &Sources) -> Result<Option<(String, Secret)>> {
         for name in &self.variables {
-            let Some(value) = sources.world.var_os(name) else { continue };
+            let Some(value) = sources.world.var_os(name) else {
+                continue;
+            };
             let secret = value.into_string().map(Secret::new).unwrap_or_default();
             if !secret.is_token() {
                 let message = format!("the variable `{name}` holds something that cannot be a token");
@@ -98,15 +105,26 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         return Ok(found(session, request, secret, None, Source::Environment(name)));
     }
     let stored = sources.stores.group(&session.group())?;
-    let Some(account) = wanted_account(session, request, &stored) else { return Ok(Answer::Absent) };
+    let Some(account) = wanted_account(session, request, &stored) else {
+        return Ok(Answer::Absent);
+    };
     let stored = choose_account(stored, account, session)?;
     let stored = renew::fresh(sources, session, stored, request.valid_for_secs)?;
-    if let Some(missing) = request.scopes.iter().find(|scope| !stored.record.scopes.contains(scope)) {
+    if let Some(missing) = request
+        .scopes
+        .iter()
+        .find(|scope| !stored.record.scopes.contains(scope))
+    {
         let profile = session.show();
-        return Err(Error::login(format!("the session `{profile}` was not granted the scope `{missing}`"))
-            .hint(format!("run `keyfob login {profile} --scope {missing}`")));
+        return Err(
+            Error::login(format!("the session `{profile}` was not granted the scope `{missing}`"))
+                .hint(format!("run `keyfob login {profile} --scope {missing}`")),
+        );
     }
-    let source = Source::Store { store: stored.store, profile: Some(show(session, &stored.record)) };
+    let source = Source::Store {
+        store: stored.store,
+        profile: Some(show(session, &stored.record)),
+    };
     let secret = stored.record.secret.clone().unwrap_or_default();
     Ok(found(session, request, secret, Some(&stored.record), source))
 }
@@ -115,10 +133,16 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
 ///
 /// None when the user name is one that this provider does not answer with.
 fn wanted_account<'a>(session: &'a Session, request: &'a Request, stored: &[Stored]) -> Option<Option<&'a str>> {
-    let Some(user) = request.username.as_deref() else { return Some(session.account.as_deref()) };
+    let Some(user) = request.username.as_deref() else {
+        return Some(session.account.as_deref());
+    };
     let is_account = stored.iter().any(|stored| stored.record.key.account == user);
     if is_account {
-        return session.account.as_deref().is_none_or(|account| account == user).then_some(Some(user));
+        return session
+            .account
+            .as_deref()
+            .is_none_or(|account| account == user)
+            .then_some(Some(user));
     }
     (session.username.as_deref() == Some(user)).then_some(session.account.as_deref())
 }
@@ -151,16 +175,26 @@ fn show(session: &Session, record: &Record) -> String {
 }
 
 fn found(session: &Session, request: &Request, secret: Secret, record: Option<&Record>, source: Source) -> Answer {
-    let account = record.map(|record| record.key.account.clone()).filter(|account| !account.is_empty());
+    let account = record
+        .map(|record| record.key.account.clone())
+        .filter(|account| !account.is_empty());
     let bearer = session.bearer && request.understands.authtype;
-    let username = session.username.clone().or(account).or_else(|| request.username.clone());
+    let username = session
+        .username
+        .clone()
+        .or(account)
+        .or_else(|| request.username.clone());
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
         // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
         return Answer::Absent;
     }
     Answer::Found(Box::new(Credential {
-        username: if plain && session.bearer { None } else { username.or_else(|| Some("token".into())) },
+        username: if plain && session.bearer {
+            None
+        } else {
+            username.or_else(|| Some("token".into()))
+        },
         authtype: (session.bearer && plain).then(|| "Bearer".into()),
         secret,
         refresh: None,
@@ -174,14 +208,23 @@ fn found(session: &Session, request: &Request, secret: Secret, record: Option<&R
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
 /// are brought by tools keeps it.
 fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    let Some(secret) = request.secret.clone().filter(|_| session.keeps) else { return Ok(Answer::Declined) };
+    let Some(secret) = request.secret.clone().filter(|_| session.keeps) else {
+        return Ok(Answer::Declined);
+    };
     if request.ephemeral || session.variable(sources)?.is_some() {
         return Ok(Answer::Done);
     }
     if secret.len() > MAX_SECRET {
-        return Err(Error::refused(format!("the secret for `{}` is longer than 64 KiB", session.provider)));
+        return Err(Error::refused(format!(
+            "the secret for `{}` is longer than 64 KiB",
+            session.provider
+        )));
     }
-    let account = request.username.clone().or_else(|| session.account.clone()).unwrap_or_default();
+    let account = request
+        .username
+        .clone()
+        .or_else(|| session.account.clone())
+        .unwrap_or_default();
     renew::keep(sources, session, &account, request.tool, |record| {
         record.secret = Some(secret);
         record.expires_at = request.expires_at;
@@ -193,7 +236,9 @@ fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answ
 /// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
 /// refresh token is forgotten. Without a secret nothing happens: a session ends by `keyfob logout`.
 fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    let Some(secret) = &request.secret else { return Ok(Answer::Done) };
+    let Some(secret) = &request.secret else {
+        return Ok(Answer::Done);
+    };
     for stored in sources.stores.group(&session.group())? {
         if stored.record.secret.as_ref() == Some(secret) {
             renew::reject(sources, session, &stored, secret)?;
