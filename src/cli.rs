@@ -44,9 +44,6 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
-    /// The same commands, for a program that hands its `auth` subtree over.
-    #[command(subcommand, hide = true)]
-    Auth(Box<Command>),
 }
 
 /// `keyfob login`

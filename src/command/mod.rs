@@ -25,7 +25,7 @@ pub const SCHEMA: u32 = 1;
 /// # Errors
 /// Those of the command.
 pub fn run(world: &World, args: &[String]) -> Result<u8> {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(without_auth(args)) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return Ok(usage(world, &error)),
         Err(help) => {
@@ -33,17 +33,13 @@ pub fn run(world: &World, args: &[String]) -> Result<u8> {
             return Ok(0);
         }
     };
-    let mut command = cli.command;
-    while let Command::Auth(inner) = command {
-        command = *inner;
-    }
     let sources = Sources::open(world)?;
     let run = Run {
         world,
         sources: &sources,
         provider: cli.provider,
     };
-    match command {
+    match cli.command {
         Command::Login(args) => login::login(&run, args),
         Command::Logout(args) => logout::run(&run, &args),
         Command::SetToken(args) => login::set_token(&run, args),
@@ -51,8 +47,23 @@ pub fn run(world: &World, args: &[String]) -> Result<u8> {
         Command::Whoami(args) => whoami::run(&run, &args),
         Command::List(args) => status::list(&run, &args),
         Command::Provider(args) => provider::run(&run, args),
-        Command::Auth(_) => Err(Error::failure("BUG: the aliases are unwrapped above")),
     }
+}
+
+/// `keyfob auth login` is `keyfob login`, so that a program can hand its `auth` subtree over unchanged.
+fn without_auth(args: &[String]) -> Vec<&str> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let at = match args.get(1) {
+        Some(&"--provider") => 3,
+        Some(first) if first.starts_with("--provider=") => 2,
+        _ => 1,
+    };
+    let is_auth = args.get(at) == Some(&"auth");
+    args.into_iter()
+        .enumerate()
+        .filter(|(place, _)| !is_auth || *place != at)
+        .map(|(_, arg)| arg)
+        .collect()
 }
 
 /// What every command works with.

@@ -59,7 +59,7 @@ fn only_case_and_default_port_are_the_same_registry() {
 fn secrets_of_64_kib_come_back_as_they_were() {
     let home = Home::new();
     for length in [1, 4_096, 2_561, 65_536] {
-        let secret = "canary".repeat(length.div_ceil(6))[..length].to_owned();
+        let secret = "canary".repeat(usize::div_ceil(length, 6))[..length].to_owned();
         store(&home, "registry.example", &secret);
         let expected = format!("{{\"ServerURL\":\"registry.example\",\"Username\":\"u\",\"Secret\":\"{secret}\"}}\n");
         assert_eq!(docker(&home, "get", "registry.example"), (0, expected), "{length}");
