@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::http_server::{Reply, Request, Server, form};
 
-pub use crate::issuer_script::{DeviceEnd, DeviceScript, Mutation, Script};
+pub use crate::issuer_script::{DeviceEnd, DeviceScript, Script};
 
 /// The grant type of RFC 8628 section 3.4.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
