@@ -101,7 +101,7 @@ fn log_in(stage: &Stage) -> Result<(), String> {
     check(approved, "keyfob did not show the code that a person has to type")?;
     let polls = issuer.seen(Endpoint::Token).len();
     story.says(&format!(
-        "Logged in. keyfob asked the issuer {polls} times, once a second, whether that was done."
+        "Logged in. Requests of the token endpoint until the person was done: {polls}."
     ));
     let whoami = stage.keyfob("whoami acme").run();
     done(&whoami)?;

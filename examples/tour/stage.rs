@@ -130,7 +130,7 @@ impl Stage {
         let keyfob = self.sandbox.keyfob_path().display().to_string().replace('\\', "/");
         let config = format!(
             "[user]\n\tname = Ann\n\temail = ann@acme.example\n[init]\n\tdefaultBranch = main\n\
-             [credential]\n\thelper = \"'{keyfob}' git\"\n[http]\n\tpostBuffer = 16m\n"
+             [credential]\n\thelper = \"!'{keyfob}' git\"\n[http]\n\tpostBuffer = 16m\n"
         );
         self.sandbox.write("gitconfig", &config);
         self.sandbox.write("seed/README", "Hello from the server.\n");

@@ -15,6 +15,9 @@ use serde_json::Value;
 /// The longest body that is read, in bytes; a push of the tour is a few kilobytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// The first byte of a TLS client, RFC 8446 section 5.1.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// A request, read whole.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -219,6 +222,10 @@ impl Drop for Server {
 fn serve(stream: TcpStream, stopped: &AtomicBool, answer: &dyn Fn(&Request) -> Reply) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
+    if reader.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+        // A client that tries TLS first, as docker's does, learns from an answer in plain HTTP to try without.
+        return (&stream).write_all(&Reply::text(400, "text/plain", "no TLS here\n").bytes());
+    }
     let request = read(&mut reader, &stream)?;
     let reply = answer(&request);
     let mut out = &stream;
