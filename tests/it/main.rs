@@ -12,9 +12,12 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
+mod flow;
 mod http_server;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod network;
+mod renewal;
 mod run;
 mod sandbox;
