@@ -23,4 +23,5 @@ mod network;
 mod renewal;
 mod run;
 mod sandbox;
+mod tidy;
 mod transcript;
