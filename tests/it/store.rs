@@ -1,5 +1,7 @@
 //! One suite, run for every row of the store table, and what only files can suffer (`store/hostile.rs`).
 
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop")]
+
 mod hostile;
 
 use std::cell::RefCell;
