@@ -321,4 +321,15 @@ fn a_record_that_cannot_be_written_is_rescued_and_comes_home() {
     assert_eq!(stores.rescued(&lock, &key), None);
     assert_eq!(fs::read_dir(home.path.join("runtime/keyfob")).unwrap().count(), 0);
     assert!(stores.rescue(&lock, &next, "file").unwrap().contains("in its place"));
+
+    let last = record(key.clone(), 3, "canary-3");
+    set_mode(folder, 0o777);
+    assert!(stores.rescue(&lock, &last, "file").unwrap().contains("XDG_RUNTIME_DIR"));
+    set_mode(folder, 0o700);
+    assert!(stores.delete(&lock, &key).unwrap());
+    assert_eq!(
+        stores.rescued(&lock, &key),
+        None,
+        "a session that was ended does not come back"
+    );
 }
