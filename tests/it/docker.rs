@@ -118,3 +118,11 @@ fn damage(folder: &Path) {
         }
     }
 }
+
+#[test]
+fn the_version_names_program_package_and_number() {
+    let expected = format!("docker-credential-keyfob (keyfob) {}\n", env!("CARGO_PKG_VERSION"));
+    for word in ["version", "--version", "-v"] {
+        assert_eq!(docker(&Home::new(), word, ""), (0, expected.clone()));
+    }
+}

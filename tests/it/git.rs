@@ -177,7 +177,11 @@ fn an_answer_that_does_not_arrive_is_a_failure() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let _ = child.stdin.take().unwrap().write_all(b"protocol=https\nhost=victim.example\n");
+        let _ = child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"protocol=https\nhost=victim.example\n");
         let output = child.wait_with_output().unwrap();
         assert!(output.status.code().is_some_and(|code| code != 0), "{args:?}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
