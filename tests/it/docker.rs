@@ -1,5 +1,7 @@
 //! docker's protocol where a table says more than a transcript.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -58,7 +60,7 @@ fn only_case_and_default_port_are_the_same_registry() {
 #[test]
 fn secrets_of_64_kib_come_back_as_they_were() {
     let home = Home::new();
-    for length in [1, 4_096, 2_561, 65_536] {
+    for length in [1_usize, 2_561, 4_096, 65_536] {
         let secret = "canary".repeat(length.div_ceil(6))[..length].to_owned();
         store(&home, "registry.example", &secret);
         let expected = format!("{{\"ServerURL\":\"registry.example\",\"Username\":\"u\",\"Secret\":\"{secret}\"}}\n");
