@@ -45,7 +45,6 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
 
 fn credential(stored: Stored) -> Credential {
     let Stored { record, store } = stored;
-    let mark = format!("{}.{}", record.family, record.generation);
     Credential {
         username: Some(record.key.account).filter(|name| record.authtype.is_none() || !name.is_empty()),
         secret: record.secret.unwrap_or_default(),
@@ -54,7 +53,8 @@ fn credential(stored: Stored) -> Credential {
         expires_at: record.expires_at,
         subject: None,
         source: Source::Store { store, profile: None },
-        mark: Some(mark),
+        // A store-back is recognised by its value; a mark would only tell a tool how often the record changed.
+        mark: None,
     }
 }
 
