@@ -12,6 +12,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
+mod examples;
 mod flow;
 mod http_server;
 mod issuer;
@@ -21,3 +22,4 @@ mod network;
 mod renewal;
 mod run;
 mod sandbox;
+mod sandbox_test;
