@@ -13,7 +13,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod examples;
+mod docker;
 mod flow;
+mod git;
 mod http_server;
 mod issuer;
 mod issuer_script;
@@ -23,3 +25,4 @@ mod renewal;
 mod run;
 mod sandbox;
 mod sandbox_test;
+mod transcript;
