@@ -12,8 +12,8 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
-mod examples;
 mod docker;
+mod examples;
 mod flow;
 mod git;
 mod http_server;
