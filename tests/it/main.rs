@@ -26,3 +26,4 @@ mod run;
 mod sandbox;
 mod sandbox_test;
 mod transcript;
+mod window;
