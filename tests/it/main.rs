@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod docker;
+mod examples;
 mod flow;
 mod git;
 mod http_server;
@@ -23,6 +24,8 @@ mod network;
 mod renewal;
 mod run;
 mod sandbox;
+mod sandbox_test;
 mod store;
 mod tidy;
 mod transcript;
+mod window;

@@ -12,15 +12,12 @@ use crate::http_server::Reply;
 use crate::issuer::{Endpoint, Issuer, Outcome, Script};
 use crate::sandbox::{Output, Sandbox};
 
-/// A session whose access token has ended, and its issuer.
+/// A session whose access token has ended, and its issuer. The script is meant for renewals, not for the login.
 pub fn expired(script: Script) -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(script));
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
     sandbox.provider(&issuer);
-    let mutate = std::cell::RefCell::new(None);
-    // What the script does to answers is meant for renewals.
-    issuer.script(|script| *mutate.borrow_mut() = script.mutate.take());
     sandbox.login_expired(&issuer);
-    issuer.script(|script| script.mutate = mutate.take());
+    issuer.script(|now| *now = script);
     (sandbox, issuer)
 }
 
