@@ -124,6 +124,8 @@ battery() {
         [[ -z $timeout ]] || export GIT_TEST_CREDENTIAL_HELPER_TIMEOUT=$timeout
         sh "./$script" --root="$WORK/trash-$label"
     ) >"$log" 2>&1 || true
+    # A failed test leaves the cache's daemon behind.
+    find "$WORK/trash-$label" -type s -path '*credential/socket' -exec git credential-cache --socket={} exit \; 2>/dev/null || true
     GOOD=$(grep -c '^ok ' "$log" || true)
     ALL=$(grep -cE '^(not )?ok ' "$log" || true)
     printf '%-24s %s of %s\n' "$label" "$GOOD" "$ALL"
