@@ -3,6 +3,7 @@
 # It knows git's and nginx's settings; it must not know how keyfob stores anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/git-http.sh
 
+# shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need nginx nginx-light fcgiwrap fcgiwrap git git
 make_work git-http

@@ -3,6 +3,7 @@
 # It knows git's test library; it must not know how keyfob stores anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/git-suite.sh
 
+# shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need perl perl xz xz-utils git git
 make_work git-suite
