@@ -26,7 +26,8 @@ die() {
     exit 1
 }
 
-# One check: `ok 'what must be true' command …`. The command's output is shown only when it fails.
+# One check: `ok 'what must be true' command …`. The command's output is shown only when it fails. Inside it bash does not
+# end at the first failure, so a function of several commands joins them with `&&`.
 ok() {
     local name=$1 out
     shift

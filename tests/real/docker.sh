@@ -49,9 +49,9 @@ not_found() {
 }
 
 answers_as_json() {
-    ask >"$WORK/answer.json" 2>"$WORK/answer.err"
-    jq -e --arg password "$PASSWORD" '.Username == "ann" and .Secret == $password' "$WORK/answer.json" >/dev/null
-    [[ ! -s $WORK/answer.err ]]
+    ask >"$WORK/answer.json" 2>"$WORK/answer.err" &&
+        jq -e --arg password "$PASSWORD" '.Username == "ann" and .Secret == $password' "$WORK/answer.json" >/dev/null &&
+        [[ ! -s $WORK/answer.err ]]
 }
 
 lists_it() { [[ $(helper list </dev/null | jq -r --arg host "$REGISTRY" 'to_entries[] | select(.key | endswith($host)) | .value') == ann ]]; }
