@@ -34,7 +34,10 @@ pub(crate) fn static_target() -> String {
 
 /// The ordinary programs.
 pub(crate) fn ordinary() -> Result<Programs> {
-    Ok(Programs { floor: floor(None)?, keyfob: keyfob(&[], &root().join("target"), None)? })
+    Ok(Programs {
+        floor: floor(None)?,
+        keyfob: keyfob(&[], &root().join("target"), None)?,
+    })
 }
 
 /// The static ones, or in words why there are none.
@@ -50,9 +53,20 @@ fn floor(target: Option<&str>) -> Result<PathBuf> {
     std::fs::create_dir_all(out.parent().context("the floor's directory")?)?;
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
-    command.current_dir(root()).arg("benches/floor/main.rs").arg("-o").arg(&out).args(["--edition", "2024"]);
+    command
+        .current_dir(root())
+        .arg("benches/floor/main.rs")
+        .arg("-o")
+        .arg(&out)
+        .args(["--edition", "2024"]);
     // The same as the profile `release`.
-    for option in ["opt-level=3", "lto=fat", "codegen-units=1", "panic=abort", "strip=symbols"] {
+    for option in [
+        "opt-level=3",
+        "lto=fat",
+        "codegen-units=1",
+        "panic=abort",
+        "strip=symbols",
+    ] {
         command.args(["-C", option]);
     }
     if let Some(target) = target {
@@ -65,7 +79,10 @@ fn floor(target: Option<&str>) -> Result<PathBuf> {
 /// keyfob's release build into a target directory; `options` are cargo's.
 pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) -> Result<PathBuf> {
     let mut command = Command::new(cargo());
-    command.current_dir(root()).args(["build", "--release", "--locked", "--quiet", "--bin", "keyfob"]).args(options);
+    command
+        .current_dir(root())
+        .args(["build", "--release", "--locked", "--quiet", "--bin", "keyfob"])
+        .args(options);
     command.arg("--target-dir").arg(target_dir);
     let mut out = target_dir.to_path_buf();
     if let Some(target) = target {
@@ -77,7 +94,10 @@ pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) 
 }
 
 fn must(mut command: Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {command:?}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let mut lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).take(6).collect();

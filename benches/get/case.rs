@@ -53,7 +53,8 @@ impl Case {
 
     /// Points keyfob at a directory of its own and keeps it from the OS keychain.
     pub(crate) fn in_home(self, home: &Path) -> Case {
-        self.with("KEYFOB_HOME", &home.display().to_string()).with("KEYFOB_KEYCHAIN", "off")
+        self.with("KEYFOB_HOME", &home.display().to_string())
+            .with("KEYFOB_KEYCHAIN", "off")
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Case {
@@ -82,7 +83,10 @@ impl Case {
         let (reader, mut writer) = std::io::pipe().context("a pipe for stdin")?;
         writer.write_all(self.stdin.as_bytes()).context("filling stdin")?;
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
@@ -92,7 +96,9 @@ impl Case {
     pub(crate) fn run(&self) -> Result<(Duration, Output)> {
         let mut command = self.command()?;
         let start = Instant::now();
-        let child = command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
         let output = child.wait_with_output().context("waiting for it")?;
         Ok((start.elapsed(), output))
     }
@@ -102,7 +108,13 @@ impl Case {
         let (_, output) = self.run()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!("{} ({}): {}: {}", self.name, self.program.display(), output.status, said.trim());
+            bail!(
+                "{} ({}): {}: {}",
+                self.name,
+                self.program.display(),
+                output.status,
+                said.trim()
+            );
         }
         Ok(output)
     }
@@ -111,7 +123,11 @@ impl Case {
     pub(crate) fn check(&self) -> Result<()> {
         let output = self.must_run()?;
         if !holds(&output.stdout, SECRET) {
-            bail!("{} ({}) does not answer with the stored secret", self.name, self.program.display());
+            bail!(
+                "{} ({}) does not answer with the stored secret",
+                self.name,
+                self.program.display()
+            );
         }
         Ok(())
     }

@@ -65,7 +65,11 @@ pub(crate) fn millis(time: Duration) -> f64 {
 pub(crate) fn quantile(mut figures: Vec<f64>, share: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     let last = figures.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index between 0 and the last")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index between 0 and the last"
+    )]
     let index = (last as f64 * share).round() as usize;
     figures.get(index).copied().unwrap_or_default()
 }
