@@ -32,20 +32,23 @@ pub(crate) fn static_target() -> String {
     format!("{}-unknown-linux-musl", std::env::consts::ARCH)
 }
 
-/// The ordinary programs.
+/// The ordinary programs; a keyfob that is already built may be named instead.
 pub(crate) fn ordinary() -> Result<Programs> {
-    Ok(Programs {
-        floor: floor(None)?,
-        keyfob: keyfob(&[], &root().join("target"), None)?,
-    })
+    let built = std::env::var_os("KEYFOB_BENCH_PROGRAM").map(PathBuf::from);
+    let keyfob = built.map_or_else(|| keyfob(&[], &root().join("target"), None), Ok)?;
+    Ok(Programs { floor: floor(None)?, keyfob })
 }
 
 /// The static ones, or in words why there are none.
 pub(crate) fn linked_statically() -> Result<Programs> {
     let target = static_target();
     let floor = floor(Some(&target)).with_context(|| format!("`rustup target add {target}` first"))?;
-    let keyfob = keyfob(&[], &scratch().join("cargo"), Some(&target)).context("`apt-get install musl-tools` first?")?;
-    Ok(Programs { floor, keyfob })
+    let built = std::env::var_os("KEYFOB_BENCH_STATIC_PROGRAM").map(PathBuf::from);
+    let keyfob = built.map_or_else(|| keyfob(&[], &scratch().join("cargo"), Some(&target)), Ok);
+    Ok(Programs {
+        floor,
+        keyfob: keyfob.context("`apt-get install musl-tools` first?")?,
+    })
 }
 
 fn floor(target: Option<&str>) -> Result<PathBuf> {

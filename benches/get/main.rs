@@ -5,8 +5,8 @@
 //! It must not know how keyfob works inside; the one thing it knows is that records are files below `data/records`.
 //!
 //! `KEYFOB_BENCH_ROUNDS` (200), `KEYFOB_BENCH_FULL=1` (a million records too), `KEYFOB_BENCH_SHORT=1` (no table of
-//! dependencies), `KEYFOB_BENCH_STRICT=1` (a figure over its target fails the run), `KEYFOB_BENCH_PROGRAM` (an ordinary
-//! keyfob that is already built).
+//! dependencies), `KEYFOB_BENCH_STRICT=1` (a figure over its target fails the run), `KEYFOB_BENCH_PROGRAM` and
+//! `KEYFOB_BENCH_STATIC_PROGRAM` (a keyfob that is already built, instead of building one).
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![cfg_attr(unix, expect(clippy::disallowed_methods, reason = "it is not keyfob: its environment is the caller's"))]

@@ -60,10 +60,7 @@ fn prepare(report: &Report) -> Result<Bench> {
     report.heading(&format!(
         "keyfob, measured as processes: {rounds} rounds, interleaved in random order"
     ));
-    let mut ordinary = build::ordinary().context("building")?;
-    if let Some(program) = std::env::var_os("KEYFOB_BENCH_PROGRAM") {
-        ordinary.keyfob = program.into();
-    }
+    let ordinary = build::ordinary().context("building")?;
     let linked_statically = match build::linked_statically() {
         Ok(programs) => Some(programs),
         Err(error) => {
