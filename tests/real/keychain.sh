@@ -4,6 +4,8 @@
 # its store. It must not know how a record is sealed.
 # By hand: KEYFOB=target/debug/keyfob tests/real/keychain.sh
 
+# Programs given to an inner shell expand there.
+# shellcheck disable=SC2016
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need gnome-keyring-daemon gnome-keyring dbus-run-session dbus keyctl keyutils python3 python3
@@ -23,14 +25,15 @@ SECRET=canary-keychain-$RANDOM$RANDOM
 ASK=$'protocol=https\nhost=kept.example\n\n'
 GIVE=$'protocol=https\nhost=kept.example\nusername=ann\npassword='$SECRET$'\n\n'
 export HOME=$WORK/home XDG_RUNTIME_DIR=$WORK/run
-mkdir -p -m 700 "$HOME" "$XDG_RUNTIME_DIR"
+mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
+chmod 700 "$HOME" "$XDG_RUNTIME_DIR"
 
 # Only keys that keyfob cached are forgotten; whatever else lies in the keyring is not ours.
 forget_cache() {
     local id
-    for id in $(awk '$0 ~ /keyfob:/ { print $1 }' /proc/keys); do
-        keyctl unlink "0x$id" @u 2>/dev/null || keyctl unlink "0x$id" @s 2>/dev/null || keyctl revoke "0x$id" || true
-    done
+    while read -r id; do
+        keyctl unlink "0x$id" @u || keyctl unlink "0x$id" @s || keyctl revoke "0x$id" || true
+    done < <(awk '/ keyfob:/ { print $1 }' /proc/keys) 2>/dev/null >&2
 }
 
 # Sets up one kind of session around a command: `session KIND command …`. The keychain's own files outlive the session.
@@ -99,7 +102,12 @@ give() { timed 6 session "$1" sh -c 'printf %s "$0" | keyfob store' "$GIVE" && [
 ask() { timed "${2:-4}" session "$1" sh -c 'printf %s "$0" | keyfob get' "$ASK"; }
 answers() { ask "$1" "${2:-4}" && [[ $STATUS == 0 ]] && grep -qx "password=$SECRET" "$WORK/out"; }
 # Nothing on stdout, a status that says so, and the secret nowhere.
-declines() { ask "$1" && [[ $STATUS != 0 && ! -s $WORK/out ]] && ! holds_canary "$WORK/err" || { cat "$WORK/out" "$WORK/err"; return 1; }; }
+declines() {
+    if ask "$1" && [[ $STATUS != 0 && ! -s $WORK/out ]] && ! holds_canary "$WORK/err"; then return 0; fi
+    echo "status $STATUS after $TOOK_MS ms"
+    cat "$WORK/out" "$WORK/err"
+    return 1
+}
 
 slots() { find "$KEYFOB_HOME/data/records" -type f; }
 stored_in() { slots | head -n 1 | xargs -d '\n' head -n 1 | grep -q "\"store\" *: *\"$1\""; }
