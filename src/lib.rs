@@ -1,10 +1,84 @@
-//! keyfob
+//! keyfob answers any tool that asks for a credential, from environment, keychain and file, and renews what has ended.
+//!
+//! The library is the program: `main.rs` only builds the [`world::World`]. It is also what a program embeds that wants
+//! sign-in of its own; until version 1 its interface may change with each release.
+//!
+//! # The map
+//!
+//! The road is one way. A [`protocol`] turns a tool's bytes into a [`model::Request`]; [`resolve`] finds the answer in the
+//! environment, a [`store`] or by [`renew`]ing it at the issuer; the protocol turns the [`model::Answer`] into bytes.
+//! Only `protocol` knows tools, only [`http`] knows the network, only [`world`] knows the machine.
+//!
+//! | to add | write one file in | and one line in |
+//! |---|---|---|
+//! | a tool's protocol | `protocol/` | `protocol::TABLE` |
+//! | a store | `store/` | `store::TABLE` |
+//! | a login flow | `login/` | `login::TABLE` |
+//! | a well-known provider | `config/presets/` | the table of `config::preset` |
+//! | an own command | `command/` | `cli::Command` |
+//!
+//! A test holds which module may use which.
 
+pub mod cli;
+pub mod command;
+pub mod config;
 pub mod error;
+pub mod http;
+pub mod hygiene;
+pub mod login;
 pub mod model;
+pub mod oauth;
+pub mod protocol;
 pub mod record;
+pub mod renew;
 pub mod report;
+pub mod resolve;
 pub mod secret;
+pub mod store;
 pub mod target;
 pub mod time;
 pub mod world;
+
+use error::{Error, Result};
+use model::{Answer, Request};
+use protocol::Call;
+use world::World;
+
+/// Runs one call of a tool or one own command, and returns the exit code.
+pub fn run(world: &World) -> u8 {
+    let mut args = Vec::with_capacity(world.args.len());
+    for arg in &world.args {
+        match arg.to_str() {
+            Some(arg) => args.push(arg.to_owned()),
+            None => return fail(world, &Error::usage("an argument is not UTF-8")),
+        }
+    }
+    let program = args
+        .first()
+        .map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
+        .to_owned();
+    let first = args.get(1).map(String::as_str);
+    if let Some((row, consumed)) = protocol::find(&program, first) {
+        return serve(world, row, &args[(1 + consumed).min(args.len())..]);
+    }
+    match command::run(world, &args) {
+        Ok(code) => code,
+        Err(error) => fail(world, &error),
+    }
+}
+
+fn serve(world: &World, row: &protocol::Protocol, args: &[String]) -> u8 {
+    let mut ask = |request: &Request| -> Result<Answer> { resolve::Sources::open(world)?.resolve(request) };
+    (row.serve)(&mut Call {
+        args,
+        input: &mut world.stdin(),
+        output: &mut world.stdout(),
+        errors: &mut world.stderr(),
+        ask: &mut ask,
+    })
+}
+
+fn fail(world: &World, error: &Error) -> u8 {
+    world.write_stderr(&report::lines(error));
+    report::exit_code(error.class)
+}

@@ -383,6 +383,9 @@ mod tests {
     fn a_damaged_record_is_described_without_its_content() {
         let bytes = br#"{"key":"origin https://a u","tool":"git","secret":"s3cr3t","expires_at":"s3cr3t"}"#;
         let error = Record::decode(bytes, String::new(), 1).unwrap_err();
-        assert!(error.starts_with("a field of another type than expected, line 1"), "{error}");
+        assert!(
+            error.starts_with("a field of another type than expected, line 1"),
+            "{error}"
+        );
     }
 }

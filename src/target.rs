@@ -7,6 +7,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest URL that is read at all; browsers and servers stop well before.
 pub const MAX_URL: usize = 4096;
@@ -150,11 +151,11 @@ impl Target {
         self.host == "[::1]" || self.host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
     }
 
-    /// The same target without its path.
+    /// The same place on another host: scheme, port and path stay.
     #[must_use]
-    pub fn without_path(&self) -> Target {
+    pub fn with_host_of(&self, other: &Target) -> Target {
         Target {
-            path: None,
+            host: other.host.clone(),
             ..self.clone()
         }
     }
@@ -168,6 +169,19 @@ impl fmt::Display for Target {
             Some(path) => write!(f, "/{path}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As its URL.
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+        Target::from_url(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

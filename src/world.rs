@@ -9,6 +9,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
@@ -28,7 +29,7 @@ pub struct World {
     pub args: Vec<OsString>,
     vars: Vars,
     clock: Box<dyn Fn() -> Timestamp>,
-    wait: Box<dyn Fn(Duration)>,
+    wait: Rc<dyn Fn(Duration)>,
 }
 
 enum Vars {
@@ -48,7 +49,7 @@ impl World {
             args: std::env::args_os().collect(),
             vars: Vars::Process,
             clock: Box::new(clock),
-            wait: Box::new(std::thread::sleep),
+            wait: Rc::new(std::thread::sleep),
         }
     }
 
@@ -58,7 +59,7 @@ impl World {
             args: Vec::new(),
             vars: Vars::Fixed(vars.into_iter().collect()),
             clock: Box::new(move || now),
-            wait: Box::new(|_| ()),
+            wait: Rc::new(|_| ()),
         }
     }
 
@@ -66,7 +67,7 @@ impl World {
     #[must_use]
     pub fn with_time(mut self, clock: impl Fn() -> Timestamp + 'static, wait: impl Fn(Duration) + 'static) -> World {
         self.clock = Box::new(clock);
-        self.wait = Box::new(wait);
+        self.wait = Rc::new(wait);
         self
     }
 
@@ -99,14 +100,17 @@ impl World {
         (self.wait)(duration);
     }
 
+    /// The way of waiting alone, for a store that outlives this borrow.
+    pub fn waiter(&self) -> Rc<dyn Fn(Duration)> {
+        Rc::clone(&self.wait)
+    }
+
     /// `N` bytes from the operating system's generator.
     ///
     /// # Panics
     /// When the operating system has no randomness; nothing safe can be done then.
     pub fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        bytes
+        random()
     }
 
     /// A random number from 0 up to, but not including, `limit`.
@@ -135,6 +139,21 @@ impl World {
             return Err(Error::usage("the request on standard input is longer than 1 MiB"));
         }
         Ok(bytes)
+    }
+
+    /// What a tool writes to us.
+    pub fn stdin(&self) -> impl Read + use<> {
+        io::stdin().lock()
+    }
+
+    /// What a tool reads from us.
+    pub fn stdout(&self) -> impl Write + use<> {
+        io::stdout().lock()
+    }
+
+    /// What a person reads.
+    pub fn stderr(&self) -> impl Write + use<> {
+        io::stderr().lock()
     }
 
     /// Writes a whole answer to stdout, once.
@@ -178,4 +197,14 @@ impl World {
     pub fn open_browser(&self, url: &str) -> Result<()> {
         terminal::open_browser(self, url)
     }
+}
+
+/// `N` bytes from the operating system's generator, for what has no [`World`] at hand.
+///
+/// # Panics
+/// When the operating system has no randomness; nothing safe can be done then.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
 }

@@ -7,26 +7,83 @@
 //!
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
+mod change;
 mod disk;
 mod file;
+mod folder;
+mod kernel;
 #[cfg(feature = "keychain")]
 mod keychain;
 mod memory;
+mod rescue;
 mod sealed;
 mod slot;
+mod stores;
 
 use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error};
+use crate::time::Timestamp;
 
+pub use change::Reserved;
 pub use disk::Lock;
-pub use slot::{Header, Stores};
+pub use sealed::{DataKey, KeySource, NoSource};
+pub use slot::Header;
+pub use stores::{Chosen, Stored, Stores};
+
+/// One row of the table: a store's name, and how it is made.
+pub struct Row {
+    /// [`Store::name`].
+    pub name: &'static str,
+    build: fn(&Seat) -> Box<dyn Store>,
+}
+
+/// All stores, the best for a new record first.
+pub const TABLE: &[Row] = &[
+    Row {
+        name: "sealed",
+        build: sealed::build,
+    },
+    Row {
+        name: "file",
+        build: file::build,
+    },
+    Row {
+        name: "memory",
+        build: memory::build,
+    },
+];
+
+/// What stores get of the world, once.
+pub struct Seat {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The user's directory in memory, if the session has one: the place for a record that could not be written.
+    pub runtime: Option<PathBuf>,
+    /// Keeps the data key of sealed records.
+    pub source: Rc<dyn KeySource>,
+    /// Waits.
+    pub wait: Rc<dyn Fn(Duration)>,
+    /// When the run began; only names of files are made from it.
+    pub now: Timestamp,
+    /// Whether somebody is there who may be asked to unlock the keychain.
+    pub person: bool,
+    /// In a test the store `memory` can be used, and the kernel's keyring is left alone.
+    pub test: bool,
+    /// The call at which the store `memory` fails.
+    pub fail_at: Option<u32>,
+}
 
 /// Why a store did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
+    /// The slot holds this generation or a later one: somebody else has changed it.
+    Changed(String),
     /// Access was refused by a person or by permissions.
     Denied(String),
     /// The content is not what was written: torn, altered, or of a wrong owner or mode.
@@ -43,7 +100,8 @@ pub enum StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (StoreError::Denied(text)
+        let (StoreError::Changed(text)
+        | StoreError::Denied(text)
         | StoreError::Damaged(text)
         | StoreError::Locked(text)
         | StoreError::Newer(text)
@@ -77,19 +135,20 @@ pub trait Store {
 
     /// Whether it can be used for a new record now.
     ///
-    /// `person` says that somebody is there who may be asked to unlock it.
+    /// `person` says that somebody is there who may be asked to unlock it. A store that needs something set up before
+    /// its first record does that here.
     ///
     /// # Errors
     /// Why not.
     fn ready(&self, person: bool) -> Result<(), StoreError>;
 
-    /// Turns an encoded record into the body of its slot.
+    /// Turns an encoded record into the body of its slot, which ends in a line feed.
     ///
     /// `header` is what will stand before it; `name` is the slot's name, which the body may be bound to.
     ///
     /// # Errors
     /// Any [`StoreError`]; the slot is then left as it is.
-    fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Vec<u8>, StoreError>;
+    fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
     /// Turns the body of a slot back into an encoded record.
     ///

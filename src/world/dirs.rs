@@ -43,7 +43,7 @@ impl Dirs {
                 Error::store("there is no home directory: neither `HOME` nor the password database names one")
                     .hint("set KEYFOB_HOME to a directory of yours")
             })?;
-            Ok(base.join("keyfob"))
+            Ok::<_, Error>(base.join("keyfob"))
         };
         Ok(Dirs {
             config: dir("XDG_CONFIG_HOME", ".config")?,

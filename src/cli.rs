@@ -1,0 +1,135 @@
+//! The own commands' arguments. Definitions only; `command/` has the behaviour.
+//!
+//! A tool's call never comes here: the protocol table is asked first.
+
+use clap::{Args, Parser, Subcommand};
+
+/// One small credential helper that any command-line tool can ask.
+#[derive(Debug, Parser)]
+#[command(name = "keyfob", version, disable_help_subcommand = true, after_help = TOOLS)]
+pub struct Cli {
+    /// The provider meant where a command names no profile.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub provider: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What a tool calls, which clap never sees.
+const TOOLS: &str = "\
+For tools, on stdin and stdout (see protocol.md):
+  get, store, erase, capability   The native protocol, a superset of git's
+  git, docker                     A tool's own protocol
+  token PROFILE                   One secret and nothing else: --header, --format env, --valid-for 45m
+
+Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.
+Exit codes: 0 done, 1 failure, 2 log in first, 3 try again, 4 store, 5 refused, 64 usage.";
+
+/// The own commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Log in and keep the session.
+    Login(Login),
+    /// Forget a session, then tell its issuer.
+    Logout(Logout),
+    /// Keep a key or token from standard input or a hidden prompt.
+    SetToken(SetToken),
+    /// Show sessions: identity, mode, store, expiry, and what shadows them.
+    Status(Show),
+    /// Ask the issuer whom a session speaks for; exit 2 without a valid one.
+    Whoami(Show),
+    /// Name everything that is kept, without secrets.
+    List(List),
+    /// Show and check provider files.
+    #[command(subcommand)]
+    Provider(Provider),
+}
+
+/// `keyfob login`
+#[derive(Debug, Args)]
+pub struct Login {
+    /// PROVIDER[/MODE][:ACCOUNT]
+    pub profile: Option<String>,
+    /// Print the page instead of opening it.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Ask for this scope besides those of the provider file; may be given more than once.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// The client id of your OAuth app, for a preset without a file yet.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Read a token from standard input instead of asking an issuer.
+    #[arg(long)]
+    pub with_token: bool,
+    /// The account to log in as; another one coming back is refused.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+}
+
+/// `keyfob logout`
+#[derive(Debug, Args)]
+pub struct Logout {
+    /// PROVIDER[/MODE][:ACCOUNT]
+    #[arg(conflicts_with = "all")]
+    pub profile: Option<String>,
+    /// Make no network request.
+    #[arg(long)]
+    pub local: bool,
+    /// All sessions of all providers.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `keyfob set-token`
+#[derive(Debug, Args)]
+pub struct SetToken {
+    /// PROVIDER[/MODE][:ACCOUNT]
+    pub profile: Option<String>,
+    /// The account or user name that it is for.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Keep it without asking the issuer whom it speaks for.
+    #[arg(long)]
+    pub no_check: bool,
+}
+
+/// `keyfob status` and `keyfob whoami`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// PROVIDER[/MODE][:ACCOUNT]
+    pub profile: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `keyfob list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `keyfob provider`
+#[derive(Debug, Subcommand)]
+pub enum Provider {
+    /// Name the provider files and presets.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a provider file says, with defaults and preset filled in.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Read all provider files, or one, and report every mistake with file, line, key and what was expected.
+    Check {
+        /// A provider's name, or the path of a file.
+        name: Option<String>,
+    },
+}

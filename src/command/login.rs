@@ -1,0 +1,213 @@
+//! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
+
+use std::io::Write;
+
+use super::Run;
+use crate::cli;
+use crate::config::{Flow, Profile, Provider, preset};
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::login::{self, Login};
+use crate::oauth::token::TokenSet;
+use crate::renew;
+use crate::resolve::Session;
+use crate::store::Stored;
+
+pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
+    let profile = run.profile(args.profile.as_deref())?;
+    if let Some(id) = &args.client_id {
+        write_provider_file(run, &profile, Some(id))?;
+    }
+    let (provider, at) = provider_of(run, &profile)?;
+    let flow = if args.with_token { Flow::Key } else { provider.flow };
+    let wanted = args.account.or_else(|| profile.account.clone());
+    if provider.flow == Flow::Static && wanted.is_none() {
+        return Err(Error::usage("the user name is missing")
+            .hint(format!("run `keyfob login {} --account NAME`", provider.name)));
+    }
+    let http = Http::new(run.world)?;
+    let mode = &provider.modes[at];
+    let mut scopes = mode.oauth.scopes.clone();
+    scopes.extend(args.scope);
+    let login = Login {
+        world: run.world,
+        http: &http,
+        provider: &provider,
+        mode,
+        scopes,
+        browser: !args.no_browser,
+    };
+    let tokens = (login::find(flow).run)(&login)?;
+    keep(run, &login, tokens, wanted.as_deref(), true)
+}
+
+pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
+    let profile = run.profile(args.profile.as_deref())?;
+    let (provider, at) = provider_of(run, &profile)?;
+    let wanted = args.account.or_else(|| profile.account.clone());
+    if provider.flow == Flow::Static && wanted.is_none() {
+        return Err(Error::usage("the user name is missing")
+            .hint(format!("run `keyfob set-token {} --account NAME`", provider.name)));
+    }
+    let http = Http::new(run.world)?;
+    let mode = &provider.modes[at];
+    let login = Login {
+        world: run.world,
+        http: &http,
+        provider: &provider,
+        mode,
+        scopes: Vec::new(),
+        browser: false,
+    };
+    let tokens = (login::find(Flow::Key).run)(&login)?;
+    if run.world.var_os("CI").is_some() {
+        run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
+    }
+    keep(run, &login, tokens, wanted.as_deref(), !args.no_check)
+}
+
+/// The provider, its preset written to a file first if it needs nothing from the user.
+fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
+    let found = run.sources.config.profile(profile);
+    let is_file = run.sources.config.names()?.contains(&profile.provider);
+    if is_file || preset::find(&profile.provider).is_none() {
+        return found;
+    }
+    match found {
+        Ok((provider, _)) => {
+            write_provider_file(run, profile, None)?;
+            drop(provider);
+            run.sources.config.profile(profile)
+        }
+        Err(_) => Err(Error::usage(format!(
+            "the preset `{}` needs the client id of your OAuth app",
+            profile.provider
+        ))
+        .hint(format!(
+            "run `keyfob login {} --client-id ID`; `keyfob provider show {0}` says where to register",
+            profile.provider
+        ))),
+    }
+}
+
+/// Writes the provider file that makes a preset the user's own.
+fn write_provider_file(run: &Run, profile: &Profile, client_id: Option<&str>) -> Result<()> {
+    let name = &profile.provider;
+    if preset::find(name).is_none() {
+        return Err(Error::usage(format!(
+            "`--client-id` is for presets, and `{name}` is none"
+        )));
+    }
+    if client_id
+        .is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)))
+    {
+        return Err(Error::usage(
+            "the client id has characters other than letters, digits, `.`, `_`, `-` and `:`",
+        ));
+    }
+    let directory = run.sources.config.directory();
+    let path = directory.join(format!("{name}.toml"));
+    let oauth = client_id
+        .map(|id| format!("\n[oauth]\nclient_id = \"{id}\"\n"))
+        .unwrap_or_default();
+    let text = format!("format = 1\npreset = \"{name}\"\n{oauth}");
+    let written = private_dir(directory)
+        .and_then(|()| private_file(&path))
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => run.note(&format!("Wrote {}.\n", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(
+                Error::usage(format!("{} exists already", path.display())).hint("change the client id in that file")
+            );
+        }
+        Err(error) => return Err(Error::failure(format!("writing {}: {}", path.display(), error.kind()))),
+    }
+    Ok(())
+}
+
+fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check: bool) -> Result<u8> {
+    let subject = if check {
+        login::whoami(login.http, login.mode, &tokens.access)?
+    } else {
+        None
+    };
+    if let (Some(wanted), Some(subject)) = (wanted, &subject)
+        && wanted != subject
+    {
+        return Err(Error::refused(format!(
+            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
+        ))
+        .hint("log out in the browser, then log in with the account that you want"));
+    }
+    let account = wanted
+        .map(str::to_owned)
+        .or_else(|| subject.clone())
+        .unwrap_or_default();
+    let at = login
+        .provider
+        .modes
+        .iter()
+        .position(|mode| mode.name == login.mode.name)
+        .unwrap_or(0);
+    let session = Session::named(login.provider, at, None, Some(account.clone()));
+    let now = run.world.now();
+    let stored = renew::keep(run.sources, &session, &account, "keyfob", |record| {
+        record.scopes = login.scopes.clone();
+        record.scopes.sort();
+        renew::merge(record, tokens, now);
+        record.subject.clone_from(&subject);
+    })?;
+    tell(run, login, &session, &stored)?;
+    Ok(0)
+}
+
+/// Says who is logged in, where the session is, and what would hide it.
+fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
+    let record = &stored.record;
+    let who = if record.key.account.is_empty() {
+        String::new()
+    } else {
+        format!(" as {}", record.key.account)
+    };
+    let place = run.sources.stores.place(&record.key);
+    let protection = run.sources.stores.protection(stored.store);
+    run.note(&format!(
+        "Logged in to {}{who}.\nKept in the store `{}` ({protection}):\n  {}\n",
+        login.provider.title,
+        stored.store,
+        place.display()
+    ));
+    if let Some(end) = record.expires_at {
+        let renewed = if record.refresh.is_some() {
+            ", renewed by itself"
+        } else {
+            ""
+        };
+        run.note(&format!(
+            "Good until {} ({}){renewed}.\n",
+            end.rfc3339(),
+            end.relative(run.world.now())
+        ));
+    }
+    if let Ok(Some((name, _))) = session.variable(run.sources) {
+        run.note(&format!(
+            "keyfob: warning: the variable {name} is set and is used instead of this session\n"
+        ));
+    }
+    Ok(())
+}

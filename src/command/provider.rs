@@ -1,0 +1,178 @@
+//! `provider`: the provider files and presets, read and explained.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{Run, SCHEMA};
+use crate::cli;
+use crate::config::{Flow, Mode, Provider, Scheme, preset};
+use crate::error::{Error, Result};
+use crate::report;
+
+pub(super) fn run(run: &Run, args: cli::Provider) -> Result<u8> {
+    match args {
+        cli::Provider::List { json } => list(run, json),
+        cli::Provider::Show { name } => show(run, &name),
+        cli::Provider::Check { name } => check(run, name.as_deref()),
+    }
+}
+
+fn list(run: &Run, as_json: bool) -> Result<u8> {
+    let own = run.sources.config.names()?;
+    let presets: Vec<&str> = preset::names()
+        .filter(|name| !own.iter().any(|own| own == name))
+        .collect();
+    if as_json {
+        return run
+            .print(&format!(
+                "{}\n",
+                json!({"schema": SCHEMA, "providers": own, "presets": presets})
+            ))
+            .map(|()| 0);
+    }
+    let mut text = String::new();
+    for name in own {
+        let what = match run.sources.config.provider(&name) {
+            Ok(provider) => provider.title,
+            Err(_) => "wrong: run `keyfob provider check`".into(),
+        };
+        let _ = writeln!(text, "{name:<16} {}", report::sanitise(&what));
+    }
+    for name in presets {
+        let _ = writeln!(text, "{name:<16} preset, not in use until you log in");
+    }
+    run.print(&text).map(|()| 0)
+}
+
+fn show(run: &Run, name: &str) -> Result<u8> {
+    let provider = match run.sources.config.provider(name) {
+        Ok(provider) => provider,
+        // A preset that lacks what only the user has is still worth reading.
+        Err(error) => match preset::find(name).filter(|_| {
+            !run.sources
+                .config
+                .names()
+                .is_ok_and(|own| own.iter().any(|own| own == name))
+        }) {
+            Some(text) => return run.print(text).map(|()| 0),
+            None => return Err(error),
+        },
+    };
+    run.print(&describe(&provider)).map(|()| 0)
+}
+
+fn describe(provider: &Provider) -> String {
+    let flow = match provider.flow {
+        Flow::Device => "device",
+        Flow::Key => "key",
+        Flow::Static => "static",
+    };
+    let mut text = String::new();
+    line(&mut text, "name", &provider.name);
+    line(&mut text, "title", &provider.title);
+    line(&mut text, "login", flow);
+    line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
+    line(
+        &mut text,
+        "store",
+        provider.store.as_deref().unwrap_or("the best that answers"),
+    );
+    for mode in &provider.modes {
+        describe_mode(&mut text, mode);
+    }
+    text
+}
+
+fn describe_mode(text: &mut String, mode: &Mode) {
+    line(text, "mode", &mode.name);
+    for serves in &mode.targets {
+        let url = if serves.subdomains {
+            serves.root.to_string().replacen("://", "://*.", 1)
+        } else {
+            serves.root.to_string()
+        };
+        let scheme = if serves.scheme == Scheme::Bearer {
+            "bearer"
+        } else {
+            "basic"
+        };
+        let tools = if serves.tools.is_empty() {
+            "all tools".into()
+        } else {
+            serves.tools.join(", ")
+        };
+        let user = serves.username.as_deref().unwrap_or("the account");
+        line(text, "target", &format!("{url} ({scheme}, user name {user}, {tools})"));
+    }
+    let oauth = &mode.oauth;
+    line(
+        text,
+        "device",
+        oauth.device_authorization_endpoint.as_deref().unwrap_or_default(),
+    );
+    line(text, "token", oauth.token_endpoint.as_deref().unwrap_or_default());
+    line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
+    line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
+    line(text, "scopes", &oauth.scopes.join(" "));
+    if let Some(whoami) = &mode.whoami {
+        line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
+    }
+    line(text, "variables", &mode.variables.join(", "));
+    line(
+        text,
+        "key",
+        &mode
+            .key_prefix
+            .as_ref()
+            .map(|prefix| format!("begins with {prefix}"))
+            .unwrap_or_default(),
+    );
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        let _ = writeln!(text, "{name:<10} {}", report::sanitise(value));
+    }
+}
+
+/// Every mistake of every file, not only the first file's.
+fn check(run: &Run, name: Option<&str>) -> Result<u8> {
+    if let Some(path) = name.filter(|name| name.contains('/') || name.ends_with(".toml")) {
+        return check_file(run, path);
+    }
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => run.sources.config.names()?,
+    };
+    let mut wrong = 0_usize;
+    for name in &names {
+        match run.sources.config.provider(name) {
+            Ok(_) => run.print(&format!("{name}: good\n"))?,
+            Err(error) => {
+                wrong += 1;
+                run.note(&report::lines(&error));
+            }
+        }
+    }
+    run.sources.config.refresh_index()?;
+    if wrong > 0 {
+        Err(Error::usage(format!(
+            "{wrong} of {} provider files are wrong",
+            names.len()
+        )))
+    } else {
+        Ok(0)
+    }
+}
+
+fn check_file(run: &Run, path: &str) -> Result<u8> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("reading {path}: {}", error.kind())))?;
+    let stem = std::path::Path::new(path)
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
+    Provider::parse(&text, stem, path)?;
+    run.print(&format!("{path}: good\n")).map(|()| 0)
+}

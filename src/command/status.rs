@@ -1,0 +1,202 @@
+//! `status` and `list`: what is kept and where, never a secret.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Run, SCHEMA, session_of};
+use crate::cli;
+use crate::config::{Profile, profile};
+use crate::error::{Class, Result};
+use crate::record::Record;
+use crate::report::sanitise;
+use crate::store::Stored;
+use crate::time::Timestamp;
+
+pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
+    let wanted = match args.profile.as_deref().or(run.provider.as_deref()) {
+        Some(text) => Some(Profile::parse(text)?),
+        None => None,
+    };
+    let mut rows = Vec::new();
+    let mut damaged = Vec::new();
+    for stored in run.sources.stores.list()? {
+        match stored {
+            Ok(stored) => rows.extend(row(run, &stored, wanted.as_ref())),
+            Err(error) => damaged.push(error),
+        }
+    }
+    let variables = variables(run, wanted.as_ref())?;
+    let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
+    let code = if wanted.is_some() && !live {
+        crate::report::exit_code(Class::Login)
+    } else {
+        0
+    };
+    if args.json {
+        let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
+        let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "damaged": damaged});
+        return run.print(&format!("{answer}\n")).map(|()| code);
+    }
+    let mut text = String::new();
+    for row in &rows {
+        paragraph(&mut text, row);
+    }
+    for variable in &variables {
+        let (name, provider) = (text_of(&variable["variable"]), text_of(&variable["provider"]));
+        let _ = writeln!(
+            text,
+            "The variable {name} is set: it is used for `{provider}` instead of any session."
+        );
+    }
+    if text.is_empty() {
+        text = "There are no sessions. `keyfob provider list` shows where you can log in.\n".into();
+    }
+    run.print(&text)?;
+    for error in damaged {
+        run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
+    }
+    Ok(code)
+}
+
+fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
+    let record = &stored.record;
+    let (provider, mode) = session_of(&record.key.group)?;
+    let fits = wanted.is_none_or(|wanted| {
+        wanted.provider == provider
+            && wanted.mode.as_deref().is_none_or(|wanted| wanted == mode)
+            && wanted
+                .account
+                .as_deref()
+                .is_none_or(|wanted| wanted == record.key.account)
+    });
+    fits.then(|| {
+        let now = run.world.now();
+        json!({
+            "profile": profile::show(provider, mode, &record.key.account),
+            "provider": provider,
+            "mode": mode,
+            "account": record.key.account,
+            "subject": record.subject,
+            "state": state(record, now),
+            "store": stored.store,
+            "protection": run.sources.stores.protection(stored.store),
+            "place": run.sources.stores.place(&record.key).display().to_string(),
+            "expires": record.expires_at.map(Timestamp::rfc3339),
+            "expires_relative": record.expires_at.map(|end| end.relative(now)),
+            "renews": record.refresh.is_some(),
+            "scopes": record.scopes,
+            "ended_reason": record.dead.as_ref().map(|dead| &dead.reason),
+        })
+    })
+}
+
+fn state(record: &Record, now: Timestamp) -> &'static str {
+    let over = record.secret.is_none() || record.expires_at.is_some_and(|end| end <= now);
+    match (&record.dead, over, &record.refresh) {
+        (Some(_), ..) | (None, true, None) => "ended",
+        (None, true, Some(_)) => "renews at the next use",
+        (None, false, _) => "valid",
+    }
+}
+
+fn paragraph(text: &mut String, row: &Value) {
+    let line = |text: &mut String, name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<9} {}", sanitise(value));
+        }
+    };
+    let _ = writeln!(text, "{}", sanitise(&text_of(&row["profile"])));
+    line(text, "state", &text_of(&row["state"]));
+    line(text, "because", &text_of(&row["ended_reason"]));
+    line(text, "identity", &text_of(&row["subject"]));
+    line(text, "mode", &text_of(&row["mode"]));
+    let end = text_of(&row["expires"]);
+    if !end.is_empty() {
+        let renews = if row["renews"] == true {
+            ", renewed by itself"
+        } else {
+            ""
+        };
+        line(
+            text,
+            "expires",
+            &format!("{end} ({}){renews}", text_of(&row["expires_relative"])),
+        );
+    }
+    let scopes: Vec<String> = row["scopes"].as_array().into_iter().flatten().map(text_of).collect();
+    line(text, "scopes", &scopes.join(" "));
+    line(
+        text,
+        "store",
+        &format!("{}: {}", text_of(&row["store"]), text_of(&row["protection"])),
+    );
+    let _ = writeln!(text, "  {:<9} {}", "place", text_of(&row["place"]));
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The variables that are set and hide the sessions of their provider.
+fn variables(run: &Run, wanted: Option<&Profile>) -> Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    for name in run.sources.config.names()? {
+        if wanted.is_some_and(|wanted| wanted.provider != name) {
+            continue;
+        }
+        // A wrong file is `provider check`'s business.
+        let Ok(provider) = run.sources.config.provider(&name) else {
+            continue;
+        };
+        let set = provider
+            .modes
+            .iter()
+            .flat_map(|mode| &mode.variables)
+            .find(|name| run.world.var_os(name).is_some());
+        rows.extend(set.map(|variable| json!({"provider": name, "variable": variable})));
+    }
+    Ok(rows)
+}
+
+pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
+    let now = run.world.now();
+    let mut rows = Vec::new();
+    for stored in run.sources.stores.list()? {
+        let row = match stored {
+            Ok(Stored { record, store }) => match session_of(&record.key.group) {
+                Some((provider, mode)) => {
+                    let name = profile::show(provider, mode, &record.key.account);
+                    json!({"kind": "session", "name": name, "store": store, "state": state(&record, now)})
+                }
+                None => {
+                    let target = record.key.target().map(|target| target.to_string());
+                    json!({"kind": "kept", "name": target, "username": record.key.account, "store": store, "tool": record.tool,
+                        "state": state(&record, now)})
+                }
+            },
+            Err(error) => json!({"kind": "damaged", "name": sanitise(&error.to_string())}),
+        };
+        rows.push(row);
+    }
+    rows.sort_by_key(|row| (text_of(&row["kind"]), text_of(&row["name"]), text_of(&row["username"])));
+    if args.json {
+        return run
+            .print(&format!("{}\n", json!({"schema": SCHEMA, "records": rows})))
+            .map(|()| 0);
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let cell = |name: &str| sanitise(&text_of(&row[name]));
+        let line = format!(
+            "{:<8} {:<40} {:<20} {:<7} {}",
+            cell("kind"),
+            cell("name"),
+            cell("username"),
+            cell("store"),
+            cell("state")
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    run.print(&text).map(|()| 0)
+}

@@ -1,0 +1,42 @@
+//! `whoami`: asks the server, so that "or log in" works in a shell: exit 0 with a valid session, 2 without.
+
+use serde_json::json;
+
+use super::{Run, SCHEMA};
+use crate::cli;
+use crate::config::profile;
+use crate::error::Result;
+use crate::http::Http;
+use crate::login;
+use crate::renew;
+
+pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
+    let profile = run.profile(args.profile.as_deref())?;
+    let (provider, at) = run.sources.config.profile(&profile)?;
+    let mode = &provider.modes[at];
+    let session = run.meant(&profile)?;
+    let (name, secret, source, kept) = match session.variable(run.sources)? {
+        Some((variable, secret)) => (session.show(), secret, format!("env:{variable}"), None),
+        None => {
+            let (session, stored) = run.session(&profile)?;
+            let stored = renew::fresh(run.sources, &session, stored, None)?;
+            let name = profile::show(&session.provider, &session.mode, &stored.record.key.account);
+            let secret = stored.record.secret.clone().unwrap_or_default();
+            (name, secret, stored.store.to_string(), Some(stored.record))
+        }
+    };
+    let asked = login::whoami(&Http::new(run.world)?, mode, &secret)?;
+    let checked = asked.is_some();
+    let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
+    let subject = subject.filter(|subject| !subject.is_empty());
+    if args.json {
+        let answer =
+            json!({"schema": SCHEMA, "profile": name, "subject": subject, "source": source, "checked": checked});
+        return run.print(&format!("{answer}\n")).map(|()| 0);
+    }
+    run.print(&format!("{}\n", subject.unwrap_or_else(|| "unknown".into())))?;
+    if !checked {
+        run.note("The provider file has no `whoami`, so the server was not asked.\n");
+    }
+    Ok(0)
+}

@@ -1,0 +1,363 @@
+//! Which provider claims a target, without reading provider files.
+//!
+//! One file, made from all provider files: a table of 256 buckets by the hash of the origin, each a few lines of JSON.
+//! A call reads the table and one bucket, however many providers there are. The index is derived: it is made again when
+//! the directory has changed, when a file it names has changed, and before a call ends with nothing.
+//! A file that was edited in place to claim *more* is noticed at the next own command or the next miss.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::provider::{self, Provider};
+use crate::error::{Context, Error, Result};
+use crate::target::Target;
+use crate::world::World;
+
+/// Begins the file; another one is an index of another version, which is made again.
+const MAGIC: &[u8; 8] = b"keyfobi1";
+
+/// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
+const BUCKETS: usize = 256;
+
+/// Magic, stamp of the directory, whether there are wildcards, and the ends of the buckets.
+const HEAD: usize = 8 + 24 + 4 + 4 * (BUCKETS + 1);
+
+/// A directory that changed this short a time before the index was made may change again within one tick of its clock.
+const RACY_NANOS: i64 = 100_000_000;
+
+/// What tells that a file or directory is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Nanoseconds since the Unix epoch.
+    mtime: i64,
+    size: u64,
+    inode: u64,
+}
+
+/// A provider's claim on one target in one mode: all that a call needs of its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The provider's name.
+    pub provider: String,
+    /// The mode's name; empty for the only one.
+    pub mode: String,
+    /// Whether it is the provider's default mode.
+    pub default_mode: bool,
+    /// Whether a tool's `store` is kept as the provider's credential.
+    pub keeps: bool,
+    /// The root of what is claimed.
+    pub root: Target,
+    /// Whether the subdomains of the root are meant, and not the root.
+    pub subdomains: bool,
+    /// Whether the credential is sent as a bearer token.
+    pub bearer: bool,
+    /// The user name to answer. Defaults to the account.
+    pub username: Option<String>,
+    /// The only tools that may have it; empty: all.
+    pub tools: Vec<String>,
+    /// Environment variables with a credential, in order.
+    pub variables: Vec<String>,
+    /// The state of the provider's file when it was read.
+    pub(super) stamp: Stamp,
+}
+
+impl Claim {
+    /// Longest path first, then an exact host before a wildcard, then the longer host.
+    pub(super) fn rank(&self) -> (usize, bool, usize) {
+        let depth = self.root.path().map_or(0, |path| path.split('/').count());
+        (depth, !self.subdomains, self.root.host().len())
+    }
+
+    fn covers(&self, target: &Target) -> bool {
+        if !self.subdomains {
+            return target.is_within(&self.root);
+        }
+        let below = target
+            .host()
+            .strip_suffix(self.root.host())
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+        let moved = target.with_host_of(&self.root);
+        below && moved.is_within(&self.root)
+    }
+}
+
+/// The opened index.
+pub(super) struct Index {
+    file: Source,
+    wildcards: bool,
+    ends: Vec<u32>,
+    directory: PathBuf,
+}
+
+/// The bytes of an index: on disk, or just built.
+enum Source {
+    Disk(File),
+    Built(Vec<u8>),
+}
+
+impl Source {
+    fn read(&self, at: usize, len: usize) -> io::Result<Vec<u8>> {
+        match self {
+            Source::Disk(file) => {
+                let mut bytes = vec![0; len];
+                file.read_exact_at(&mut bytes, at as u64)?;
+                Ok(bytes)
+            }
+            Source::Built(bytes) => bytes
+                .get(at..at + len)
+                .map(<[u8]>::to_vec)
+                .ok_or(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl Index {
+    /// The index of a directory of provider files, made again if it is old; none where there is no such directory.
+    ///
+    /// # Errors
+    /// When the directory or a file in it belongs to somebody else or can be written by others.
+    pub(super) fn load(world: &World, directory: &Path, path: &Path) -> Result<Option<Index>> {
+        let Some(stamp) = directory_stamp(directory)? else {
+            return Ok(None);
+        };
+        match Index::open(directory, path, stamp) {
+            Some(index) => Ok(Some(index)),
+            None => Index::build(world, directory, path).map(Some),
+        }
+    }
+
+    fn open(directory: &Path, path: &Path, stamp: Stamp) -> Option<Index> {
+        let options = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(options).open(path).ok()?;
+        let head = Source::Disk(file);
+        let bytes = head.read(0, HEAD).ok()?;
+        let Source::Disk(file) = head else { return None };
+        let metadata = file.metadata().ok()?;
+        check_owner(&metadata, path).ok()?;
+        let index = Index::parse(&bytes, Source::Disk(file), directory)?;
+        (read_stamp(&bytes[8..32]) == stamp).then_some(index)
+    }
+
+    fn parse(head: &[u8], file: Source, directory: &Path) -> Option<Index> {
+        if head.len() < HEAD || &head[..8] != MAGIC {
+            return None;
+        }
+        let numbers: Vec<u32> = head[32..HEAD]
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect();
+        if !numbers[1..].is_sorted() {
+            return None;
+        }
+        Some(Index {
+            file,
+            wildcards: numbers[0] != 0,
+            ends: numbers[1..].to_vec(),
+            directory: directory.into(),
+        })
+    }
+
+    /// Reads all provider files and writes the index. A wrong file claims nothing; `provider check` says why.
+    pub(super) fn build(world: &World, directory: &Path, path: &Path) -> Result<Index> {
+        let stamp = directory_stamp(directory)?.unwrap_or_default();
+        let mut claims = Vec::new();
+        for (name, file) in files(directory).doing("listing the provider files")? {
+            let Ok(metadata) = file.metadata() else { continue };
+            check_owner(&metadata, &file)?;
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Ok(provider) = Provider::parse(&text, &name, &file.display().to_string()) {
+                claims.extend(provider::claims(&provider, Stamp::of(&metadata)));
+            }
+        }
+        let now = world.now().unix().saturating_mul(1_000_000_000);
+        let settled = now.saturating_sub(stamp.mtime) > RACY_NANOS;
+        let bytes = encode(&claims, if settled { stamp } else { Stamp::default() });
+        // A state directory that cannot be written costs time at each call, never an answer.
+        let _ = write(path, &bytes);
+        let head = bytes[..HEAD].to_vec();
+        Index::parse(&head, Source::Built(bytes), directory)
+            .ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
+    }
+
+    /// All claims that cover a target.
+    ///
+    /// # Errors
+    /// When the index on disk is damaged beyond its head; `provider check` makes it again.
+    pub(super) fn claims(&self, target: &Target) -> Result<Vec<Claim>> {
+        let mut claims = self.bucket(&target.origin(), false)?;
+        if self.wildcards {
+            let mut parent = target.host();
+            while let Some((_, rest)) = parent.split_once('.') {
+                parent = rest;
+                let above = Target::from_parts(target.scheme(), parent, None).map(|above| target.with_host_of(&above));
+                claims.extend(above.map_or(Ok(Vec::new()), |above| self.bucket(&above.origin(), true))?);
+            }
+        }
+        claims.retain(|claim| claim.covers(target));
+        Ok(claims)
+    }
+
+    fn bucket(&self, origin: &str, subdomains: bool) -> Result<Vec<Claim>> {
+        let at = bucket_of(origin);
+        let (start, end) = (self.ends[at] as usize, self.ends[at + 1] as usize);
+        let damaged = || Error::store("the index of providers is damaged").hint("run `keyfob provider check`");
+        if start == end {
+            return Ok(Vec::new());
+        }
+        let bytes = self.file.read(HEAD + start, end - start).map_err(|_| damaged())?;
+        let mut claims = Vec::new();
+        for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let claim: Claim = serde_json::from_slice(line).map_err(|_| damaged())?;
+            if claim.subdomains == subdomains && claim.root.origin() == origin {
+                claims.push(claim);
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Whether the file behind a claim is still the one that was read.
+    pub(super) fn is_current(&self, claim: &Claim) -> bool {
+        let path = self.directory.join(format!("{}.toml", claim.provider));
+        std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == claim.stamp)
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        let mtime = metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec());
+        Stamp {
+            mtime,
+            size: metadata.size(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Whether a provider file was written after the index, in place, so that the directory did not tell.
+pub(super) fn outdated(directory: &Path, path: &Path) -> bool {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Ok(made) = modified(path) else { return true };
+    let newer = |(_, file): &(String, PathBuf)| modified(file).is_ok_and(|written| written >= made);
+    files(directory).is_ok_and(|files| files.iter().any(newer))
+}
+
+/// The provider files of a directory: name and path of each `NAME.toml`, in no order. None where there is no directory.
+pub(super) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(Error::store(format!(
+                "reading {}: {}",
+                directory.display(),
+                error.kind()
+            )));
+        }
+    };
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path.extension().is_some_and(|end| end == "toml") && super::profile::check_name("provider", stem).is_ok() {
+            files.push((stem.to_owned(), path.clone()));
+        }
+    }
+    Ok(files)
+}
+
+fn directory_stamp(directory: &Path) -> Result<Option<Stamp>> {
+    match std::fs::metadata(directory) {
+        Ok(metadata) => {
+            check_owner(&metadata, directory)?;
+            Ok(Some(Stamp::of(&metadata)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::store(format!(
+            "reading {}: {}",
+            directory.display(),
+            error.kind()
+        ))),
+    }
+}
+
+/// What decides where secrets go must be ours or the system's, and writable by nobody else.
+fn check_owner(metadata: &Metadata, path: &Path) -> Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return Err(Error::store(format!("{} belongs to another user", path.display())));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let message = format!("{} can be written by other users", path.display());
+        return Err(Error::store(message).hint(format!("run `chmod go-w {}`", path.display())));
+    }
+    Ok(())
+}
+
+/// FNV-1a: spreads origins over buckets, nothing more.
+fn bucket_of(origin: &str) -> usize {
+    let hash = origin.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)) as usize % BUCKETS
+}
+
+fn read_stamp(bytes: &[u8]) -> Stamp {
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes are eight bytes"));
+    Stamp {
+        mtime: number(0).cast_signed(),
+        size: number(8),
+        inode: number(16),
+    }
+}
+
+fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
+    let mut buckets = vec![Vec::new(); BUCKETS];
+    for claim in claims {
+        let line = serde_json::to_vec(claim).expect("a row has only texts and numbers");
+        let bucket = &mut buckets[bucket_of(&claim.root.origin())];
+        bucket.extend_from_slice(&line);
+        bucket.push(b'\n');
+    }
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(stamp.mtime.to_le_bytes());
+    bytes.extend(stamp.size.to_le_bytes());
+    bytes.extend(stamp.inode.to_le_bytes());
+    bytes.extend(u32::from(claims.iter().any(|claim| claim.subdomains)).to_le_bytes());
+    let mut end = 0_u32;
+    bytes.extend(end.to_le_bytes());
+    for bucket in &buckets {
+        end += u32::try_from(bucket.len()).expect("provider files are far smaller than 4 GiB");
+        bytes.extend(end.to_le_bytes());
+    }
+    bytes.extend(buckets.concat());
+    bytes
+}
+
+/// Replaces the index in one rename; it holds no secret and need not survive a power cut.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::DirBuilderExt;
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let temporary = directory.join(format!(".index.{}", std::process::id()));
+    let written = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary);
+    let renamed = written
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    renamed.inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}

@@ -1,0 +1,279 @@
+//! Blocking HTTP, with every default that matters set. The only file that names ureq.
+//!
+//! It sends what it is given and says whether the request may have reached the server; what an answer means is
+//! `oauth`'s business. It never follows a redirect, never retries, and speaks plain http to loopback literals only.
+
+use std::time::Duration;
+
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::oauth::Form;
+use crate::secret::Secret;
+use crate::target::Target;
+use crate::world::World;
+
+/// The whole of one call. Two calls and what is between them stay under 20 s, the time for which a renewal may hold its
+/// lock; at half of it slow issuers on bad links would fail, at double the waiting processes would give up.
+const CALL: Duration = Duration::from_secs(8);
+
+/// Connecting, TLS included.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The longest body that is read; token replies are a few KiB.
+const MAX_BODY: u64 = 1024 * 1024;
+
+/// An answer, whatever its status.
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The header `Content-Type`, or nothing.
+    pub content_type: String,
+    /// The header `Retry-After` in seconds, where it is a number.
+    pub retry_after_secs: Option<i64>,
+    /// The body.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer. The text names host and cause, never what was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The request certainly did not reach the server.
+    NotSent(String),
+    /// The request was sent, at least in part, and what came of it is unknown.
+    CutOff(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Failure::NotSent(text) | Failure::CutOff(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// A client for one run.
+pub struct Http<'w> {
+    world: &'w World,
+    roots: Option<RootCerts>,
+}
+
+impl<'w> Http<'w> {
+    /// A client that trusts the platform's roots, and those in the file that `KEYFOB_CA_FILE` names.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when that file cannot be read as PEM certificates.
+    pub fn new(world: &'w World) -> Result<Http<'w>> {
+        let roots = world
+            .var_os("KEYFOB_CA_FILE")
+            .map(|path| extra_roots(path.as_ref()))
+            .transpose()?;
+        Ok(Http { world, roots })
+    }
+
+    /// Posts a form and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Failure`], which says whether the server may have acted.
+    pub fn post(&self, url: &str, form: &Form) -> Result<Reply, Failure> {
+        let agent = self.agent(url)?;
+        let request = agent
+            .post(url)
+            .header("accept", "application/json")
+            .content_type("application/x-www-form-urlencoded")
+            .send(form.body().as_bytes());
+        read(url, request)
+    }
+
+    /// Gets a page with a bearer token and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn get(&self, url: &str, bearer: &Secret) -> Result<Reply, Failure> {
+        let agent = self.agent(url)?;
+        let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
+        read(
+            url,
+            agent
+                .get(url)
+                .header("accept", "application/json")
+                .header("authorization", value.as_str())
+                .call(),
+        )
+    }
+
+    fn agent(&self, url: &str) -> Result<Agent, Failure> {
+        let target = Target::from_url(url.split('?').next().unwrap_or(url));
+        let target = target.map_err(|error| Failure::NotSent(format!("the endpoint is not a URL to call: {error}")))?;
+        let plain = target.scheme() == "http" && target.is_loopback();
+        if target.scheme() != "https" && !plain {
+            return Err(Failure::NotSent(
+                "the endpoint is neither https nor on the loopback interface".into(),
+            ));
+        }
+        let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        if let Some(roots) = &self.roots {
+            tls = tls.root_certs(roots.clone());
+        }
+        let config = Agent::config_builder()
+            .timeout_global(Some(CALL))
+            .timeout_connect(Some(CONNECT))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .https_only(!plain)
+            .max_response_header_size(16 * 1024)
+            .max_idle_connections(0)
+            .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")))
+            .proxy(self.proxy(&target)?)
+            .tls_config(tls.build())
+            .build();
+        Ok(config.new_agent())
+    }
+
+    /// The proxy for a target by curl's rules: never for loopback, `HTTPS_PROXY` before `ALL_PROXY`, lower case first.
+    fn proxy(&self, target: &Target) -> Result<Option<Proxy>, Failure> {
+        let var = |name: &str| {
+            let found = self
+                .world
+                .var_os(&name.to_ascii_lowercase())
+                .or_else(|| self.world.var_os(name));
+            found.and_then(|value| value.into_string().ok())
+        };
+        if target.is_loopback() || target.host() == "localhost" {
+            return Ok(None);
+        }
+        let Some(url) = var("HTTPS_PROXY").or_else(|| var("ALL_PROXY")) else {
+            return Ok(None);
+        };
+        if var("NO_PROXY").is_some_and(|list| is_excepted(&list, target.host())) {
+            return Ok(None);
+        }
+        let url = if url.contains("://") {
+            url
+        } else {
+            format!("http://{url}")
+        };
+        let proxy =
+            Proxy::new(&url).map_err(|_| Failure::NotSent("the proxy in the environment is not a URL".into()))?;
+        Ok(Some(proxy))
+    }
+}
+
+/// Whether a `NO_PROXY` list names a host: itself or a domain above it, with or without a dot in front, or `*`.
+fn is_excepted(list: &str, host: &str) -> bool {
+    list.split([',', ' '])
+        .map(|name| name.trim().trim_start_matches("*.").trim_start_matches('.'))
+        .any(|name| {
+            let name = name.to_ascii_lowercase();
+            name == "*"
+                || (!name.is_empty()
+                    && host
+                        .strip_suffix(&name)
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        })
+}
+
+/// The platform's roots and those of a PEM file.
+fn extra_roots(path: &std::path::Path) -> Result<RootCerts> {
+    let wrong = |why: &str| {
+        Error::usage(format!(
+            "reading the certificates in {} (KEYFOB_CA_FILE): {why}",
+            path.display()
+        ))
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(&error.kind().to_string()))?;
+    let mut roots = Vec::new();
+    for item in ureq::tls::parse_pem(&pem) {
+        if let Ok(ureq::tls::PemItem::Certificate(certificate)) = item {
+            roots.push(certificate);
+        }
+    }
+    if roots.is_empty() {
+        return Err(wrong("there is no PEM certificate in it"));
+    }
+    let platform = rustls_native_certs::load_native_certs();
+    roots.extend(
+        platform
+            .certs
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned()),
+    );
+    Ok(RootCerts::from(roots))
+}
+
+fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Reply, Failure> {
+    let mut response = sent.map_err(|error| failure(url, &error))?;
+    let header = |name: &str| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
+    let body = Zeroizing::new(body.map_err(|error| match failure(url, &error) {
+        Failure::NotSent(text) | Failure::CutOff(text) => Failure::CutOff(text),
+    })?);
+    let retry_after_secs = retry_after.trim().parse().ok().filter(|seconds| *seconds >= 0);
+    Ok(Reply {
+        status,
+        content_type,
+        retry_after_secs,
+        body,
+    })
+}
+
+/// Sorts ureq's errors; where it is not sure that nothing was sent, it says so.
+fn failure(url: &str, error: &ureq::Error) -> Failure {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
+    use ureq::{Error as E, Timeout as T};
+    let host = Target::from_url(url.split('?').next().unwrap_or(url)).map(|target| target.host_and_port());
+    let host = host.unwrap_or_default();
+    let not_sent = |why: &str| Failure::NotSent(format!("{host}: {why}"));
+    let cut_off = |why: &str| Failure::CutOff(format!("{host}: {why}"));
+    match error {
+        E::Timeout(T::Resolve) => not_sent("its name was not resolved in time"),
+        E::Timeout(T::Connect) => not_sent("it did not accept a connection in time"),
+        E::Timeout(_) => cut_off("it did not answer in time"),
+        E::HostNotFound => not_sent("there is no such host"),
+        E::ConnectionFailed => not_sent("no connection could be made"),
+        E::Io(io) if io.kind() == InvalidData => not_sent("its certificate is not trusted, or its TLS is broken"),
+        E::Io(io)
+            if matches!(
+                io.kind(),
+                UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+            ) =>
+        {
+            cut_off("it closed the connection before a whole answer")
+        }
+        E::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => cut_off("it did not answer in time"),
+        E::Io(io) => not_sent(&format!("no connection could be made ({})", io.kind())),
+        E::Rustls(_) | E::Tls(_) => not_sent("TLS failed; are there CA certificates on this machine?"),
+        E::ConnectProxyFailed(_) | E::InvalidProxyUrl => not_sent("the proxy refused the connection"),
+        E::BodyExceedsLimit(_) => cut_off("its answer is longer than 1 MiB"),
+        E::RequireHttpsOnly(_) | E::BadUri(_) | E::Http(_) => not_sent("its URL cannot be called"),
+        _ => cut_off("its answer is not HTTP"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_excepted;
+
+    #[test]
+    fn exceptions_from_the_proxy_match_whole_domains() {
+        for (list, host, excepted) in [
+            ("example.com", "example.com", true),
+            ("example.com", "a.example.com", true),
+            (".example.com", "example.com", true),
+            ("a, *.Example.com", "b.example.com", true),
+            ("example.com", "badexample.com", false),
+            ("*", "x.example", true),
+            ("", "x.example", false),
+            (",", "x.example", false),
+        ] {
+            assert_eq!(is_excepted(list, host), excepted, "{list} {host}");
+        }
+    }
+}

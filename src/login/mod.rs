@@ -1,0 +1,105 @@
+//! How a person obtains a credential: one file a flow, one table.
+//!
+//! A flow ends in a token set; keeping it is `command/login.rs`'s business.
+
+mod device;
+mod key;
+
+use crate::config::{Flow, Mode, Provider};
+use crate::error::{Context, Error, Result};
+use crate::http::Http;
+use crate::oauth::token::{TokenSet, is_json};
+use crate::report::sanitise;
+use crate::secret::Secret;
+use crate::world::World;
+
+/// What a flow works with.
+pub struct Login<'a> {
+    /// The door to everything outside.
+    pub world: &'a World,
+    /// The client for the issuer.
+    pub http: &'a Http<'a>,
+    /// Whom to log in to.
+    pub provider: &'a Provider,
+    /// In which mode.
+    pub mode: &'a Mode,
+    /// What to ask for.
+    pub scopes: Vec<String>,
+    /// Whether a browser may be opened.
+    pub browser: bool,
+}
+
+/// One login flow.
+pub struct LoginFlow {
+    /// The word for it in a provider file.
+    pub flow: Flow,
+    /// Obtains tokens.
+    pub run: fn(&Login) -> Result<TokenSet>,
+}
+
+/// All login flows.
+pub const TABLE: &[LoginFlow] = &[
+    LoginFlow {
+        flow: Flow::Device,
+        run: device::run,
+    },
+    LoginFlow {
+        flow: Flow::Key,
+        run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Static,
+        run: key::run,
+    },
+];
+
+/// The flow of a provider, or the one that takes a token that the person has.
+pub fn find(flow: Flow) -> &'static LoginFlow {
+    TABLE
+        .iter()
+        .find(|row| row.flow == flow)
+        .expect("every flow has a row; a test checks it")
+}
+
+/// Asks whom a token speaks for. None where the provider does not say how to ask.
+///
+/// # Errors
+/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
+pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
+    let Some(whoami) = &mode.whoami else { return Ok(None) };
+    let doing = "asking whom the credential speaks for";
+    let reply = http.get(&whoami.url, token).map_err(Error::temporary).doing(doing)?;
+    match reply.status {
+        200 if is_json(&reply.content_type) => (),
+        401 | 403 => return Err(Error::login("the server refuses the credential")).doing(doing),
+        status => {
+            let message = format!("the server answered with status {status} and no JSON that could be used");
+            return Err(Error::temporary(message)).doing(doing);
+        }
+    }
+    let body: serde_json::Value = serde_json::from_slice(&reply.body)
+        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))
+        .doing(doing)?;
+    let subject = match body.pointer(&whoami.subject) {
+        Some(serde_json::Value::String(text)) => sanitise(text),
+        Some(serde_json::Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    if subject.is_empty() {
+        let message = format!("the server's answer has no text at `{}`", whoami.subject);
+        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file")).doing(doing);
+    }
+    Ok(Some(subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flow_has_one_row() {
+        for flow in [Flow::Device, Flow::Key, Flow::Static] {
+            assert_eq!(TABLE.iter().filter(|row| row.flow == flow).count(), 1, "{flow:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! From a [`Credential`] to attributes.
+//!
+//! It knows nothing of the request but what the tool can read. An attribute that would be read as two, or not as a
+//! whole, is refused with the whole answer.
+//! Implements `protocol.md`, sections "What we answer" of the native protocol and of git.
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::model::{Credential, Source, Understands};
+use crate::protocol::{authorization, fits_line};
+
+use super::Dialect;
+use super::line::MAX_LINE;
+
+/// Encodes an answer; an empty one is a miss.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when an attribute does not fit a line.
+pub(super) fn encode(
+    credential: &Credential,
+    understands: Understands,
+    dialect: Dialect,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let Credential {
+        username,
+        secret,
+        authtype,
+        refresh,
+        expires_at,
+        subject,
+        source,
+        mark,
+    } = credential;
+    // Whoever did not offer `authtype` would take such a credential for complete and then find no secret in it.
+    if authtype.is_some() && !understands.authtype {
+        return Ok(Zeroizing::default());
+    }
+    let mark = mark.as_ref().filter(|_| understands.state);
+    let mut reply = Reply::default();
+    if authtype.is_some() {
+        reply.put("capability[]", "authtype")?;
+    }
+    if mark.is_some() {
+        reply.put("capability[]", "state")?;
+    }
+    if let Some(username) = username {
+        reply.put("username", username)?;
+    }
+    match authtype {
+        Some(scheme) => {
+            reply.put("authtype", scheme)?;
+            reply.put("credential", secret.expose())?;
+            // A variable's value is not to be written to disk by the next helper either.
+            if matches!(source, Source::Environment(_)) {
+                reply.put("ephemeral", "1")?;
+            }
+        }
+        None => reply.put("password", secret.expose())?,
+    }
+    if let Some(expires_at) = expires_at {
+        reply.put("password_expiry_utc", &expires_at.unix().to_string())?;
+    }
+    if let Some(refresh) = refresh {
+        reply.put("oauth_refresh_token", refresh.expose())?;
+    }
+    if let Some(mark) = mark {
+        reply.put("state[]", &format!("keyfob:{mark}"))?;
+    }
+    if dialect == Dialect::Native {
+        reply.put("source", &source.to_string())?;
+        if let Some(subject) = subject {
+            reply.put("subject", subject)?;
+        }
+        // The rest of the answer is good without it, and few who ask need it.
+        if let Ok(value) = authorization(credential) {
+            reply.put("header", &Zeroizing::new(format!("Authorization: {}", value.expose())))?;
+        }
+    }
+    Ok(reply.0)
+}
+
+#[derive(Default)]
+struct Reply(Zeroizing<Vec<u8>>);
+
+impl Reply {
+    fn put(&mut self, key: &str, value: &str) -> Result<()> {
+        if !fits_line(value) {
+            return Err(refused(format!("`{key}` has a line end or NUL")));
+        }
+        // Such a line would come back with the tool's store, and be refused there.
+        if key.len() + value.len() + 2 > MAX_LINE {
+            return Err(refused(format!("`{key}` is longer than a line may be")));
+        }
+        for part in [key.as_bytes(), b"=", value.as_bytes(), b"\n"] {
+            self.0.extend_from_slice(part);
+        }
+        Ok(())
+    }
+}
+
+fn refused(what: String) -> Error {
+    Error::refused(what).context("writing the answer")
+}

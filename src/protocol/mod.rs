@@ -1,0 +1,184 @@
+//! The languages in which tools ask: one row of [`TABLE`] each.
+//!
+//! A protocol turns arguments and bytes into a [`Request`], hands that to the closure it was given, and turns the
+//! [`Answer`] into bytes and a status. It knows no store, no provider and no clock, and it opens nothing.
+//! Implements `protocol.md`; that page's samples are tests.
+//!
+//! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
+//! whatever cannot be written without being read as something else is refused.
+
+mod docker;
+mod git;
+mod token;
+
+use std::io::{Read, Write};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::model::{Answer, Credential, Request};
+use crate::secret::Secret;
+
+/// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
+pub const MAX_INPUT: usize = 1024 * 1024;
+
+/// One language, by the names that lead to it.
+pub struct Protocol {
+    /// The name in the table, as first argument and in a record.
+    pub name: &'static str,
+    /// The program names under which keyfob speaks it, without a platform's ending.
+    pub programs: &'static [&'static str],
+    /// Reads one question, asks, and answers. Returns the exit status.
+    pub serve: fn(&mut Call) -> u8,
+}
+
+/// One question of a tool, not yet read.
+pub struct Call<'a> {
+    /// The arguments after the protocol's name.
+    pub args: &'a [String],
+    /// What the tool writes. Only read where the protocol defines it: it may be a person's terminal.
+    pub input: &'a mut dyn Read,
+    /// What the tool reads.
+    pub output: &'a mut dyn Write,
+    /// What a person reads.
+    pub errors: &'a mut dyn Write,
+    /// Answers a request.
+    pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
+}
+
+/// All protocols. A new one is one file and one line here.
+pub const TABLE: &[Protocol] = &[git::NATIVE, docker::DOCKER, git::GIT, token::TOKEN];
+
+/// The words with which a call speaks the native protocol; they belong to it and are not consumed.
+const NATIVE_WORDS: [&str; 4] = ["get", "store", "erase", "capability"];
+
+/// Finds the protocol of a call and how many arguments named it.
+///
+/// `program` is the file name of the program as it was called, and decides; only if it is nobody's name does the first
+/// argument. None: the call is one of keyfob's own commands.
+pub fn find(program: &str, first: Option<&str>) -> Option<(&'static Protocol, usize)> {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    if let Some(row) = TABLE.iter().find(|row| row.programs.contains(&stem)) {
+        return Some((row, 0));
+    }
+    let first = first?;
+    if NATIVE_WORDS.contains(&first) {
+        return TABLE
+            .iter()
+            .find(|row| row.name == git::NATIVE.name)
+            .map(|row| (row, 0));
+    }
+    let named = TABLE.iter().filter(|row| row.name != git::NATIVE.name);
+    named.into_iter().find(|row| row.name == first).map(|row| (row, 1))
+}
+
+/// All of the input, at most [`MAX_INPUT`].
+fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    let limit = MAX_INPUT as u64 + 1;
+    let read = input.take(limit).read_to_end(&mut bytes);
+    read.map_err(|error| Error::usage(format!("reading the request: {}", error.kind())))?;
+    if bytes.len() > MAX_INPUT {
+        return Err(Error::usage("reading the request: it is longer than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Writes a whole answer; whether it arrived.
+fn write(output: &mut dyn Write, answer: &[u8]) -> bool {
+    output.write_all(answer).and_then(|()| output.flush()).is_ok()
+}
+
+/// Writes lines for a person. A closed stderr is nobody's business.
+fn tell(errors: &mut dyn Write, text: &str) {
+    let _ = errors.write_all(text.as_bytes());
+}
+
+/// Whether text can stand in one line: it has no line end and no NUL, at which some readers stop.
+fn fits_line(text: &str) -> bool {
+    !text.contains(['\n', '\r', '\0'])
+}
+
+/// The value of the `Authorization` header that sends a credential.
+///
+/// The scheme of the credential; else Basic (RFC 7617) with a user name; else Bearer (RFC 6750, section 2.1).
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when a part would break out of the header, or the user name has a colon.
+fn authorization(credential: &Credential) -> Result<Secret> {
+    let secret = credential.secret.expose();
+    let scheme = credential.authtype.as_deref();
+    let line = match (scheme, credential.username.as_deref()) {
+        (None, Some(username)) => {
+            if username.contains(':') {
+                return Err(Error::refused("the user name has a colon, which Basic cannot carry"));
+            }
+            let pair = Zeroizing::new(format!("{username}:{secret}"));
+            let encoded = Zeroizing::new(data_encoding::BASE64.encode(pair.as_bytes()));
+            format!("Basic {}", *encoded)
+        }
+        (scheme, _) => format!("{} {secret}", scheme.unwrap_or("Bearer")),
+    };
+    let line = Secret::new(line);
+    if line.expose().chars().any(char::is_control) {
+        return Err(Error::refused(
+            "the secret has control characters, which no header can carry",
+        ));
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(program: &str, first: Option<&str>) -> Option<(&'static str, usize)> {
+        find(program, first).map(|(row, consumed)| (row.name, consumed))
+    }
+
+    #[test]
+    fn the_program_name_decides_before_the_first_argument() {
+        assert_eq!(named("git-credential-keyfob", Some("docker")), Some(("git", 0)));
+        assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
+        assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
+        assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+    }
+
+    #[test]
+    fn the_native_words_are_not_consumed() {
+        for word in NATIVE_WORDS {
+            assert_eq!(named("keyfob", Some(word)), Some(("keyfob", 0)));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_an_own_command() {
+        for first in [None, Some("login"), Some("keyfob"), Some("GET"), Some("")] {
+            assert_eq!(named("keyfob", first), None, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_lower_case() {
+        let mut names: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|row| row.programs.iter().copied().chain([row.name]))
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        );
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_input_limit_is_the_worlds() {
+        assert_eq!(MAX_INPUT, crate::world::MAX_INPUT);
+        assert!(read(&mut &vec![b'a'; MAX_INPUT][..]).is_ok());
+        assert!(read(&mut &vec![b'a'; MAX_INPUT + 1][..]).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! Asking the issuer, and sorting what comes back by what it means for the refresh token that was sent.
+
+use std::time::Duration;
+
+use crate::config::Mode;
+use crate::error::{Error, Result};
+use crate::http::{Failure, Http, Reply};
+use crate::oauth::token::{self, TokenSet};
+use crate::oauth::{refresh, revoke};
+use crate::secret::Secret;
+use crate::world::World;
+
+/// What one renewal came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The issuer gave tokens.
+    Granted(TokenSet),
+    /// The issuer asks for patience; nothing was rotated.
+    Limited {
+        /// Seconds to wait, from 1 to 600.
+        after_secs: i64,
+    },
+    /// The issuer refuses for a reason that lies in the provider file.
+    Misconfigured {
+        /// The RFC 6749 code.
+        code: String,
+        /// The issuer's words, not yet fit for a terminal.
+        description: Option<String>,
+    },
+    /// Something that is no issuer answered: a captive portal, a proxy's page, a wrong endpoint.
+    NotIssuer(String),
+    /// No request reached the issuer.
+    NotSent(String),
+    /// `invalid_grant`: the refresh token is not good any more.
+    Rejected,
+    /// The request was sent, and whether the token was rotated is not known.
+    Unknown(String),
+}
+
+/// A connection that could not be made costs nothing to try again.
+const CONNECTION_TRIES: u32 = 3;
+
+/// Where the issuer names no time.
+const LIMIT_SECS: i64 = 30;
+
+/// The longest that an issuer can shut us up.
+const MAX_LIMIT_SECS: i64 = 600;
+
+/// Sends one refresh token.
+///
+/// If the answer is lost, the same token is sent once more at once: issuers with a grace period then repeat their
+/// answer, and without one the session is lost either way.
+pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+    let first = send(world, http, mode, token);
+    if !matches!(first, Outcome::Unknown(_)) {
+        return first;
+    }
+    world.sleep(Duration::from_millis(200 + world.random_below(800)));
+    match send(world, http, mode, token) {
+        // The first request may have been the one that counted.
+        Outcome::NotSent(_) | Outcome::NotIssuer(_) => first,
+        second => second,
+    }
+}
+
+fn send(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+    let Some(url) = &mode.oauth.token_endpoint else {
+        return Outcome::Misconfigured {
+            code: "no token endpoint".into(),
+            description: None,
+        };
+    };
+    let client = match super::client(mode) {
+        Ok(client) => client,
+        Err(error) => {
+            return Outcome::Misconfigured {
+                code: error.to_string(),
+                description: None,
+            };
+        }
+    };
+    let form = refresh::form(client, token, &mode.oauth.resource);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match http.post(url, &form) {
+            Ok(reply) => return sort(&reply),
+            Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
+            Err(Failure::NotSent(why)) if tries == CONNECTION_TRIES => return Outcome::NotSent(why),
+            Err(Failure::NotSent(_)) => world.sleep(Duration::from_millis(200 + world.random_below(800))),
+        }
+    }
+}
+
+fn sort(reply: &Reply) -> Outcome {
+    if reply.status == 429 {
+        let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_LIMIT_SECS);
+        return Outcome::Limited { after_secs };
+    }
+    if reply.status >= 500 && reply.status != 511 {
+        return match reply.retry_after_secs {
+            Some(seconds) if reply.status == 503 => Outcome::Limited {
+                after_secs: seconds.clamp(1, MAX_LIMIT_SECS),
+            },
+            _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
+        };
+    }
+    match token::read(reply.status, &reply.content_type, &reply.body) {
+        token::Reply::Granted(tokens) => Outcome::Granted(tokens),
+        token::Reply::Error { code, description, .. } => match code.as_str() {
+            "invalid_grant" => Outcome::Rejected,
+            "temporarily_unavailable" | "server_error" => Outcome::Limited { after_secs: LIMIT_SECS },
+            _ => Outcome::Misconfigured { code, description },
+        },
+        token::Reply::Unusable(why) if reply.status == 200 && token::is_json(&reply.content_type) => {
+            Outcome::Unknown(format!("the issuer's answer cannot be used: {why}"))
+        }
+        token::Reply::Unusable(why) => Outcome::NotIssuer(format!("what answered is no issuer: {why}")),
+    }
+}
+
+/// Tells the issuer that a token is over. 200 means gone, also for a token that it did not know (RFC 7009, section 2.2).
+///
+/// # Errors
+/// Why it could not be told.
+pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
+    let Some(url) = &mode.oauth.revocation_endpoint else {
+        return Ok(());
+    };
+    let form = revoke::form(super::client(mode)?, token, hint);
+    let reply = http.post(url, &form).map_err(Error::temporary)?;
+    match reply.status {
+        200..=299 => Ok(()),
+        status => Err(Error::temporary(format!("the issuer answered with status {status}"))),
+    }
+}

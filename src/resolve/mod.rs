@@ -1,0 +1,145 @@
+//! From a request to an answer: environment, store, renewal, in that order.
+//!
+//! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
+//! ([`session`]), when one claims its target or its profile is named, or to its origin ([`origin`]).
+
+mod origin;
+mod session;
+
+use crate::config::{Config, Profile};
+use crate::error::{Error, Result};
+use crate::model::{Action, Answer, Request};
+use crate::record::Group;
+use crate::store::Stores;
+use crate::target::Target;
+use crate::world::World;
+
+pub use session::{Session, choose_account};
+
+/// What an answer is made from.
+pub struct Sources<'w> {
+    /// The door to everything outside.
+    pub world: &'w World,
+    /// Providers and profiles.
+    pub config: Config<'w>,
+    /// Records.
+    pub stores: Stores,
+}
+
+impl<'w> Sources<'w> {
+    /// The sources of this world; opens no file yet.
+    ///
+    /// # Errors
+    /// When there is no home.
+    pub fn open(world: &'w World) -> Result<Sources<'w>> {
+        Ok(Sources {
+            world,
+            config: Config::open(world)?,
+            stores: Stores::open(world)?,
+        })
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// Every class: see `protocol.md`, "Exit codes".
+    pub fn resolve(&self, request: &Request) -> Result<Answer> {
+        if request.action == Action::List {
+            return self.list(request);
+        }
+        match &request.profile {
+            Some(profile) => {
+                let session = self.named(profile, request)?;
+                session::answer(self, &session, request)
+            }
+            None => {
+                let target = request
+                    .target
+                    .as_ref()
+                    .ok_or_else(|| Error::usage("the request has neither target nor profile"))?;
+                self.by_target(target, request)
+            }
+        }
+    }
+
+    fn by_target(&self, target: &Target, request: &Request) -> Result<Answer> {
+        if let Some(claim) = self.config.claim(target, request.tool)? {
+            return session::answer(self, &Session::of(claim, self)?, request);
+        }
+        let answer = origin::answer(self, target, request)?;
+        // A provider file edited in place is noticed here, before the call ends with nothing.
+        if answer == Answer::Absent && self.config.outdated() {
+            self.config.refresh_index()?;
+            if let Some(claim) = self.config.claim(target, request.tool)? {
+                return session::answer(self, &Session::of(claim, self)?, request);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The session that a profile names, with the claim on the request's target if it has one.
+    fn named(&self, profile: &str, request: &Request) -> Result<Session> {
+        let profile = Profile::parse(profile)?;
+        let (provider, at) = self.config.profile(&profile)?;
+        let mode = provider.modes[at].name.clone();
+        let claim = match &request.target {
+            None => None,
+            Some(target) => {
+                let claim = self.config.claim(target, request.tool)?;
+                let own = claim.filter(|claim| claim.provider == provider.name && claim.mode == mode);
+                Some(own.ok_or_else(|| {
+                    Error::refused(format!("the provider `{}` does not serve {target}", provider.name)).hint(format!(
+                        "add the target to the provider file, see `keyfob provider show {}`",
+                        provider.name
+                    ))
+                })?)
+            }
+        };
+        Ok(Session::named(&provider, at, claim, profile.account))
+    }
+
+    /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
+    /// that name the tool.
+    fn list(&self, request: &Request) -> Result<Answer> {
+        let mut rows: Vec<(Target, String)> = Vec::new();
+        let now = self.world.now();
+        for stored in self.stores.list()?.into_iter().flatten() {
+            let record = stored.record;
+            let live = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
+            match &record.key.group {
+                Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
+                    rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
+                }
+                Group::Origin(_) => (),
+                Group::Session { provider, mode } if record.dead.is_none() => {
+                    rows.extend(self.targets(provider, mode, request.tool, &record.key.account));
+                }
+                Group::Session { .. } => (),
+            }
+        }
+        rows.sort_by_key(|(target, user)| (target.to_string(), user.clone()));
+        rows.dedup_by_key(|(target, _)| target.clone());
+        Ok(Answer::Listed(rows))
+    }
+
+    fn targets(&self, provider: &str, mode: &str, tool: &str, account: &str) -> Vec<(Target, String)> {
+        let Ok(provider) = self.config.provider(provider) else {
+            return Vec::new();
+        };
+        let Some(mode) = provider.modes.iter().find(|row| row.name == mode) else {
+            return Vec::new();
+        };
+        let named = mode
+            .targets
+            .iter()
+            .filter(|serves| serves.tools.iter().any(|name| name == tool) && !serves.subdomains);
+        named
+            .map(|serves| {
+                (
+                    serves.root.clone(),
+                    serves.username.clone().unwrap_or_else(|| account.into()),
+                )
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! Credentials that tools gave us for an origin that no provider claims: what git-credential-store does.
+//!
+//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)).
+
+use std::time::Duration;
+
+use super::Sources;
+use crate::error::{Error, Result};
+use crate::model::{Action, Answer, Credential, Request, Source};
+use crate::record::{Group, Key, MAX_SECRET, Record};
+use crate::secret::Secret;
+use crate::store::{Lock, Stored};
+use crate::target::Target;
+
+/// How long a store or erase waits for another one; each holds the lock for milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) fn answer(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
+    match request.action {
+        Action::Get => get(sources, target, request),
+        Action::Store => store(sources, target, request),
+        Action::Erase => erase(sources, target, request),
+        Action::List => Ok(Answer::Declined),
+    }
+}
+
+fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
+    let now = sources.world.now();
+    let margin = request.valid_for_secs.map_or(0, i64::from);
+    let mut found = sources.stores.group(&Group::origin(target))?;
+    found.retain(|stored| {
+        let record = &stored.record;
+        matches(record, target, request)
+            && record.secret.is_some()
+            && record.expires_at.is_none_or(|end| end > now.plus(margin))
+            && (record.authtype.is_none() || request.understands.authtype)
+    });
+    // The newest first, then by name, so that the same request has the same answer.
+    found.sort_by(|a, b| (b.record.obtained_at, &a.record.key).cmp(&(a.record.obtained_at, &b.record.key)));
+    Ok(match found.into_iter().next() {
+        Some(stored) => Answer::Found(Box::new(credential(stored))),
+        None => Answer::Absent,
+    })
+}
+
+fn credential(stored: Stored) -> Credential {
+    let Stored { record, store } = stored;
+    let mark = format!("{}.{}", record.family, record.generation);
+    Credential {
+        username: Some(record.key.account).filter(|name| record.authtype.is_none() || !name.is_empty()),
+        secret: record.secret.unwrap_or_default(),
+        authtype: record.authtype,
+        refresh: record.refresh,
+        expires_at: record.expires_at,
+        subject: None,
+        source: Source::Store { store, profile: None },
+        mark: Some(mark),
+    }
+}
+
+fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
+    let Some(secret) = request.secret.clone() else {
+        return Ok(Answer::Done);
+    };
+    let now = sources.world.now();
+    if request.ephemeral || request.expires_at.is_some_and(|end| end <= now) {
+        return Ok(Answer::Done);
+    }
+    let refresh_len = request.refresh.as_ref().map_or(0, Secret::len);
+    if secret.len() > MAX_SECRET || refresh_len > MAX_SECRET {
+        return Err(Error::refused(format!("the secret for {target} is longer than 64 KiB")));
+    }
+    let account = request.username.clone().unwrap_or_default();
+    let key = Key {
+        group: Group::origin(target),
+        account,
+        path: target.path().map(Into::into),
+    };
+    let lock = lock(sources, &key)?;
+    let old = match sources.stores.get(&key) {
+        Ok(old) => old,
+        // A damaged record is set aside by the write; nothing of it can be kept.
+        Err(crate::store::StoreError::Damaged(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let family = data_encoding::HEXLOWER.encode(&sources.world.random::<16>());
+    let (mut record, place) = match old {
+        Some(Stored { record, store }) => {
+            let mut next = record.clone();
+            next.generation += 1;
+            (next, store)
+        }
+        None => (
+            Record::new(key, family, request.tool),
+            sources.stores.choose(None, request.interactive)?.store,
+        ),
+    };
+    let before = record.clone();
+    record.secret = Some(secret);
+    record.authtype.clone_from(&request.authtype);
+    record.refresh.clone_from(&request.refresh);
+    record.expires_at = request.expires_at;
+    if record == before {
+        // The store-back that follows each get: nothing to write, not even a new generation.
+        return Ok(Answer::Done);
+    }
+    record.tool = request.tool.into();
+    record.obtained_at = Some(now);
+    sources.stores.put(&lock, &record, place, None)?;
+    Ok(Answer::Done)
+}
+
+/// Forgets all that match; with a secret in the request only those that hold this very one, so that a fresh token is
+/// not lost because a stale one was rejected.
+fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
+    let group = Group::origin(target);
+    let fits = |record: &Record| {
+        let same = request
+            .secret
+            .as_ref()
+            .is_none_or(|secret| record.secret.as_ref() == Some(secret));
+        matches(record, target, request) && same
+    };
+    for stored in sources.stores.group(&group)? {
+        if !fits(&stored.record) {
+            continue;
+        }
+        let lock = lock(sources, &stored.record.key)?;
+        if sources
+            .stores
+            .get(&stored.record.key)?
+            .is_some_and(|now| fits(&now.record))
+        {
+            sources.stores.delete(&lock, &stored.record.key)?;
+        }
+    }
+    Ok(Answer::Done)
+}
+
+fn matches(record: &Record, target: &Target, request: &Request) -> bool {
+    let path = target
+        .path()
+        .is_none_or(|path| record.key.path.as_deref() == Some(path));
+    path && request.username.as_ref().is_none_or(|name| record.key.account == *name)
+}
+
+fn lock(sources: &Sources, key: &Key) -> Result<Lock> {
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    lock.ok_or_else(|| Error::temporary("another keyfob holds the lock of this origin"))
+}

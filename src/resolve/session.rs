@@ -1,0 +1,248 @@
+//! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
+
+use super::Sources;
+use crate::config::{Claim, Flow, Provider, Scheme, profile};
+use crate::error::{Error, Result};
+use crate::model::{Action, Answer, Credential, Request, Source};
+use crate::record::{Group, MAX_SECRET, Record};
+use crate::renew;
+use crate::secret::Secret;
+use crate::store::Stored;
+
+/// What a request asks of a provider.
+pub struct Session {
+    /// The provider's name.
+    pub provider: String,
+    /// The mode's name; empty for the only one.
+    pub mode: String,
+    /// The account that was named.
+    pub account: Option<String>,
+    variables: Vec<String>,
+    username: Option<String>,
+    bearer: bool,
+    keeps: bool,
+}
+
+impl Session {
+    pub(super) fn of(claim: Claim, sources: &Sources) -> Result<Session> {
+        Ok(Session {
+            provider: claim.provider,
+            mode: claim.mode,
+            account: sources.world.var("KEYFOB_ACCOUNT")?,
+            variables: claim.variables,
+            username: claim.username,
+            bearer: claim.bearer,
+            keeps: claim.keeps,
+        })
+    }
+
+    /// The session of a profile, as on the target of the claim; without one, as on the mode's first target.
+    pub(crate) fn named(provider: &Provider, at: usize, claim: Option<Claim>, account: Option<String>) -> Session {
+        let mode = &provider.modes[at];
+        let first = mode.targets.first();
+        let username = match &claim {
+            Some(claim) => claim.username.clone(),
+            None => first.and_then(|serves| serves.username.clone()),
+        };
+        Session {
+            provider: provider.name.clone(),
+            mode: mode.name.clone(),
+            account,
+            variables: mode.variables.clone(),
+            username,
+            bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| {
+                claim.bearer
+            }),
+            keeps: provider.flow == Flow::Static,
+        }
+    }
+
+    /// Its group in the stores.
+    pub fn group(&self) -> Group {
+        Group::Session {
+            provider: self.provider.clone(),
+            mode: self.mode.clone(),
+        }
+    }
+
+    /// As a person types it.
+    pub fn show(&self) -> String {
+        profile::show(&self.provider, &self.mode, self.account.as_deref().unwrap_or_default())
+    }
+
+    /// The environment's credential: the first variable that is set and not empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Refused`] when its value cannot be a token: not ASCII, with spaces or line ends, or longer
+    /// than 64 KiB.
+    pub fn variable(&self, sources: &Sources) -> Result<Option<(String, Secret)>> {
+        for name in &self.variables {
+            let Some(value) = sources.world.var_os(name) else {
+                continue;
+            };
+            let secret = value.into_string().map(Secret::new).unwrap_or_default();
+            if !secret.is_token() {
+                let message = format!("the variable `{name}` holds something that cannot be a token");
+                return Err(Error::refused(message).hint(format!("unset {name}, or set it to the token alone")));
+            }
+            return Ok(Some((name.clone(), secret)));
+        }
+        Ok(None)
+    }
+}
+
+pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
+    match request.action {
+        Action::Get => get(sources, session, request),
+        Action::Store => store(sources, session, request),
+        Action::Erase => erase(sources, session, request),
+        Action::List => Ok(Answer::Declined),
+    }
+}
+
+fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
+    if let Some((name, secret)) = session.variable(sources)? {
+        return Ok(found(session, request, secret, None, Source::Environment(name)));
+    }
+    let stored = sources.stores.group(&session.group())?;
+    let Some(account) = wanted_account(session, request, &stored) else {
+        return Ok(Answer::Absent);
+    };
+    let stored = choose_account(stored, account, session)?;
+    let stored = renew::fresh(sources, session, stored, request.valid_for_secs)?;
+    if let Some(missing) = request
+        .scopes
+        .iter()
+        .find(|scope| !stored.record.scopes.contains(scope))
+    {
+        let profile = session.show();
+        return Err(
+            Error::login(format!("the session `{profile}` was not granted the scope `{missing}`"))
+                .hint(format!("run `keyfob login {profile} --scope {missing}`")),
+        );
+    }
+    let source = Source::Store {
+        store: stored.store,
+        profile: Some(show(session, &stored.record)),
+    };
+    let secret = stored.record.secret.clone().unwrap_or_default();
+    Ok(found(session, request, secret, Some(&stored.record), source))
+}
+
+/// The account that the request may have: the named one, else the request's user name where that names no fixed one.
+///
+/// None when the user name is one that this provider does not answer with.
+fn wanted_account<'a>(session: &'a Session, request: &'a Request, stored: &[Stored]) -> Option<Option<&'a str>> {
+    let Some(user) = request.username.as_deref() else {
+        return Some(session.account.as_deref());
+    };
+    let is_account = stored.iter().any(|stored| stored.record.key.account == user);
+    if is_account {
+        return session
+            .account
+            .as_deref()
+            .is_none_or(|account| account == user)
+            .then_some(Some(user));
+    }
+    (session.username.as_deref() == Some(user)).then_some(session.account.as_deref())
+}
+
+/// The record of an account, or the only one there is.
+///
+/// # Errors
+/// [`crate::error::Class::Login`] when there is none; [`crate::error::Class::Refused`] when several fit.
+pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &Session) -> Result<Stored> {
+    if let Some(account) = account {
+        stored.retain(|stored| stored.record.key.account == account);
+    }
+    let live = stored.iter().filter(|stored| stored.record.dead.is_none()).count();
+    if live > 0 {
+        stored.retain(|stored| stored.record.dead.is_none());
+    }
+    let profile = profile::show(&session.provider, &session.mode, account.unwrap_or_default());
+    if stored.len() > 1 {
+        let names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
+            .hint("name one, or set KEYFOB_ACCOUNT"));
+    }
+    stored.pop().ok_or_else(|| {
+        Error::login(format!("there is no session of `{profile}`")).hint(format!("run `keyfob login {profile}`"))
+    })
+}
+
+fn show(session: &Session, record: &Record) -> String {
+    profile::show(&session.provider, &session.mode, &record.key.account)
+}
+
+fn found(session: &Session, request: &Request, secret: Secret, record: Option<&Record>, source: Source) -> Answer {
+    let account = record
+        .map(|record| record.key.account.clone())
+        .filter(|account| !account.is_empty());
+    let bearer = session.bearer && request.understands.authtype;
+    let username = session
+        .username
+        .clone()
+        .or(account)
+        .or_else(|| request.username.clone());
+    let plain = request.target.is_none() || bearer;
+    if !plain && session.bearer && session.username.is_none() {
+        // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
+        return Answer::Absent;
+    }
+    Answer::Found(Box::new(Credential {
+        username: if plain && session.bearer {
+            None
+        } else {
+            username.or_else(|| Some("token".into()))
+        },
+        authtype: (session.bearer && plain).then(|| "Bearer".into()),
+        secret,
+        refresh: None,
+        expires_at: record.and_then(|record| record.expires_at),
+        subject: record.and_then(|record| record.subject.clone()),
+        source,
+        mark: record.map(|record| format!("{}.{}", record.family, record.generation)),
+    }))
+}
+
+/// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
+/// are brought by tools keeps it.
+fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
+    let Some(secret) = request.secret.clone().filter(|_| session.keeps) else {
+        return Ok(Answer::Declined);
+    };
+    if request.ephemeral || session.variable(sources)?.is_some() {
+        return Ok(Answer::Done);
+    }
+    if secret.len() > MAX_SECRET {
+        return Err(Error::refused(format!(
+            "the secret for `{}` is longer than 64 KiB",
+            session.provider
+        )));
+    }
+    let account = request
+        .username
+        .clone()
+        .or_else(|| session.account.clone())
+        .unwrap_or_default();
+    renew::keep(sources, session, &account, request.tool, |record| {
+        record.secret = Some(secret);
+        record.expires_at = request.expires_at;
+        record.refresh.clone_from(&request.refresh);
+    })?;
+    Ok(Answer::Done)
+}
+
+/// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
+/// refresh token is forgotten. Without a secret nothing happens: a session ends by `keyfob logout`.
+fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
+    let Some(secret) = &request.secret else {
+        return Ok(Answer::Done);
+    };
+    for stored in sources.stores.group(&session.group())? {
+        if stored.record.secret.as_ref() == Some(secret) {
+            renew::reject(sources, session, &stored, secret)?;
+        }
+    }
+    Ok(Answer::Done)
+}

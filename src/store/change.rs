@@ -1,0 +1,201 @@
+//! Changing records: whole or not at all, never backwards, and only under the lock.
+//!
+//! It knows slots, not what is in them. Security review, sections 3c and 4a.
+
+use std::rc::Rc;
+
+use super::Lock;
+use super::disk::lock_name;
+use super::folder::{Folder, Temporary};
+use super::slot::{self, Flaw, Header};
+use super::stores::{Slot, Stores, is_temporary_of};
+use super::{Store, StoreError};
+use crate::record::{Key, MAX_RECORD, MAX_SECRET, Record};
+use crate::secret::Secret;
+
+/// Disk space for the next change of a record, taken before a token is spent; given back when dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    temporary: Temporary,
+    slot: String,
+}
+
+/// The space that is taken at least: what the largest reply of an issuer needs that we believe.
+const RESERVE: usize = 64 * 1024;
+
+/// How many damaged slots of a record are kept for a person to look at.
+const CORRUPT_KEPT: usize = 3;
+
+impl Stores {
+    /// Takes the disk space for the next [`Stores::put`] of this key, and makes sure that its store can write.
+    ///
+    /// # Errors
+    /// Why the record could not be written now: nothing may be spent then.
+    pub fn reserve(&self, lock: &Lock, key: &Key) -> Result<Reserved, StoreError> {
+        let slot = key.digest();
+        self.check_lock(lock, key, &slot);
+        let (folder, mut temporary) = self
+            .disk
+            .make_folder(&key.group.digest(), |folder| folder.temporary(&slot))?;
+        let size = match self.peek(&folder, &slot)? {
+            Slot::Full { header, bytes } => {
+                self.store(&header.store)?.ready(self.seat.person)?;
+                bytes.len() * 2
+            }
+            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
+            Slot::Empty | Slot::Flawed(_) => 0,
+        };
+        temporary.reserve(size.max(RESERVE))?;
+        Ok(Reserved { temporary, slot })
+    }
+
+    /// Writes a record into the slot of its key, through the store of this name.
+    ///
+    /// A damaged slot is moved aside; three of them are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the slot holds the same family with this generation or a later one;
+    /// [`StoreError::Newer`] when a newer keyfob wrote it. The slot is as it was after any error, except that of the
+    /// last flush of the directory.
+    pub fn put(&self, lock: &Lock, record: &Record, store: &str, reserved: Option<Reserved>) -> Result<(), StoreError> {
+        let slot = record.key.digest();
+        self.check_lock(lock, &record.key, &slot);
+        let reserved = reserved.filter(|reserved| reserved.slot == slot);
+        let group = record.key.group.digest();
+        let (folder, temporary) = self.disk.make_folder(&group, |folder| match &reserved {
+            Some(_) => Ok(None),
+            None => folder.temporary(&slot).map(Some),
+        })?;
+        let temporary = temporary.or(reserved.map(|reserved| reserved.temporary));
+        let temporary = temporary.expect("either is there");
+
+        let now = self.peek(&folder, &slot)?;
+        let place = folder.place(&slot);
+        let old = match &now {
+            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
+            Slot::Full { header, .. } => Some(header),
+            Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
+        };
+        if old.is_some_and(|old| old.family == record.family && old.generation >= record.generation) {
+            let place = place.display();
+            return Err(StoreError::Changed(format!("`{place}` was changed by another keyfob")));
+        }
+        let bytes = self.pack(&slot, record, self.store(store)?, old)?;
+        if let Slot::Flawed(_) = now {
+            self.set_aside(&folder, &slot)?;
+        }
+        temporary.commit(&slot, &bytes)
+    }
+
+    /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a newer keyfob wrote it; else what the system refused.
+    pub fn delete(&self, lock: &Lock, key: &Key) -> Result<bool, StoreError> {
+        let slot = key.digest();
+        self.check_lock(lock, key, &slot);
+        let group = key.group.digest();
+        let Some(folder) = self.disk.folder(&group)? else {
+            return Ok(false);
+        };
+        let now = self.peek(&folder, &slot)?;
+        if let Slot::Flawed(flaw @ Flaw::Newer) = now {
+            return Err(flaw.at(&folder.place(&slot)));
+        }
+        // Leftovers first, so that none of them can become the slot again.
+        let names = folder.names()?;
+        for name in &names {
+            if is_temporary_of(name, &slot) || corrupt_time(name, &slot).is_some() {
+                folder.remove(name)?;
+            }
+        }
+        let was_there = folder.remove(&slot)?;
+        folder.sync()?;
+        if let Slot::Full { header, .. } = &now
+            && let Ok(store) = self.store(&header.store)
+        {
+            store.discard(&slot, header)?;
+        }
+        self.disk.prune(&group);
+        Ok(was_there)
+    }
+
+    /// The bytes of a slot for a record.
+    pub(super) fn pack(
+        &self,
+        slot: &str,
+        record: &Record,
+        store: &dyn Store,
+        old: Option<&Header>,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
+        let too_long = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.len() > MAX_SECRET);
+        if too_long(&record.secret) || too_long(&record.refresh) {
+            return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
+        }
+        let encoded = record.encode();
+        if encoded.len() > MAX_RECORD {
+            return Err(StoreError::Failed("a record longer than 1 MiB is not kept".into()));
+        }
+        let kept = old.filter(|old| old.store == store.name());
+        let mut header = Header {
+            store: store.name().into(),
+            family: record.family.clone(),
+            generation: record.generation,
+            extra: kept.map(|old| old.extra.clone()).unwrap_or_default(),
+        };
+        let body = store.seal(slot, &mut header, &encoded)?;
+        Ok(slot::encode(&header, &body))
+    }
+
+    /// Moves a damaged slot to a name of its own, and removes the oldest such if there are more than three.
+    fn set_aside(&self, folder: &Rc<Folder>, slot: &str) -> Result<(), StoreError> {
+        let names = folder.names()?;
+        let mut earlier: Vec<(i64, &String)> = names
+            .iter()
+            .filter_map(|name| Some((corrupt_time(name, slot)?, name)))
+            .collect();
+        earlier.sort_unstable();
+        let surplus = (earlier.len() + 1).saturating_sub(CORRUPT_KEPT);
+        for (_, name) in &earlier[..surplus] {
+            folder.remove(name)?;
+        }
+        // Two in the same second must not be one.
+        let newest = earlier.last().map_or(i64::MIN, |(time, _)| time.saturating_add(1));
+        let time = self.seat.now.unix().max(newest);
+        folder.rename(slot, &format!("{slot}.corrupt-{time}"))
+    }
+
+    pub(super) fn check_lock(&self, lock: &Lock, key: &Key, slot: &str) {
+        debug_assert!(lock.is(&lock_name(&key.group, slot)), "BUG: the lock of another record");
+    }
+
+    /// The folder of a key if it is there, and what its slot holds.
+    pub(super) fn slot_of(&self, key: &Key) -> Result<Slot, StoreError> {
+        match self.disk.folder(&key.group.digest())? {
+            Some(folder) => self.peek(&folder, &key.digest()),
+            None => Ok(Slot::Empty),
+        }
+    }
+}
+
+/// The time in the name of a damaged slot that was set aside.
+fn corrupt_time(name: &str, slot: &str) -> Option<i64> {
+    name.strip_prefix(slot)?.strip_prefix(".corrupt-")?.parse().ok()
+}
+
+impl StoreError {
+    /// The same failure with the file that it is about.
+    pub(super) fn at(self, place: &std::path::Path) -> StoreError {
+        let place = place.display();
+        let tell = |text| format!("`{place}`: {text}");
+        match self {
+            StoreError::Changed(text) => StoreError::Changed(tell(text)),
+            StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
+            StoreError::Denied(text) => StoreError::Denied(tell(text)),
+            StoreError::Failed(text) => StoreError::Failed(tell(text)),
+            StoreError::Locked(text) => StoreError::Locked(tell(text)),
+            StoreError::Newer(text) => StoreError::Newer(tell(text)),
+            StoreError::Unavailable(text) => StoreError::Unavailable(tell(text)),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The last places for a record that an issuer has already been told of and that cannot be written.
+//!
+//! A refresh token that was rotated and is lost ends the session, so after a failed write the record is tried once
+//! more where it belongs, then in the user's directory in memory, then in the kernel's keyring for ten minutes. The
+//! next run that holds the lock brings it home. Security review, section 3c.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::folder::Folder;
+use super::slot::{self, MAX_SLOT};
+use super::stores::{Slot, Stored, Stores};
+use super::{Lock, StoreError, kernel};
+use crate::record::{Key, Record};
+
+/// How long the kernel keeps a record: what a person needs to make room on a disk; the token is of no use to anybody
+/// who comes much later.
+const KEPT_SECS: usize = 600;
+
+/// The kernel takes no longer payload.
+const KERNEL_LIMIT: usize = 32 * 1024 - 1;
+
+impl Stores {
+    /// Keeps a record that [`Stores::put`] could not write, and says where, in words for a person.
+    ///
+    /// # Errors
+    /// Of the last try where it belongs, when no other place takes it either: the session is lost with this process.
+    pub fn rescue(&self, lock: &Lock, record: &Record, store: &str) -> Result<&'static str, StoreError> {
+        const HOME: &str = "in its place, at the second try";
+        if let Ok(Slot::Full { header, .. }) = self.slot_of(&record.key)
+            && header.family == record.family
+            && header.generation == record.generation
+        {
+            // Only the flush of the directory failed.
+            return Ok(HOME);
+        }
+        let Err(error) = self.put(lock, record, store, None) else {
+            return Ok(HOME);
+        };
+        if matches!(error, StoreError::Changed(_) | StoreError::Newer(_)) {
+            return Err(error);
+        }
+        let slot = record.key.digest();
+        // Sealed as it would be at home; in clear only where no disk ever sees it.
+        if let Ok(bytes) = self.pack(&slot, record, self.store(store)?, None)
+            && (self.runtime(true)).is_some_and(|folder| folder.replace(&self.copy(&slot), &bytes).is_ok())
+        {
+            return Ok("in the directory of XDG_RUNTIME_DIR, until this session ends");
+        }
+        let bytes = self.pack(&slot, record, self.store("file")?, None)?;
+        if !self.seat.test && kernel::remember(&self.description(&slot), &bytes, KEPT_SECS) {
+            return Ok("in the kernel's keyring, for ten minutes");
+        }
+        Err(error)
+    }
+
+    /// Brings a rescued record home: one of the slot's family that is newer than the slot.
+    ///
+    /// The copy is removed once it is home or can be of no use. A record that still cannot be written is returned all
+    /// the same, and its copy stays.
+    pub fn rescued(&self, lock: &Lock, key: &Key) -> Option<Stored> {
+        let slot = key.digest();
+        self.check_lock(lock, key, &slot);
+        let folder = self.runtime(false);
+        let name = self.copy(&slot);
+        let in_runtime = folder
+            .as_ref()
+            .and_then(|folder| folder.read(&name, MAX_SLOT).ok().flatten());
+        let in_kernel = || {
+            let look = !self.seat.test && in_runtime.is_none();
+            look.then(|| kernel::recall(&self.description(&slot), KERNEL_LIMIT))
+                .flatten()
+        };
+        let bytes: Zeroizing<Vec<u8>> = match in_kernel() {
+            Some(bytes) => bytes,
+            None => in_runtime?,
+        };
+        let forget = || {
+            if let Some(folder) = &folder {
+                let _ = folder.remove(&name);
+            }
+            if !self.seat.test {
+                kernel::forget(&self.description(&slot));
+            }
+        };
+        let Slot::Full { header: now, .. } = self.slot_of(key).ok()? else {
+            forget();
+            return None;
+        };
+        let (header, body) = slot::decode(&bytes).ok()?;
+        if header.family != now.family || header.generation <= now.generation {
+            forget();
+            return None;
+        }
+        let store = self.store(&now.store).ok()?.name();
+        let record = self.unpack(&slot, header, body).ok()?.record;
+        if record.key != *key {
+            forget();
+            return None;
+        }
+        if self.put(lock, &record, store, None).is_ok() {
+            forget();
+        }
+        Some(Stored { record, store })
+    }
+
+    /// Our directory in the user's one in memory.
+    fn runtime(&self, make: bool) -> Option<Rc<Folder>> {
+        let path = self.seat.runtime.as_ref()?.join("keyfob");
+        if make {
+            super::disk::make(&path).ok()?;
+        }
+        Folder::open(&path, false).ok().flatten().map(Rc::new)
+    }
+
+    /// The name of a copy: of this record in this data directory.
+    fn copy(&self, slot: &str) -> String {
+        let data: &PathBuf = &self.seat.data;
+        let home = Sha256::digest(data.as_os_str().as_encoded_bytes());
+        format!("{}-{slot}", HEXLOWER.encode(&home[..8]))
+    }
+
+    fn description(&self, slot: &str) -> String {
+        format!("keyfob-rescue:{}", self.copy(slot))
+    }
+}

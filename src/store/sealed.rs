@@ -1,0 +1,232 @@
+//! The store of ciphertext: XChaCha20-Poly1305 under a data key that is kept elsewhere, by a [`KeySource`].
+//!
+//! It knows no keychain. The data key has an id, which `sealed.json` in the data directory names for new records and
+//! each slot's header names for itself, so that a key that was lost and replaced harms no other. What a slot is called,
+//! its family and its generation are bound to the ciphertext, so that slots cannot be swapped or turned back unseen.
+//! Security review, section 4b.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::{BASE64, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::disk::Disk;
+use super::folder::Folder;
+use super::{Header, Seat, Store, StoreError, kernel, slot};
+use crate::time::Timestamp;
+use crate::world::random;
+
+/// The key of all sealed records of a user.
+pub type DataKey = Zeroizing<[u8; 32]>;
+
+/// Keeps data keys outside the data directory.
+pub trait KeySource {
+    /// The key of this id; none only when the source is sure that there is none.
+    ///
+    /// `person` allows it to ask somebody to unlock it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::Denied`] or [`StoreError::Unavailable`].
+    fn find(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError>;
+
+    /// Keeps a new key.
+    ///
+    /// # Errors
+    /// As for [`KeySource::find`].
+    fn keep(&self, id: &str, key: &DataKey, person: bool) -> Result<(), StoreError>;
+}
+
+/// See the module.
+pub(super) struct Sealed {
+    disk: Disk,
+    source: Rc<dyn KeySource>,
+    wait: Rc<dyn Fn(Duration)>,
+    now: Timestamp,
+    person: bool,
+    cached: bool,
+    known: RefCell<Vec<(String, DataKey)>>,
+}
+
+/// For the table.
+pub(super) fn build(seat: &Seat) -> Box<dyn Store> {
+    Box::new(Sealed {
+        disk: Disk::new(seat.data.clone()),
+        source: Rc::clone(&seat.source),
+        wait: Rc::clone(&seat.wait),
+        now: seat.now,
+        person: seat.person,
+        cached: !seat.test,
+        known: RefCell::default(),
+    })
+}
+
+/// Names the data key of new records.
+#[derive(Serialize, Deserialize)]
+struct Current {
+    format: u64,
+    key: String,
+}
+
+const CURRENT: &str = "sealed.json";
+const CURRENT_LIMIT: usize = 4096;
+const ID_BYTES: usize = 16;
+const NONCE_BYTES: usize = 24;
+
+/// How long the kernel keeps the data key: an hour spares a working day most of its keychain calls, and a machine that
+/// is left alone forgets it. Ours to choose; twice as long only widens what a thief of the running machine gets.
+const CACHE_SECS: usize = 3600;
+
+/// How long another process may take to set the data key up: three calls to a keychain, each of at most two seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Sealed {
+    /// The key of this id; none when its source is sure that there is none.
+    fn key(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
+        if let Some((_, key)) = self.known.borrow().iter().find(|(known, _)| known == id) {
+            return Ok(Some(key.clone()));
+        }
+        let cache = format!("keyfob:{id}");
+        let recalled = self.cached.then(|| kernel::recall(&cache, 32)).flatten();
+        let recalled = recalled.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+        let key = match recalled {
+            Some(key) => Zeroizing::new(key),
+            None => {
+                let Some(key) = self.source.find(id, person)? else {
+                    return Ok(None);
+                };
+                if self.cached {
+                    kernel::remember(&cache, key.as_slice(), CACHE_SECS);
+                }
+                key
+            }
+        };
+        self.known.borrow_mut().push((id.to_owned(), key.clone()));
+        Ok(Some(key))
+    }
+
+    /// The id and key for a new body; set up if there is none yet, or the old one is lost.
+    fn current(&self, person: bool) -> Result<(String, DataKey), StoreError> {
+        if let Some(id) = self.current_id(self.disk.data()?.as_ref())?
+            && let Some(key) = self.key(&id, person)?
+        {
+            return Ok((id, key));
+        }
+        let lock = self.disk.lock("data-key.lock", PATIENCE, &*self.wait)?;
+        let _lock = lock.ok_or_else(|| {
+            StoreError::Unavailable("another keyfob is setting up the keychain's key and does not finish".into())
+        })?;
+        let data = self.disk.make_data()?;
+        if let Some(id) = self.current_id(Some(&data))? {
+            if let Some(key) = self.key(&id, person)? {
+                return Ok((id, key));
+            }
+            data.rename(CURRENT, &format!("{CURRENT}.lost-{}", self.now.unix()))?;
+        }
+        let id = HEXLOWER.encode(&random::<ID_BYTES>());
+        let key = Zeroizing::new(random::<32>());
+        self.source.keep(&id, &key, person)?;
+        // A keychain that takes a key and does not give it back would cost every record.
+        if self.key(&id, person)?.is_none_or(|kept| *kept != *key) {
+            return Err(StoreError::Unavailable("the keychain did not keep a new key".into()));
+        }
+        let current = Current {
+            format: slot::FORMAT,
+            key: id.clone(),
+        };
+        let mut text = serde_json::to_vec(&current).expect("two plain members");
+        text.push(b'\n');
+        data.replace(CURRENT, &text)?;
+        Ok((id, key))
+    }
+
+    fn current_id(&self, data: Option<&Folder>) -> Result<Option<String>, StoreError> {
+        let Some(data) = data else { return Ok(None) };
+        let Some(text) = data.read(CURRENT, CURRENT_LIMIT)? else {
+            return Ok(None);
+        };
+        let place: PathBuf = data.place(CURRENT);
+        let place = place.display();
+        let current: Current = serde_json::from_slice(&text)
+            .map_err(|error| StoreError::Damaged(format!("`{place}`: {}", crate::record::place(&error))))?;
+        if current.format > slot::FORMAT {
+            return Err(StoreError::Newer(format!("a newer keyfob wrote `{place}`")));
+        }
+        Ok(Some(current.key))
+    }
+}
+
+/// What the ciphertext is bound to, as JSON so that no two lists of values have the same bytes.
+fn bound_to(name: &str, header: &Header, id: &str) -> Vec<u8> {
+    let parts = (slot::FORMAT, &header.store, &header.family, header.generation, name, id);
+    serde_json::to_vec(&parts).expect("texts and numbers")
+}
+
+impl Store for Sealed {
+    fn name(&self) -> &'static str {
+        "sealed"
+    }
+
+    /// Sets the data key up if there is none yet: only then is it known that the keychain takes one.
+    fn ready(&self, person: bool) -> Result<(), StoreError> {
+        self.current(person).map(|_| ())
+    }
+
+    fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let (id, key) = self.current(self.person)?;
+        let nonce = random::<NONCE_BYTES>();
+        let aad = bound_to(name, header, &id);
+        let payload = Payload { msg: record, aad: &aad };
+        let sealed = XChaCha20Poly1305::new(&(*key).into()).encrypt(&XNonce::from(nonce), payload);
+        let sealed = sealed.map_err(|_| StoreError::Failed("sealing a record".into()))?;
+        header.extra.insert("key".into(), id.into());
+        header.extra.insert("nonce".into(), BASE64.encode(&nonce).into());
+        let mut body = BASE64.encode(&sealed).into_bytes();
+        body.push(b'\n');
+        Ok(Zeroizing::new(body))
+    }
+
+    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let damaged = || StoreError::Damaged("it is not what was sealed".into());
+        let id = header.text("key").ok_or_else(damaged)?;
+        let nonce = header
+            .text("nonce")
+            .and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        let nonce: [u8; NONCE_BYTES] = nonce.and_then(|bytes| bytes.try_into().ok()).ok_or_else(damaged)?;
+        let sealed = body.strip_suffix(b"\n").and_then(|text| BASE64.decode(text).ok());
+        let sealed = sealed.ok_or_else(damaged)?;
+        let key = self.key(id, self.person)?.ok_or_else(|| {
+            StoreError::Unavailable("the keychain no longer has the key that sealed it; log in again".into())
+        })?;
+        let aad = bound_to(name, header, id);
+        let payload = Payload {
+            msg: &sealed,
+            aad: &aad,
+        };
+        let opened = XChaCha20Poly1305::new(&(*key).into()).decrypt(&XNonce::from(nonce), payload);
+        opened.map(Zeroizing::new).map_err(|_| damaged())
+    }
+
+    fn protection(&self) -> &'static str {
+        "encrypted; the key is in the keychain"
+    }
+}
+
+/// A source that has none and keeps none, with the reason.
+#[derive(Debug)]
+pub struct NoSource(pub &'static str);
+
+impl KeySource for NoSource {
+    fn find(&self, _id: &str, _person: bool) -> Result<Option<DataKey>, StoreError> {
+        Err(StoreError::Unavailable(self.0.into()))
+    }
+
+    fn keep(&self, _id: &str, _key: &DataKey, _person: bool) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable(self.0.into()))
+    }
+}

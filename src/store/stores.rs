@@ -1,0 +1,306 @@
+//! All stores of a run behind one door: reading records, and choosing the store of a new one.
+//!
+//! Changes are in `change.rs`, what happens to a record that cannot be written in `rescue.rs`. It knows slots and the
+//! table, and no store in particular. On the road of a stored credential it opens the group's directory and reads the
+//! records in it, and does nothing else. Design, section 8; security review, sections 3d and 4a.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::disk::{Disk, Lock, lock_name};
+use super::folder::Folder;
+use super::slot::{self, Flaw, Header, MAX_SLOT};
+use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
+use crate::error::Result as Outcome;
+use crate::record::{Group, Key, Record};
+use crate::world::World;
+
+/// A record, and the store that it is in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The record.
+    pub record: Record,
+    /// The store's name in the table.
+    pub store: &'static str,
+}
+
+/// The store for a new record.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The store's name in the table.
+    pub store: &'static str,
+    /// Why it is not the sealed one, if nobody asked for another.
+    pub fallback_reason: Option<StoreError>,
+}
+
+/// All stores; see the module.
+pub struct Stores {
+    pub(super) disk: Disk,
+    pub(super) seat: Seat,
+    table: Vec<Box<dyn Store>>,
+}
+
+/// What a slot holds, before a store has opened it.
+pub(super) enum Slot {
+    Empty,
+    Full { header: Header, bytes: Zeroizing<Vec<u8>> },
+    Flawed(Flaw),
+}
+
+impl Stores {
+    /// The stores of this user. Nothing on disk is touched.
+    ///
+    /// `KEYFOB_KEYCHAIN=off` makes the keychain unavailable at once.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Store`] when there is no home directory, [`crate::error::Class::Usage`] when a variable
+    /// is malformed.
+    pub fn open(world: &World) -> Outcome<Stores> {
+        let runtime = world.var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        Ok(Stores::with(Seat {
+            data: world.dirs()?.data,
+            runtime: runtime.filter(|path| path.is_absolute()),
+            source: source(world.var_os("KEYFOB_KEYCHAIN").is_some_and(|value| value == "off")),
+            wait: world.waiter(),
+            now: world.now(),
+            person: false,
+            test: false,
+            fail_at: None,
+        }))
+    }
+
+    /// The stores of this seat; a test makes its own.
+    pub fn with(seat: Seat) -> Stores {
+        Stores {
+            disk: Disk::new(seat.data.clone()),
+            table: TABLE.iter().map(|row| (row.build)(&seat)).collect(),
+            seat,
+        }
+    }
+
+    /// The same stores with somebody who may be asked to unlock the keychain, for reading too.
+    #[must_use]
+    pub fn with_person(self) -> Stores {
+        Stores::with(Seat {
+            person: true,
+            ..self.seat
+        })
+    }
+
+    /// The record of a key; none if there is none.
+    ///
+    /// # Errors
+    /// Any [`StoreError`], which names the file.
+    pub fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let found = self.look(&key.group, Some(&key.digest()))?;
+        Ok(found.into_iter().next().filter(|stored| stored.record.key == *key))
+    }
+
+    /// All records of a group, in an order that stays.
+    ///
+    /// # Errors
+    /// Of the first record that cannot be read: without it nobody can say which one was meant.
+    pub fn group(&self, group: &Group) -> Result<Vec<Stored>, StoreError> {
+        self.look(group, None)
+    }
+
+    /// All records, those that cannot be read as errors.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
+        let mut all = Vec::new();
+        for folder in self.disk.folders()? {
+            for name in folder.names()?.iter().filter(|name| is_slot(name)) {
+                all.extend(self.read(&folder, name, None).transpose());
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes the lock under which a record is changed; none when somebody else holds it for all of `patience`.
+    ///
+    /// A patience of zero is one try. What an earlier holder left behind when it was killed is put right first.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made; nothing may be changed then.
+    pub fn lock(&self, key: &Key, patience: Duration, wait: &dyn Fn(Duration)) -> Result<Option<Lock>, StoreError> {
+        let slot = key.digest();
+        let lock = self.disk.lock(&lock_name(&key.group, &slot), patience, wait)?;
+        if let Some(lock) = &lock
+            && let Some(folder) = self.disk.folder(&key.group.digest())?
+        {
+            self.recover(lock, &folder, &folder.names()?, &slot)?;
+        }
+        Ok(lock)
+    }
+
+    /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files.
+    ///
+    /// # Errors
+    /// When the wanted one does not exist or cannot be used now; nothing else takes its place then.
+    pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
+        if let Some(name) = wanted {
+            let store = self.store(name)?;
+            store.ready(person)?;
+            return Ok(Chosen {
+                store: store.name(),
+                fallback_reason: None,
+            });
+        }
+        let fallback_reason = self.store("sealed")?.ready(person).err();
+        let store = if fallback_reason.is_none() { "sealed" } else { "file" };
+        Ok(Chosen { store, fallback_reason })
+    }
+
+    /// The path of the slot of a key.
+    pub fn place(&self, key: &Key) -> PathBuf {
+        self.disk.path(&key.group.digest()).join(key.digest())
+    }
+
+    /// In words for a person, what protects a record in this store.
+    pub fn protection(&self, store: &str) -> &'static str {
+        self.store(store).map_or("unknown to this keyfob", Store::protection)
+    }
+
+    pub(super) fn store(&self, name: &str) -> Result<&dyn Store, StoreError> {
+        let store = self.table.iter().find(|store| store.name() == name);
+        let store = store.ok_or_else(|| StoreError::Unavailable(format!("this keyfob has no store `{name}`")));
+        store.map(|store| &**store)
+    }
+
+    fn look(&self, group: &Group, only: Option<&str>) -> Result<Vec<Stored>, StoreError> {
+        let Some(folder) = self.disk.folder(&group.digest())? else {
+            return Ok(Vec::new());
+        };
+        let names = folder.names()?;
+        let slots: Vec<&String> = names
+            .iter()
+            .filter(|name| is_slot(name) && only.is_none_or(|only| only == *name))
+            .collect();
+        for slot in &slots {
+            if names.iter().any(|name| is_temporary_of(name, slot)) {
+                self.recover_if_idle(group, &folder, &names, slot);
+            }
+        }
+        let found = slots.iter().map(|slot| self.read(&folder, slot, Some(group)));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
+    fn recover_if_idle(&self, group: &Group, folder: &Folder, names: &[String], slot: &str) {
+        if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ()) {
+            let _ = self.recover(&lock, folder, names, slot);
+        }
+    }
+
+    /// Finishes or removes the temporary files of a slot, all of which are orphans while we hold its lock.
+    ///
+    /// One that is whole and the next generation was cut off between its flush and its rename: it is the record that an
+    /// issuer has been told of, so it becomes the slot. Where the slot is unreadable nothing can be compared.
+    fn recover(&self, _lock: &Lock, folder: &Folder, names: &[String], slot: &str) -> Result<(), StoreError> {
+        for name in names.iter().filter(|name| is_temporary_of(name, slot)) {
+            let now = match self.peek(folder, slot)? {
+                Slot::Flawed(_) => return Ok(()),
+                Slot::Empty => None,
+                Slot::Full { header, .. } => Some(header),
+            };
+            let successor = match (self.peek(folder, name), now) {
+                (Ok(Slot::Full { header, .. }), Some(now)) => {
+                    header.family == now.family && now.generation.checked_add(1) == Some(header.generation)
+                }
+                (Ok(Slot::Flawed(Flaw::Newer)), _) => continue,
+                _ => false,
+            };
+            if successor {
+                folder.rename(name, slot)?;
+            } else {
+                folder.remove(name)?;
+            }
+            folder.sync()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn peek(&self, folder: &Folder, name: &str) -> Result<Slot, StoreError> {
+        let bytes = match folder.read(name, MAX_SLOT) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(Slot::Empty),
+            Err(StoreError::Damaged(_)) => return Ok(Slot::Flawed(Flaw::Damaged("it is too long"))),
+            Err(error) => return Err(error),
+        };
+        match slot::decode(&bytes).map(|(header, _)| header) {
+            Ok(header) => Ok(Slot::Full { header, bytes }),
+            Err(flaw) => Ok(Slot::Flawed(flaw)),
+        }
+    }
+
+    /// Reads and opens one slot, and checks that it is where it belongs.
+    fn read(&self, folder: &Folder, name: &str, group: Option<&Group>) -> Result<Option<Stored>, StoreError> {
+        let Some(bytes) = folder.read(name, MAX_SLOT)? else {
+            return Ok(None);
+        };
+        let place = folder.place(name);
+        let (header, body) = slot::decode(&bytes).map_err(|flaw| flaw.at(&place))?;
+        let stored = self.unpack(name, header, body).map_err(|error| error.at(&place))?;
+        let Key { group: found, .. } = &stored.record.key;
+        let in_place = group.map_or_else(
+            || self.disk.path(&found.digest()).join(name) == place,
+            |group| group == found,
+        );
+        if stored.record.key.digest() != name || !in_place {
+            return Err(Flaw::Damaged("it is the record of another name").at(&place));
+        }
+        Ok(Some(stored))
+    }
+
+    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8]) -> Result<Stored, StoreError> {
+        let store = self.store(&header.store)?;
+        let record = store.open(name, &header, body)?;
+        let Header {
+            family,
+            generation,
+            store: _,
+            extra: _,
+        } = header;
+        let record = Record::decode(&record, family, generation).map_err(StoreError::Damaged)?;
+        Ok(Stored {
+            record,
+            store: store.name(),
+        })
+    }
+}
+
+fn source(off: bool) -> Rc<dyn KeySource> {
+    if off {
+        return Rc::new(NoSource("the keychain is switched off by `KEYFOB_KEYCHAIN`"));
+    }
+    #[cfg(feature = "keychain")]
+    return Rc::new(super::keychain::Keychain::default());
+    #[cfg(not(feature = "keychain"))]
+    return Rc::new(NoSource("this keyfob was built without the keychain"));
+}
+
+/// Whether a name is one of a slot: the digest of a key.
+fn is_slot(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Whether a name is one that [`Folder::temporary`] made for this slot.
+pub(super) fn is_temporary_of(name: &str, slot: &str) -> bool {
+    let rest = name.strip_prefix('.').and_then(|rest| rest.strip_prefix(slot));
+    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
+}
+
+impl Flaw {
+    pub(super) fn at(&self, place: &std::path::Path) -> StoreError {
+        let place = place.display();
+        match self {
+            Flaw::Damaged(how) => StoreError::Damaged(format!("`{place}` is damaged: {how}")),
+            Flaw::Newer => StoreError::Newer(format!("`{place}` was written by a newer keyfob")),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What a tool or a person can observe of keyfob, tested through the real program's pipes.
+
+#![allow(
+    dead_code,
+    reason = "the servers and the sandbox offer more than one test or the tour uses"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "a test program has no outside; the tour shares these modules"
+)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
+
+mod docker;
+mod flow;
+mod git;
+mod http_server;
+mod issuer;
+mod issuer_script;
+mod issuer_test;
+mod network;
+mod renewal;
+mod run;
+mod sandbox;
+mod transcript;

@@ -1,0 +1,270 @@
+//! Runs what is written down: the samples of `protocol.md` and the files of `tests/transcripts`.
+//!
+//! A transcript is lines, those before the first section being remarks. A section begins with `-- NAME` and goes on to
+//! the next one:
+//!
+//! - `-- store`: run `keyfob store` with this input first.
+//! - `-- as NAME`: call the program by this name.
+//! - `-- args WORDS…`: begins a run. All runs of a transcript share one home.
+//! - `-- env`, `-- stdin`: one variable a line; the input.
+//! - `-- stdout`, `-- stderr`, `-- status N`: what is expected. Absent: nothing, and 0.
+//!
+//! In a text `\r`, `\0`, `\e`, `\xNN` and `\\` stand for one byte each, and a backslash at the end of a line for no line
+//! end. With `KEYFOB_BLESS=1` the expectations of the files are rewritten; review them like code.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A home of its own for one test, removed when dropped.
+pub(crate) struct Home(PathBuf);
+
+/// What a run left.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Output {
+    pub(crate) status: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "transcript-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Home(path)
+    }
+
+    /// The program in a cleared environment, by a name of its choice.
+    pub(crate) fn command(&self, name: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::arg0(&mut command, name);
+        command
+            .args(args)
+            .env_clear()
+            .env("KEYFOB_HOME", &self.0)
+            .env("HOME", &self.0);
+        command.env("KEYFOB_KEYCHAIN", "off").current_dir(&self.0);
+        command
+    }
+
+    pub(crate) fn run(&self, name: &str, args: &[&str], stdin: &[u8]) -> Output {
+        finish(&mut self.command(name, args), stdin)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Keeps a credential, as a tool would.
+    pub(crate) fn store(&self, lines: &str) {
+        let output = self.run("keyfob", &["store"], lines.as_bytes());
+        assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a command to its end. Whatever it did, no secret may be on its stderr.
+pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> Output {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let input = stdin.to_vec();
+    // A program that refuses early does not read the rest.
+    let writer = std::thread::spawn(move || pipe.write_all(&input).is_ok());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    let status = child.wait().unwrap().code().unwrap_or(-1);
+    writer.join().unwrap();
+    let text = String::from_utf8_lossy(&stderr);
+    assert!(!text.contains("canary"), "a secret is on stderr: {text}");
+    Output { status, stdout, stderr }
+}
+
+/// One section: the words after its name, and its text as it stands.
+struct Section<'a> {
+    name: &'a str,
+    words: &'a str,
+    text: String,
+}
+
+fn sections(transcript: &str) -> (String, Vec<Section<'_>>) {
+    let (mut remarks, mut sections) = (String::new(), Vec::<Section>::new());
+    for line in transcript.split_inclusive('\n') {
+        if let Some(head) = line.strip_prefix("-- ") {
+            let (name, words) = head.trim_end().split_once(' ').unwrap_or((head.trim_end(), ""));
+            sections.push(Section {
+                name,
+                words,
+                text: String::new(),
+            });
+        } else {
+            sections
+                .last_mut()
+                .map_or(&mut remarks, |section| &mut section.text)
+                .push_str(line);
+        }
+    }
+    (remarks, sections)
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(b) = rest.next() {
+        let escaped = if b == b'\\' { rest.next() } else { None };
+        match escaped {
+            None => bytes.push(b),
+            Some(b'\n') => (),
+            Some(b'r') => bytes.push(b'\r'),
+            Some(b'0') => bytes.push(0),
+            Some(b'e') => bytes.push(0x1b),
+            Some(b'\\') => bytes.push(b'\\'),
+            Some(b'x') => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+            }
+            Some(other) => panic!("`\\{}` is no escape", char::from(other)),
+        }
+    }
+    bytes
+}
+
+fn escape(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes)
+        .replace('\\', "\\\\")
+        .replace('\r', "\\r")
+        .replace('\0', "\\0");
+    if !text.is_empty() && !text.ends_with('\n') {
+        text += "\\\n";
+    }
+    text
+}
+
+/// Runs a transcript; returns it with what was observed as what is expected.
+fn play(transcript: &str) -> String {
+    let home = Home::new();
+    let (mut seen, all) = sections(transcript);
+    let mut name = "keyfob";
+    let mut rest = all.iter().peekable();
+    while let Some(section) = rest.next() {
+        seen += format!("-- {} {}", section.name, section.words).trim_end();
+        seen += "\n";
+        match section.name {
+            "as" => name = section.words,
+            "store" => {
+                home.store(&String::from_utf8(unescape(&section.text)).unwrap());
+                seen += &section.text;
+            }
+            "args" => {
+                let mut command = home.command(name, &section.words.split_whitespace().collect::<Vec<_>>());
+                let mut stdin = Vec::new();
+                while let Some(part) = rest.next_if(|part| !["as", "store", "args"].contains(&part.name)) {
+                    match part.name {
+                        "env" => {
+                            command.envs(part.text.lines().filter_map(|line| line.split_once('=')));
+                        }
+                        "stdin" => stdin = unescape(&part.text),
+                        "stdout" | "stderr" | "status" => continue,
+                        other => panic!("`{other}` is no section"),
+                    }
+                    seen += &format!("-- {}\n{}", part.name, part.text);
+                }
+                let output = finish(&mut command, &stdin);
+                for (part, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+                    if !bytes.is_empty() {
+                        seen += &format!("-- {part}\n{}", escape(bytes));
+                    }
+                }
+                if output.status != 0 {
+                    seen += &format!("-- status {}\n", output.status);
+                }
+            }
+            other => panic!("`{other}` is no section"),
+        }
+    }
+    seen
+}
+
+#[test]
+fn every_transcript_is_what_happens() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    #[expect(clippy::disallowed_methods, reason = "a test is not in keyfob's world")]
+    let bless = std::env::var_os("KEYFOB_BLESS").is_some();
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for folder in fs::read_dir(&root).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let expected = fs::read_to_string(&path).unwrap();
+            let seen = play(&expected);
+            count += 1;
+            if seen != expected && bless {
+                fs::write(&path, &seen).unwrap();
+            } else if seen != expected {
+                failures.push(format!(
+                    "{}:\n--- expected\n{expected}\n--- seen\n{seen}",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(failures.is_empty() && count > 0, "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn every_sample_of_the_page_is_what_happens() {
+    let page = include_str!("../../protocol.md");
+    let mut count = 0;
+    for block in page.split("```transcript\n").skip(1) {
+        let (sample, _) = block.split_once("```\n").expect("a fenced block ends");
+        assert_eq!(play(sample), sample, "a sample of protocol.md");
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
+#[test]
+fn the_exit_table_of_the_page_is_the_programs() {
+    let page = include_str!("../../protocol.md");
+    for (_, code, meaning) in keyfob::report::EXITS {
+        assert!(page.contains(&format!("| {code} | {meaning} |\n")), "{code}");
+    }
+    assert_eq!(
+        page.lines().filter(|line| is_exit_row(line)).count(),
+        keyfob::report::EXITS.len() + 1
+    );
+}
+
+fn is_exit_row(line: &str) -> bool {
+    let cell = line.strip_prefix("| ").and_then(|row| row.split_once(" |"));
+    cell.is_some_and(|(code, _)| code.parse::<u8>().is_ok())
+}
+
+#[test]
+fn every_protocol_has_a_hit_a_miss_and_a_malformed_input() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    for row in keyfob::protocol::TABLE {
+        for case in ["hit", "miss", "malformed"] {
+            let path = root.join(row.name).join(format!("{case}.txt"));
+            assert!(path.exists(), "{} is missing", path.display());
+        }
+    }
+}
