@@ -57,6 +57,10 @@ session() {
     esac
 }
 
+# For the shell below `timeout`, which starts programs only.
+export -f session
+export WORK PYTHON
+
 write_parts() {
     cat >"$WORK/bare-bus.conf" <<'EOF'
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
@@ -81,13 +85,15 @@ time.sleep(120)
 EOF
 }
 
-# `timed SECONDS command …`: runs it, keeps its output in $WORK/out and $WORK/err, and fails when it took longer.
+# `timed SECONDS command …`: runs it, keeps its stdout in $WORK/out, and fails when it took longer. The command itself puts
+# keyfob's stderr into $WORK/err: the bus and the keychain write to the common one.
 timed() {
     local limit=$1 from now
     shift
     from=$(date +%s%N)
     STATUS=0
-    timeout 30 "$@" >"$WORK/out" 2>"$WORK/err" || STATUS=$?
+    : >"$WORK/err"
+    timeout 30 bash -c '"$@"' - "$@" >"$WORK/out" 2>"$WORK/session.err" || STATUS=$?
     now=$(date +%s%N)
     TOOK_MS=$(((now - from) / 1000000))
     if ((TOOK_MS > limit * 1000)); then
@@ -98,8 +104,15 @@ timed() {
 }
 
 # The session's own start costs up to a second here; it is allowed for.
-give() { timed 6 session "$1" sh -c 'printf %s "$0" | keyfob store' "$GIVE" && [[ $STATUS == 0 && ! -s $WORK/out ]]; }
-ask() { timed "${2:-4}" session "$1" sh -c 'printf %s "$0" | keyfob get' "$ASK"; }
+give() {
+    if timed 6 session "$1" sh -c 'printf %s "$0" | keyfob store 2>"$WORK/err"' "$GIVE" && [[ $STATUS == 0 && ! -s $WORK/out ]]; then
+        return 0
+    fi
+    echo "status $STATUS after $TOOK_MS ms"
+    cat "$WORK/out" "$WORK/err"
+    return 1
+}
+ask() { timed "${2:-4}" session "$1" sh -c 'printf %s "$0" | keyfob get 2>"$WORK/err"' "$ASK"; }
 answers() { ask "$1" "${2:-4}" && [[ $STATUS == 0 ]] && grep -qx "password=$SECRET" "$WORK/out"; }
 # Nothing on stdout, a status that says so, and the secret nowhere.
 declines() {
@@ -109,7 +122,7 @@ declines() {
     return 1
 }
 
-slots() { find "$KEYFOB_HOME/data/records" -type f; }
+slots() { find "$KEYFOB_HOME/data/records" -type f 2>/dev/null || true; }
 stored_in() { slots | head -n 1 | xargs -d '\n' head -n 1 | grep -q "\"store\" *: *\"$1\""; }
 fingerprint() { slots | sort | xargs -d '\n' sha256sum; }
 untouched() { [[ $(fingerprint) == "$BEFORE" ]]; }
@@ -134,6 +147,7 @@ say "the same record later"
 for kind in locked no-service no-bus silent; do
     forget_cache
     ok "$kind: get gives nothing, in time, and leaks nothing" declines "$kind"
+    sed 's/^/    keyfob says: /' "$WORK/err"
     ok "$kind: the record is untouched" untouched
 done
 forget_cache
