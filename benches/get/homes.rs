@@ -90,8 +90,13 @@ impl Home {
     /// In words what is missing, when no keychain can be had here or the record was not sealed.
     pub(crate) fn sealed(name: &str, keyfob: &Path) -> Result<Home> {
         let home = Home::empty(name)?;
+        // The keychain's daemon would outlive its bus, so it is asked for its id and ended.
         let script = "printf '%s' canary-keychain | gnome-keyring-daemon --unlock --components=secrets >/dev/null && \
-                      exec \"$0\" store";
+                      \"$0\" store; status=$?; \
+                      id=$(dbus-send --session --print-reply --dest=org.freedesktop.DBus / \
+                      org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | \
+                      sed -n 's/.*uint32 //p'); \
+                      kill $id; exit $status";
         let mut command = Command::new("dbus-run-session");
         command.args(["--", "sh", "-c", script]).arg(keyfob).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());

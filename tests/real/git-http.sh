@@ -84,7 +84,7 @@ http {
     }
 }
 EOF
-    serve fcgiwrap fcgiwrap -c 2 -s "unix:$WORK/nginx/fcgi.sock"
+    serve fcgiwrap fcgiwrap -s "unix:$WORK/nginx/fcgi.sock"
     serve nginx nginx -p "$WORK/nginx" -c "$WORK/nginx/nginx.conf"
     await test -S "$WORK/nginx/fcgi.sock" || die "fcgiwrap did not start: $(cat "$WORK/fcgiwrap.log")"
     await bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT" || die "nginx did not start: $(cat "$WORK/nginx.log")"

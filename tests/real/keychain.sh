@@ -36,16 +36,28 @@ forget_cache() {
     done < <(awk '/ keyfob:/ { print $1 }' /proc/keys) 2>/dev/null >&2
 }
 
+# Runs a command, then ends the daemon that this bus knows as the keychain: it would outlive the bus.
+with_keychain() {
+    local status=0 id
+    "$@" || status=$?
+    id=$(dbus-send --session --print-reply --dest=org.freedesktop.DBus / \
+        org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | awk '/uint32/ { print $2 }')
+    [[ -z $id ]] || kill "$id"
+    return $status
+}
+
 # Sets up one kind of session around a command: `session KIND command …`. The keychain's own files outlive the session.
 session() {
     local kind=$1
     shift
     case $kind in
-    unlocked) dbus-run-session -- bash -c \
-        'printf %s keychain-passphrase | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1 && "$@"' - "$@" ;;
+    unlocked) dbus-run-session -- bash -c '
+        printf %s keychain-passphrase | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1 &&
+            with_keychain "$@"' - "$@" ;;
     # A daemon that nobody gave the passphrase: the collection exists and is locked.
-    locked) dbus-run-session -- bash -c \
-        'gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1 </dev/null; "$@"' - "$@" ;;
+    locked) dbus-run-session -- bash -c '
+        gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1 </dev/null
+        with_keychain "$@"' - "$@" ;;
     # Nothing on the bus that could be started either.
     no-service) dbus-run-session --config-file="$WORK/bare-bus.conf" -- "$@" ;;
     no-bus) env -u DBUS_SESSION_BUS_ADDRESS DISPLAY= "$@" ;;
@@ -58,7 +70,7 @@ session() {
 }
 
 # For the shell below `timeout`, which starts programs only.
-export -f session
+export -f session with_keychain
 export WORK PYTHON
 
 write_parts() {
