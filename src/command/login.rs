@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Run;
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login};
 use crate::oauth::token::TokenSet;
@@ -174,6 +174,20 @@ fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check:
     })?;
     tell(run, login, &session, &stored)?;
     Ok(0)
+}
+
+/// Whom the credential speaks for. Tokens are given once, so a server that does not answer now does not lose them.
+fn subject(run: &Run, login: &Login, tokens: &TokenSet) -> Result<Option<String>> {
+    match login::whoami(login.http, login.mode, &tokens.access) {
+        Err(error) if error.class == Class::Temporary => {
+            run.note(&format!(
+                "keyfob: warning: {}; the session is kept without a name\n",
+                crate::report::message(&error)
+            ));
+            Ok(None)
+        }
+        subject => subject,
+    }
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

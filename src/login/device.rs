@@ -69,7 +69,8 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
         interval_secs: grant.interval_secs,
     };
     loop {
-        login.world.sleep(Duration::from_secs(pace.interval_secs));
+        let left = u64::try_from(end.since(login.world.now())).unwrap_or(0);
+        login.world.sleep(Duration::from_secs(pace.interval_secs.min(left)));
         if login.world.now() >= end {
             return Err(expired());
         }

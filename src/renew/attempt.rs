@@ -108,7 +108,8 @@ fn sort(reply: &Reply) -> Outcome {
     match token::read(reply.status, &reply.content_type, &reply.body) {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
-            "invalid_grant" => Outcome::Rejected,
+            // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.
+            "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected,
             "temporarily_unavailable" | "server_error" => Outcome::Limited { after_secs: LIMIT_SECS },
             _ => Outcome::Misconfigured { code, description },
         },

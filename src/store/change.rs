@@ -8,7 +8,7 @@ use super::Lock;
 use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
-use super::stores::{Slot, Stores, is_temporary_of};
+use super::stores::{Slot, Stores};
 use super::{Store, StoreError};
 use crate::record::{Key, MAX_RECORD, MAX_SECRET, Record};
 use crate::secret::Secret;
@@ -103,12 +103,15 @@ impl Stores {
             return Err(flaw.at(&folder.place(&slot)));
         }
         // Leftovers first, so that none of them can become the slot again.
-        let names = folder.names()?;
-        for name in &names {
-            if is_temporary_of(name, &slot) || corrupt_time(name, &slot).is_some() {
-                folder.remove(name)?;
-            }
+        folder.sweep(&slot)?;
+        for name in folder
+            .names()?
+            .iter()
+            .filter(|name| corrupt_time(name, &slot).is_some())
+        {
+            folder.remove(name)?;
         }
+        self.forget_copies(&slot);
         let was_there = folder.remove(&slot)?;
         folder.sync()?;
         if let Slot::Full { header, .. } = &now

@@ -137,7 +137,7 @@ impl Disk {
         let folder = Folder::open(&self.data, true)?;
         let folder = Rc::new(folder.ok_or_else(|| refusal("making", &self.data, Errno::NOENT))?);
         // Records are no matter for a version control system that keeps the home directory.
-        folder.replace(".gitignore", b"*\n")?;
+        folder.note(".gitignore", b"*\n");
         Ok(folder)
     }
 
@@ -209,8 +209,11 @@ impl Disk {
         let open = || rustix::fs::openat(CWD, &path, flags, Mode::RUSR | Mode::WUSR);
         let fd = open().or_else(|errno| {
             // Another process may have made it a moment ago under a umask that denies all, and is about to mend that.
+            if errno != Errno::ACCESS {
+                return Err(errno);
+            }
             wait(Duration::from_millis(NAP_MILLIS.start));
-            if errno == Errno::ACCESS { open() } else { Err(errno) }
+            open()
         });
         let fd = fd.map_err(|errno| refusal("opening", &path, errno))?;
         let stat = rustix::fs::fstat(&fd).map_err(|errno| refusal("looking at", &path, errno))?;

@@ -153,6 +153,7 @@ impl Folder {
         let made = Temporary {
             folder: Rc::clone(self),
             name: temporary,
+            of: name.to_owned(),
             file: File::from(fd),
             kept: false,
         };
@@ -166,6 +167,25 @@ impl Folder {
         let temporary = self.temporary(name);
         let temporary = temporary.map_err(|errno| refusal("writing", &self.place(name), errno))?;
         temporary.commit(name, bytes)
+    }
+
+    /// Makes a file without a secret, if there is none.
+    pub(super) fn note(&self, name: &str, bytes: &[u8]) {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(fd) = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR) {
+            let _ = rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR);
+            let _ = File::from(fd).write_all(bytes);
+        }
+    }
+
+    /// Removes the temporary files that changes of `name` left behind when they were cut off.
+    ///
+    /// The caller holds the lock under which `name` is changed.
+    pub(super) fn sweep(&self, name: &str) -> Result<(), StoreError> {
+        for left in self.names()?.iter().filter(|left| is_temporary_of(left, name)) {
+            self.remove(left)?;
+        }
+        Ok(())
     }
 
     /// Gives a file another name in the same directory.
@@ -192,11 +212,18 @@ impl Folder {
     }
 }
 
+/// Whether a name is one that [`Folder::temporary`] made for this one.
+pub(super) fn is_temporary_of(name: &str, of: &str) -> bool {
+    let rest = name.strip_prefix('.').and_then(|rest| rest.strip_prefix(of));
+    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
+}
+
 /// A file that is not yet under its name; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Temporary {
     folder: Rc<Folder>,
     name: String,
+    of: String,
     file: File,
     kept: bool,
 }
@@ -222,14 +249,15 @@ impl Temporary {
             file.sync_all()
         };
         write().map_err(|error| self.failed("writing", &error))?;
-        self.folder.rename(&self.name, name)?;
+        let renamed = rustix::fs::renameat(&self.folder.fd, &self.name, &self.folder.fd, name);
+        renamed.map_err(|errno| refusal("replacing", &self.folder.place(name), errno))?;
         self.kept = true;
         self.folder.sync()
     }
 
     fn failed(&self, doing: &str, error: &std::io::Error) -> StoreError {
         let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
-        refusal(doing, &self.folder.place(&self.name), errno)
+        refusal(doing, &self.folder.place(&self.of), errno)
     }
 }
 

@@ -79,17 +79,15 @@ impl Stores {
             Some(bytes) => bytes,
             None => in_runtime?,
         };
-        let forget = || {
-            if let Some(folder) = &folder {
-                let _ = folder.remove(&name);
+        let forget = || self.forget_copies(&slot);
+        let now = match self.slot_of(key).ok()? {
+            Slot::Full { header, .. } => header,
+            Slot::Flawed(_) => return None,
+            Slot::Empty => {
+                // The session was ended meanwhile, and must not come back.
+                forget();
+                return None;
             }
-            if !self.seat.test {
-                kernel::forget(&self.description(&slot));
-            }
-        };
-        let Slot::Full { header: now, .. } = self.slot_of(key).ok()? else {
-            forget();
-            return None;
         };
         let (header, body) = slot::decode(&bytes).ok()?;
         if header.family != now.family || header.generation <= now.generation {
@@ -108,10 +106,24 @@ impl Stores {
         Some(Stored { record, store })
     }
 
-    /// Our directory in the user's one in memory.
+    /// Removes the copies of a record that were made by [`Stores::rescue`].
+    pub(super) fn forget_copies(&self, slot: &str) {
+        let name = self.copy(slot);
+        if let Some(folder) = self.runtime(false) {
+            let _ = folder.remove(&name);
+            let _ = folder.sweep(&name);
+        }
+        if !self.seat.test {
+            kernel::forget(&self.description(slot));
+        }
+    }
+
+    /// Our directory in the user's one in memory, which must be this user's.
     fn runtime(&self, make: bool) -> Option<Rc<Folder>> {
-        let path = self.seat.runtime.as_ref()?.join("keyfob");
+        let base = self.seat.runtime.as_ref()?;
+        let path = base.join("keyfob");
         if make {
+            Folder::open(base, true).ok()??;
             super::disk::make(&path).ok()?;
         }
         Folder::open(&path, false).ok().flatten().map(Rc::new)

@@ -122,6 +122,7 @@ impl Sealed {
             StoreError::Unavailable("another keyfob is setting up the keychain's key and does not finish".into())
         })?;
         let data = self.disk.make_data()?;
+        data.sweep(CURRENT)?;
         if let Some(id) = self.current_id(Some(&data))? {
             if let Some(key) = self.key(&id, person)? {
                 return Ok((id, key));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, Lock, lock_name};
-use super::folder::Folder;
+use super::folder::{Folder, is_temporary_of};
 use super::slot::{self, Flaw, Header, MAX_SLOT};
 use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
@@ -287,12 +287,6 @@ fn source(off: bool) -> Rc<dyn KeySource> {
 /// Whether a name is one of a slot: the digest of a key.
 fn is_slot(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-/// Whether a name is one that [`Folder::temporary`] made for this slot.
-pub(super) fn is_temporary_of(name: &str, slot: &str) -> bool {
-    let rest = name.strip_prefix('.').and_then(|rest| rest.strip_prefix(slot));
-    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
 }
 
 impl Flaw {

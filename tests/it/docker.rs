@@ -1,5 +1,7 @@
 //! docker's protocol where a table says more than a transcript.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -58,7 +60,7 @@ fn only_case_and_default_port_are_the_same_registry() {
 #[test]
 fn secrets_of_64_kib_come_back_as_they_were() {
     let home = Home::new();
-    for length in [1, 4_096, 2_561, 65_536] {
+    for length in [1_usize, 2_561, 4_096, 65_536] {
         let secret = "canary".repeat(usize::div_ceil(length, 6))[..length].to_owned();
         store(&home, "registry.example", &secret);
         let expected = format!("{{\"ServerURL\":\"registry.example\",\"Username\":\"u\",\"Secret\":\"{secret}\"}}\n");
@@ -116,5 +118,13 @@ fn damage(folder: &Path) {
             let bytes = fs::read(&path).unwrap();
             fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         }
+    }
+}
+
+#[test]
+fn the_version_names_program_package_and_number() {
+    let expected = format!("docker-credential-keyfob (keyfob) {}\n", env!("CARGO_PKG_VERSION"));
+    for word in ["version", "--version", "-v"] {
+        assert_eq!(docker(&Home::new(), word, ""), (0, expected.clone()));
     }
 }

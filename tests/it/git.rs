@@ -1,5 +1,7 @@
 //! git's protocol where a table says more than a transcript.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::process::Stdio;

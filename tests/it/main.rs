@@ -23,4 +23,6 @@ mod network;
 mod renewal;
 mod run;
 mod sandbox;
+mod store;
+mod tidy;
 mod transcript;

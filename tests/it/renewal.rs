@@ -337,9 +337,9 @@ fn a_process_killed_before_it_had_the_answer_is_followed_by_one_replay() {
     at_once([Duration::from_secs(60), Duration::ZERO], |grace| {
         let (sandbox, issuer) = expired(Script {
             grace,
-            after_commit: Duration::from_secs(2),
             ..Script::default()
         });
+        issuer.script(|script| script.after_commit = Duration::from_secs(2));
         let mut killed = sandbox.keyfob(&["token", "acme"]).spawn();
         while issuer.redemptions().is_empty() {
             std::thread::sleep(Duration::from_millis(5));

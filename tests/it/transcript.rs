@@ -12,6 +12,8 @@
 //! In a text `\r`, `\0`, `\e`, `\xNN` and `\\` stand for one byte each, and a backslash at the end of a line for no line
 //! end. With `KEYFOB_BLESS=1` the expectations of the files are rewritten; review them like code.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

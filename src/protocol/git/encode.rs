@@ -102,3 +102,88 @@ impl Reply {
 fn refused(what: String) -> Error {
     Error::refused(what).context("writing the answer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+    use crate::time::Timestamp;
+
+    fn header() -> Credential {
+        Credential {
+            username: Some("u".into()),
+            secret: Secret::new("canary".into()),
+            authtype: Some("Bearer".into()),
+            refresh: None,
+            expires_at: Some(Timestamp::from_unix(9)),
+            subject: Some("ann".into()),
+            source: Source::Environment("X".into()),
+            mark: Some("9f".into()),
+        }
+    }
+
+    fn encoded(credential: &Credential, authtype: bool, state: bool, dialect: Dialect) -> String {
+        let reply = encode(credential, Understands { authtype, state }, dialect).unwrap();
+        String::from_utf8(reply.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_ready_value_is_only_for_who_can_read_it() {
+        assert_eq!(encoded(&header(), false, true, Dialect::Git), "");
+        assert_eq!(encoded(&header(), false, true, Dialect::Native), "");
+    }
+
+    #[test]
+    fn a_capability_stands_before_what_needs_it() {
+        assert_eq!(
+            encoded(&header(), true, true, Dialect::Git),
+            "capability[]=authtype\ncapability[]=state\nusername=u\nauthtype=Bearer\ncredential=canary\nephemeral=1\n\
+             password_expiry_utc=9\nstate[]=keyfob:9f\n"
+        );
+        let password = Credential {
+            authtype: None,
+            ..header()
+        };
+        let text = encoded(&password, true, true, Dialect::Git);
+        assert_eq!(
+            text,
+            "capability[]=state\nusername=u\npassword=canary\npassword_expiry_utc=9\nstate[]=keyfob:9f\n"
+        );
+    }
+
+    #[test]
+    fn no_mark_is_sent_that_was_not_asked_for() {
+        let text = encoded(&header(), true, false, Dialect::Native);
+        assert!(!text.contains("state"), "{text}");
+        assert!(
+            text.ends_with("source=env:X\nsubject=ann\nheader=Authorization: Bearer canary\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn only_what_a_store_has_may_be_kept_by_others() {
+        let stored = Credential {
+            source: Source::Store {
+                store: "file",
+                profile: None,
+            },
+            ..header()
+        };
+        assert!(!encoded(&stored, true, true, Dialect::Git).contains("ephemeral"));
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_answered_without_one() {
+        let credential = Credential {
+            username: Some("u:v".into()),
+            authtype: None,
+            ..header()
+        };
+        let text = encoded(&credential, true, true, Dialect::Native);
+        assert!(
+            text.contains("password=canary\n") && !text.contains("header="),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! The shape of the source: who uses whom, how long files are, where the doors are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may use of the others. `self` is always allowed; `lib.rs` and `main.rs` join everything.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("cli", &[]),
+    (
+        "command",
+        &[
+            "cli", "config", "error", "http", "login", "oauth", "record", "renew", "report", "resolve", "store",
+            "time", "world",
+        ],
+    ),
+    ("config", &["error", "target", "world"]),
+    ("error", &[]),
+    ("http", &["error", "oauth", "secret", "target", "world"]),
+    ("hygiene", &[]),
+    (
+        "login",
+        &[
+            "config", "error", "http", "oauth", "record", "renew", "report", "secret", "world",
+        ],
+    ),
+    ("model", &["secret", "target", "time"]),
+    ("oauth", &["record", "secret", "target", "time"]),
+    ("protocol", &["error", "model", "report", "secret", "target", "time"]),
+    ("record", &["secret", "target", "time"]),
+    (
+        "renew",
+        &[
+            "config", "error", "http", "oauth", "record", "report", "resolve", "secret", "store", "time", "world",
+        ],
+    ),
+    ("report", &["error"]),
+    (
+        "resolve",
+        &[
+            "config", "error", "model", "record", "renew", "secret", "store", "target", "world",
+        ],
+    ),
+    ("secret", &[]),
+    ("store", &["error", "record", "secret", "time", "world"]),
+    ("target", &[]),
+    ("time", &[]),
+    ("world", &["error", "secret", "time"]),
+];
+
+/// Words that may stand in these files only, with the rule that they are the door of.
+const DOORS: &[(&str, &[&str])] = &[
+    ("ureq::", &["http.rs"]),
+    ("keyring::", &["store/keychain.rs"]),
+    ("keyring_core::", &["store/keychain.rs"]),
+    ("linux_keyutils::", &["store/kernel.rs"]),
+    ("std::env::var", &["world.rs"]),
+    ("env::args", &["world.rs"]),
+    ("SystemTime::now", &["world.rs"]),
+    (
+        "Instant::now",
+        &["store/keychain.rs", "store/disk.rs", "store/folder.rs"],
+    ),
+    ("thread::sleep", &["world.rs"]),
+    ("io::stdin", &["world.rs"]),
+    ("io::stdout", &["world.rs"]),
+    ("io::stderr", &["world.rs"]),
+    ("println!", &[]),
+    ("process::exit", &[]),
+    ("unsafe ", &["hygiene.rs"]),
+];
+
+const LONGEST_FILE: usize = 500;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(under: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(under).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file without its tests and comments, by its path below `src`.
+fn source() -> BTreeMap<String, String> {
+    let src = root().join("src");
+    let mut files = BTreeMap::new();
+    for path in rust_files(&src) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let lines: Vec<&str> = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        let name = path.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/");
+        files.insert(name, lines.join("\n"));
+    }
+    files
+}
+
+/// The modules of the crate that a text names after `crate::`, also in a list in braces.
+fn used(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let list = rest
+            .strip_prefix('{')
+            .and_then(|rest| rest.split('}').next())
+            .unwrap_or(rest);
+        let parts: Vec<&str> = if rest.starts_with('{') {
+            list.split(',').collect()
+        } else {
+            vec![list]
+        };
+        for part in parts {
+            let name: String = part
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            names.push(name);
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn modules_use_only_what_they_may() {
+    let mut wrong = Vec::new();
+    for (file, code) in source() {
+        let module = file.split(['/', '.']).next().unwrap();
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let allowed = MAY_USE.iter().find(|(name, _)| *name == module);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("the module `{module}` is missing from the list"));
+        for name in used(&code) {
+            if name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{file} uses {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_door_is_in_one_place() {
+    let mut wrong = Vec::new();
+    for (file, code) in source() {
+        for (word, allowed) in DOORS {
+            if code.contains(word) && !allowed.contains(&file.as_str()) {
+                wrong.push(format!("{file} has {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_file_is_longer_than_it_can_be_read() {
+    let mut long = Vec::new();
+    for folder in ["src", "tests", "examples", "benches"] {
+        for path in rust_files(&root().join(folder)) {
+            let lines = fs::read_to_string(&path).unwrap().lines().count();
+            if lines > LONGEST_FILE {
+                long.push(format!("{}: {lines}", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn the_changelog_begins_with_an_open_heading() {
+    let text = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let first = text.lines().find(|line| line.starts_with("## "));
+    assert_eq!(first, Some("## Unreleased"));
+}
+
+#[test]
+fn the_readme_has_the_exit_table_of_the_program() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    for (_, code, meaning) in keyfob::report::EXITS {
+        assert!(text.contains(&format!("| {code} | {meaning} |")), "{code}");
+    }
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut explained = false;
+    let mut inside = false;
+    for line in text.lines() {
+        match line {
+            _ if line.starts_with('[') => inside = line.contains("dependencies"),
+            "" => explained = false,
+            _ if line.starts_with('#') => explained = true,
+            _ if inside => assert!(explained, "{line}"),
+            _ => (),
+        }
+    }
+}
