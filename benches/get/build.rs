@@ -36,7 +36,10 @@ pub(crate) fn static_target() -> String {
 pub(crate) fn ordinary() -> Result<Programs> {
     let built = std::env::var_os("KEYFOB_BENCH_PROGRAM").map(PathBuf::from);
     let keyfob = built.map_or_else(|| keyfob(&[], &root().join("target"), None), Ok)?;
-    Ok(Programs { floor: floor(None)?, keyfob })
+    Ok(Programs {
+        floor: floor(None)?,
+        keyfob,
+    })
 }
 
 /// The static ones, or in words why there are none.

@@ -9,7 +9,13 @@
 //! `KEYFOB_BENCH_STATIC_PROGRAM` (a keyfob that is already built, instead of building one).
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
-#![cfg_attr(unix, expect(clippy::disallowed_methods, reason = "it is not keyfob: its environment is the caller's"))]
+#![cfg_attr(
+    unix,
+    expect(
+        clippy::disallowed_methods,
+        reason = "it is not keyfob: its environment is the caller's"
+    )
+)]
 
 #[cfg(unix)]
 mod build;
