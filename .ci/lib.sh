@@ -1,0 +1,152 @@
+# Shared by .ci/run and the drivers of real parts in tests/real/. Sourced by bash, never run.
+# It knows how to get parts, how to lay keyfob out for a tool, and how to count; it must not know any tool's protocol.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+# A driver is never about the person who runs it: no token, no session bus, no proxy, no settings of theirs.
+unset GIT_ASKPASS SSH_ASKPASS XDG_DATA_HOME XDG_STATE_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS \
+    GIT_DIR GIT_WORK_TREE GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_COUNT GIT_TOKEN GITHUB_TOKEN GH_TOKEN \
+    GITLAB_TOKEN DOCKER_CONFIG DOCKER_AUTH_CONFIG DOCKER_HOST REGISTRY_AUTH_FILE KEYFOB_ATTACH || true
+export LC_ALL=C.UTF-8 GIT_TERMINAL_PROMPT=0 CI=true
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Everything a run makes lies here, inside the checkout and ignored by git.
+CI_DIR=$ROOT/target/ci
+PASSED=0
+FAILED=0
+# Ids of the processes this script started; only these are ever ended.
+STARTED=()
+
+say() { printf '%s\n' "$*"; }
+
+# The end of the script with a reason; the parts it started are ended by the trap.
+die() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# One check: `ok 'what must be true' command …`. The command's output is shown only when it fails. Inside it bash does not
+# end at the first failure, so a function of several commands joins them with `&&`.
+ok() {
+    local name=$1 out
+    shift
+    if out=$("$@" 2>&1); then
+        PASSED=$((PASSED + 1))
+        say "ok - $name"
+    else
+        FAILED=$((FAILED + 1))
+        say "not ok - $name"
+        printf '%s\n' "$out" | sed 's/^/    /'
+    fi
+}
+
+# The opposite: the command must fail.
+fails() { ! "$@"; }
+
+# The last line of a driver; its status is whether all checks passed.
+finish() {
+    say "$PASSED passed, $FAILED failed"
+    ((FAILED == 0))
+}
+
+# A fresh directory below target/, gone when the script ends. Every script calls it once and gets $WORK.
+make_work() {
+    mkdir -p "$CI_DIR"
+    WORK=$(mktemp -d "$CI_DIR/$1.XXXXXX")
+    trap clean_up EXIT
+}
+
+clean_up() {
+    local status=$? id
+    for id in "${STARTED[@]}"; do
+        kill "$id" 2>/dev/null || true
+    done
+    for id in "${STARTED[@]}"; do
+        wait "$id" 2>/dev/null || true
+    done
+    if [[ -n ${KEEP_WORK:-} ]]; then
+        say "kept: $WORK"
+    else
+        rm -rf "$WORK"
+    fi
+    exit "$status"
+}
+
+# Starts a server in the background, its output in $WORK/NAME.log, and remembers it: `serve NAME command …`.
+serve() {
+    local name=$1
+    shift
+    "$@" >"$WORK/$name.log" 2>&1 </dev/null &
+    STARTED+=($!)
+}
+
+# Waits up to ten seconds until a command succeeds.
+await() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        if "$@" >/dev/null 2>&1; then return 0; fi
+        sleep 0.1
+    done
+    return 1
+}
+
+# A free port on the loopback. Somebody else may take it before we do; a run that loses this race fails loudly.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# `need COMMAND PACKAGE …`: installs what is missing from Debian, or says which part cannot be had.
+need() {
+    local missing=() command package
+    while (($# > 0)); do
+        command=$1 package=$2
+        shift 2
+        if [[ $command == /* ]]; then
+            [[ -e $command ]] || missing+=("$package")
+        else
+            PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("$package")
+        fi
+    done
+    ((${#missing[@]} == 0)) && return 0
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || die "not root and no sudo; install by hand: ${missing[*]}"
+        as_root=(sudo -n)
+    fi
+    say "installing: ${missing[*]}"
+    mkdir -p "$CI_DIR"
+    for package in "${missing[@]}"; do
+        # RUNLEVEL=1: a package that brings a server must not start it here.
+        if ! install_package "$package" "${as_root[@]}"; then
+            tail -n 20 "$CI_DIR/apt.log" >&2
+            die "cannot install $package"
+        fi
+    done
+}
+
+install_package() {
+    local package=$1
+    shift
+    local set=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package")
+    if "$@" "${set[@]}" >"$CI_DIR/apt.log" 2>&1; then return 0; fi
+    # A list that is absent or out of date is the usual reason.
+    "$@" apt-get update -qq >"$CI_DIR/apt.log" 2>&1 || true
+    "$@" "${set[@]}" >>"$CI_DIR/apt.log" 2>&1
+}
+
+# The program under test: $KEYFOB, else the dev build. Lays it into $WORK/bin under the names that tools call.
+lay_out_keyfob() {
+    local program=${KEYFOB:-$ROOT/target/debug/keyfob} name
+    [[ $program == /* ]] || program=$PWD/$program
+    [[ -x $program ]] || die "no program at $program (cargo build, or set KEYFOB)"
+    KEYFOB=$program
+    mkdir -p "$WORK/bin"
+    for name in keyfob git-credential-keyfob docker-credential-keyfob; do
+        ln -sf "$program" "$WORK/bin/$name"
+    done
+    export KEYFOB PATH=$WORK/bin:$PATH:/usr/sbin:/sbin
+}
+
+# Whether a canary lies in any of these files or directories: the check of "nothing leaked".
+holds_canary() { grep -raq canary "$@" 2>/dev/null; }

@@ -1,0 +1,114 @@
+//! The programs that are measured: keyfob and the floor, each as an ordinary and as a static program.
+//!
+//! Static builds need the target `*-unknown-linux-musl`; where it is not installed that is said, and their rows are absent.
+//! It must not know what is measured on them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The programs of one libc.
+pub(crate) struct Programs {
+    pub(crate) floor: PathBuf,
+    pub(crate) keyfob: PathBuf,
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where everything that the benchmark makes lies; ignored by git.
+pub(crate) fn scratch() -> PathBuf {
+    root().join("target/bench")
+}
+
+fn cargo() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
+/// The triple of the static build on this machine.
+pub(crate) fn static_target() -> String {
+    format!("{}-unknown-linux-musl", std::env::consts::ARCH)
+}
+
+/// The ordinary programs; a keyfob that is already built may be named instead.
+pub(crate) fn ordinary() -> Result<Programs> {
+    let built = std::env::var_os("KEYFOB_BENCH_PROGRAM").map(PathBuf::from);
+    let keyfob = built.map_or_else(|| keyfob(&[], &root().join("target"), None), Ok)?;
+    Ok(Programs {
+        floor: floor(None)?,
+        keyfob,
+    })
+}
+
+/// The static ones, or in words why there are none.
+pub(crate) fn linked_statically() -> Result<Programs> {
+    let target = static_target();
+    let floor = floor(Some(&target)).with_context(|| format!("`rustup target add {target}` first"))?;
+    let built = std::env::var_os("KEYFOB_BENCH_STATIC_PROGRAM").map(PathBuf::from);
+    let keyfob = built.map_or_else(|| keyfob(&[], &scratch().join("cargo"), Some(&target)), Ok);
+    Ok(Programs {
+        floor,
+        keyfob: keyfob.context("`apt-get install musl-tools` first?")?,
+    })
+}
+
+fn floor(target: Option<&str>) -> Result<PathBuf> {
+    let out = scratch().join(target.unwrap_or("ordinary")).join("floor");
+    std::fs::create_dir_all(out.parent().context("the floor's directory")?)?;
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    command
+        .current_dir(root())
+        .arg("benches/floor/main.rs")
+        .arg("-o")
+        .arg(&out)
+        .args(["--edition", "2024"]);
+    // The same as the profile `release`.
+    for option in [
+        "opt-level=3",
+        "lto=fat",
+        "codegen-units=1",
+        "panic=abort",
+        "strip=symbols",
+    ] {
+        command.args(["-C", option]);
+    }
+    if let Some(target) = target {
+        command.args(["--target", target]);
+    }
+    must(command)?;
+    Ok(out)
+}
+
+/// keyfob's release build into a target directory; `options` are cargo's.
+pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) -> Result<PathBuf> {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(root())
+        .args(["build", "--release", "--locked", "--quiet", "--bin", "keyfob"])
+        .args(options);
+    command.arg("--target-dir").arg(target_dir);
+    let mut out = target_dir.to_path_buf();
+    if let Some(target) = target {
+        command.args(["--target", target]);
+        out.push(target);
+    }
+    must(command)?;
+    Ok(out.join("release/keyfob"))
+}
+
+fn must(mut command: Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let mut lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).take(6).collect();
+        lines.truncate(6);
+        bail!("{}", lines.join("\n  "));
+    }
+    Ok(())
+}
