@@ -141,11 +141,7 @@ fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
 }
 
 fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check: bool) -> Result<u8> {
-    let subject = if check {
-        login::whoami(login.http, login.mode, &tokens.access)?
-    } else {
-        None
-    };
+    let subject = if check { subject(run, login, &tokens)? } else { None };
     if let (Some(wanted), Some(subject)) = (wanted, &subject)
         && wanted != subject
     {

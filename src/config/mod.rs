@@ -4,9 +4,11 @@
 //! when a session must be renewed, and by the own commands.
 
 pub mod index;
+mod overlay;
 pub mod preset;
 pub mod profile;
 pub mod provider;
+mod read;
 mod wire;
 
 use std::path::PathBuf;

@@ -1,0 +1,314 @@
+//! From the words of a provider file to valid values, or to a mistake with file, line, key and what was expected.
+
+use super::overlay::{Parts, overlay};
+use super::preset;
+use super::profile::check_name;
+use super::provider::{Flow, Mode, Oauth, Provider, Scheme, Serves, Whoami};
+use super::wire::{File, OauthPart, TargetPart, Text, WhoamiPart};
+use crate::error::{Error, Result};
+use crate::target::Target;
+
+/// The newest format of provider files that is understood.
+const FORMAT: u32 = 1;
+
+/// The stores that a provider file may name.
+const STORES: [&str; 2] = ["sealed", "file"];
+
+/// One text being read, for the places of mistakes.
+pub(super) struct Reader<'a> {
+    pub text: &'a str,
+    /// Names the text in a message.
+    pub place: &'a str,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
+        let line = at.map_or(1, |at| self.text[..at.min(self.text.len())].matches('\n').count() + 1);
+        Error::usage(format!("{}:{line}: {message}", self.place)).hint("correct it, then run `keyfob provider check`")
+    }
+
+    /// A mistake at a text of the file.
+    fn wrong_at(&self, text: &Text, message: impl std::fmt::Display) -> Error {
+        self.wrong(Some(text.span().start), message)
+    }
+
+    pub(super) fn provider(&self, name: &str) -> Result<Provider> {
+        let file: File = toml::from_str(self.text)
+            .map_err(|error| self.wrong(error.span().map(|span| span.start), error.message()))?;
+        if let Some(format) = file.format.as_ref().filter(|format| *format.get_ref() != FORMAT) {
+            let message = format!(
+                "format: expected {FORMAT}, found {}; a newer keyfob may read it",
+                format.get_ref()
+            );
+            return Err(self.wrong(Some(format.span().start), message));
+        }
+        if file.format.is_none() {
+            return Err(self.wrong(None, format!("format: expected `format = {FORMAT}`, found nothing")));
+        }
+        if let Some(other) = file.name.as_ref().filter(|own| own.get_ref() != name) {
+            return Err(self.wrong_at(
+                other,
+                format!("name: expected `{name}` as the file is called, found another"),
+            ));
+        }
+        let file = match &file.preset {
+            Some(wanted) => overlay(self.preset(wanted)?, file),
+            None => file,
+        };
+        self.build(name, file)
+    }
+
+    fn preset(&self, wanted: &Text) -> Result<File> {
+        let text = preset::find(wanted.get_ref()).ok_or_else(|| {
+            let names: Vec<&str> = preset::names().collect();
+            self.wrong_at(
+                wanted,
+                format!("preset: expected one of {}, found another", names.join(", ")),
+            )
+        })?;
+        Ok(toml::from_str(text).expect("presets are read by a test"))
+    }
+
+    fn build(&self, name: &str, file: File) -> Result<Provider> {
+        check_name("provider", name)?;
+        let flow = match &file.login.flow {
+            None => return Err(self.wrong(None, "login.flow: expected device, key or static, found nothing")),
+            Some(flow) => match flow.get_ref().as_str() {
+                "device" => Flow::Device,
+                "key" => Flow::Key,
+                "static" => Flow::Static,
+                _ => return Err(self.wrong_at(flow, "login.flow: expected device, key or static, found another word")),
+            },
+        };
+        let store = self.one_of("store", file.store.as_ref(), &STORES)?;
+        let mut modes = Vec::new();
+        let whole = Parts {
+            oauth: &file.oauth,
+            whoami: &file.whoami,
+            env: &file.env,
+            key: &file.key,
+        };
+        if file.mode.is_empty() {
+            modes.push(self.mode("", flow, &whole, file.target.as_deref())?);
+        }
+        for (mode, part) in &file.mode {
+            check_name("mode", mode.get_ref()).map_err(|error| self.wrong_at(mode, error))?;
+            let own = Parts {
+                oauth: &part.oauth,
+                whoami: &part.whoami,
+                env: &part.env,
+                key: &part.key,
+            };
+            let merged = own.over(&whole);
+            let targets = part.target.as_deref().or(file.target.as_deref());
+            modes.push(self.mode(mode.get_ref(), flow, &merged.borrowed(), targets)?);
+        }
+        if let Some(first) = &file.login.default_mode {
+            let at = modes.iter().position(|mode| mode.name == *first.get_ref());
+            let at = at.ok_or_else(|| {
+                self.wrong_at(first, "login.default_mode: expected a mode of this file, found another")
+            })?;
+            modes[..=at].rotate_right(1);
+        }
+        let register = file
+            .login
+            .register
+            .as_ref()
+            .map(|url| self.url("login.register", url))
+            .transpose()?;
+        Ok(Provider {
+            name: name.into(),
+            title: file.title.unwrap_or_else(|| name.into()),
+            flow,
+            store,
+            register,
+            modes,
+        })
+    }
+
+    fn mode(&self, name: &str, flow: Flow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
+        let oauth = self.oauth(parts.oauth)?;
+        if flow == Flow::Device {
+            let needed = [
+                ("client_id", oauth.client_id.is_some()),
+                (
+                    "device_authorization_endpoint",
+                    oauth.device_authorization_endpoint.is_some(),
+                ),
+                ("token_endpoint", oauth.token_endpoint.is_some()),
+            ];
+            if let Some((key, _)) = needed.iter().find(|(_, there)| !there) {
+                return Err(self.wrong(
+                    None,
+                    format!("oauth.{key}: expected by the flow `device`, found nothing"),
+                ));
+            }
+        }
+        let targets = targets
+            .unwrap_or_default()
+            .iter()
+            .map(|part| self.target(part))
+            .collect::<Result<Vec<_>>>()?;
+        let mut variables = Vec::new();
+        for variable in parts.env.variables.iter().flatten() {
+            let name = variable.get_ref();
+            let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !name.starts_with(|c: char| c.is_ascii_digit());
+            if name.is_empty() || !good {
+                return Err(self.wrong_at(
+                    variable,
+                    "env.variables: expected names of letters, digits and `_`, found another",
+                ));
+            }
+            variables.push(name.clone());
+        }
+        let key_prefix = parts
+            .key
+            .prefix
+            .as_ref()
+            .map(|text| self.visible("key.prefix", text))
+            .transpose()?;
+        Ok(Mode {
+            name: name.into(),
+            targets,
+            oauth,
+            whoami: self.whoami(parts.whoami)?,
+            variables,
+            key_prefix,
+        })
+    }
+
+    fn oauth(&self, part: &OauthPart) -> Result<Oauth> {
+        let url = |key: &str, text: &Option<Text>| {
+            text.as_ref()
+                .map(|text| self.url(&format!("oauth.{key}"), text))
+                .transpose()
+        };
+        let visible = |key: &str, text: &Option<Text>| {
+            text.as_ref()
+                .map(|text| self.visible(&format!("oauth.{key}"), text))
+                .transpose()
+        };
+        let list = |key: &str, texts: &Option<Vec<Text>>| {
+            let key = format!("oauth.{key}");
+            texts
+                .iter()
+                .flatten()
+                .map(|text| self.visible(&key, text))
+                .collect::<Result<Vec<_>>>()
+        };
+        Ok(Oauth {
+            device_authorization_endpoint: url("device_authorization_endpoint", &part.device_authorization_endpoint)?,
+            token_endpoint: url("token_endpoint", &part.token_endpoint)?,
+            revocation_endpoint: url("revocation_endpoint", &part.revocation_endpoint)?,
+            client_id: visible("client_id", &part.client_id)?,
+            client_secret: visible("client_secret", &part.client_secret)?,
+            scopes: list("scopes", &part.scopes)?,
+            audience: visible("audience", &part.audience)?,
+            resource: list("resource", &part.resource)?,
+        })
+    }
+
+    fn whoami(&self, part: &WhoamiPart) -> Result<Option<Whoami>> {
+        let Some(url) = &part.url else { return Ok(None) };
+        let subject = match &part.subject {
+            None => "/sub".into(),
+            Some(text) if text.get_ref().starts_with('/') => text.get_ref().clone(),
+            Some(text) => {
+                return Err(self.wrong_at(
+                    text,
+                    "whoami.subject: expected a JSON pointer such as `/sub`, found none",
+                ));
+            }
+        };
+        Ok(Some(Whoami {
+            url: self.url("whoami.url", url)?,
+            subject,
+        }))
+    }
+
+    fn target(&self, part: &TargetPart) -> Result<Serves> {
+        let url = part.url.get_ref();
+        let (subdomains, plain) = match url.split_once("://*.") {
+            Some((scheme, rest)) => (true, format!("{scheme}://{rest}")),
+            None => (false, url.clone()),
+        };
+        let root =
+            Target::from_url(&plain).map_err(|error| self.wrong_at(&part.url, format!("target.url: {error}")))?;
+        if root.host().ends_with('.') || (subdomains && (!root.host().contains('.') || root.is_loopback())) {
+            return Err(self.wrong_at(
+                &part.url,
+                "target.url: expected a host, or `*.` before a domain, found another",
+            ));
+        }
+        if root.scheme() == "http" && !root.is_loopback() {
+            return Err(self.wrong_at(
+                &part.url,
+                "target.url: expected https, or http to 127.0.0.1 or [::1], found http",
+            ));
+        }
+        let scheme = match part.scheme.as_ref().map(|scheme| (scheme, scheme.get_ref().as_str())) {
+            None | Some((_, "basic")) => Scheme::Basic,
+            Some((_, "bearer")) => Scheme::Bearer,
+            Some((scheme, _)) => {
+                return Err(self.wrong_at(scheme, "target.scheme: expected basic or bearer, found another"));
+            }
+        };
+        let tools = part.tools.iter().map(|tool| {
+            check_name("tool", tool.get_ref()).map_err(|error| self.wrong_at(tool, error))?;
+            Ok(tool.get_ref().clone())
+        });
+        let username = part
+            .username
+            .as_ref()
+            .map(|text| self.visible("target.username", text))
+            .transpose()?;
+        Ok(Serves {
+            root,
+            subdomains,
+            scheme,
+            username,
+            tools: tools.collect::<Result<_>>()?,
+        })
+    }
+
+    /// An endpoint: https, or http to a literal of the loopback interface (RFC 6749, section 3.1; RFC 8252, section 7.3).
+    fn url(&self, key: &str, text: &Text) -> Result<String> {
+        let wrong = |what: &str| self.wrong_at(text, format!("{key}: {what}"));
+        let url = text.get_ref();
+        let base = url.split(['?', '#']).next().unwrap_or(url);
+        let target = Target::from_url(base).map_err(|error| wrong(&error.to_string()))?;
+        if url.contains('#') || !url.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong(
+                "expected a URL without fragment or control characters, found another",
+            ));
+        }
+        match target.scheme() {
+            "https" => Ok(url.clone()),
+            "http" if target.is_loopback() => Ok(url.clone()),
+            _ => Err(wrong(
+                "expected https, or http to 127.0.0.1 or [::1], found another scheme",
+            )),
+        }
+    }
+
+    fn visible(&self, key: &str, text: &Text) -> Result<String> {
+        let good = !text.get_ref().is_empty() && text.get_ref().bytes().all(|b| b.is_ascii_graphic());
+        if good {
+            Ok(text.get_ref().clone())
+        } else {
+            Err(self.wrong_at(text, format!("{key}: expected visible ASCII, found another")))
+        }
+    }
+
+    fn one_of(&self, key: &str, text: Option<&Text>, words: &[&str]) -> Result<Option<String>> {
+        match text {
+            None => Ok(None),
+            Some(text) if words.contains(&text.get_ref().as_str()) => Ok(Some(text.get_ref().clone())),
+            Some(text) => Err(self.wrong_at(
+                text,
+                format!("{key}: expected one of {}, found another", words.join(", ")),
+            )),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The other changes of a session, under the same lock: kept at login, rejected by a server, forgotten at logout.
+
+use super::{PATIENCE, attempt, mode_of, show};
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::oauth::revoke;
+use crate::record::{Key, Record};
+use crate::resolve::{Session, Sources};
+use crate::secret::Secret;
+use crate::store::{Lock, StoreError, Stored};
+
+/// Puts a new record in place, or a new family over an old one. What login, `set-token` and a tool's `store` end in.
+///
+/// # Errors
+/// [`crate::error::Class::Store`] when it cannot be written; [`crate::error::Class::Temporary`] when a renewal holds the lock for too long.
+pub fn keep(
+    sources: &Sources,
+    session: &Session,
+    account: &str,
+    tool: &str,
+    fill: impl FnOnce(&mut Record),
+) -> Result<Stored> {
+    let key = Key {
+        group: session.group(),
+        account: account.into(),
+        path: None,
+    };
+    let lock = locked(sources, session, &key)?;
+    let old = match sources.stores.get(&key) {
+        Ok(old) => old,
+        Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let wanted = sources.config.provider(&session.provider)?.store;
+    let store = match (&wanted, &old) {
+        (None, Some(old)) => old.store,
+        _ => sources.stores.choose(wanted.as_deref(), sources.world.person())?.store,
+    };
+    let family = data_encoding::HEXLOWER.encode(&sources.world.random::<16>());
+    let mut record = Record::new(key, family, tool);
+    fill(&mut record);
+    if let Some(old) = &old {
+        record.extra.clone_from(&old.record.extra);
+        let same =
+            record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
+        if same && record.expires_at == old.record.expires_at {
+            return Ok(Stored {
+                record: old.record.clone(),
+                store: old.store,
+            });
+        }
+    }
+    record.obtained_at = Some(sources.world.now());
+    sources.stores.put(&lock, &record, store, None)?;
+    Ok(Stored { record, store })
+}
+
+/// Takes in that a server refused a secret: with a refresh token it is renewed at the next call, without it is forgotten.
+///
+/// # Errors
+/// As [`keep`].
+pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Secret) -> Result<()> {
+    let key = &stored.record.key;
+    let lock = locked(sources, session, key)?;
+    let Some(mut current) = sources.stores.get(key)? else {
+        return Ok(());
+    };
+    if current.record.secret.as_ref() != Some(secret) {
+        return Ok(());
+    }
+    if current.record.refresh.is_none() {
+        sources.stores.delete(&lock, key)?;
+        return Ok(());
+    }
+    current.record.secret = None;
+    current.record.generation += 1;
+    Ok(sources.stores.put(&lock, &current.record, current.store, None)?)
+}
+
+/// Forgets a session; what was there is returned, so that the issuer can be told.
+///
+/// # Errors
+/// [`crate::error::Class::Temporary`] when a renewal holds the lock for too long; [`crate::error::Class::Store`].
+pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Option<Record>> {
+    let lock = locked(sources, session, key)?;
+    let record = sources.stores.get(key).ok().flatten().map(|stored| stored.record);
+    sources.stores.delete(&lock, key)?;
+    Ok(record)
+}
+
+/// Tells the issuer that a session is over (RFC 7009): the refresh token first, then the access token.
+///
+/// None where the provider has no revocation endpoint.
+///
+/// # Errors
+/// Why the issuer could not be told.
+pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<Option<()>> {
+    let mode = mode_of(sources, session)?;
+    if mode.oauth.revocation_endpoint.is_none() {
+        return Ok(None);
+    }
+    let http = Http::new(sources.world)?;
+    let tokens = [
+        (&record.refresh, revoke::Hint::Refresh),
+        (&record.secret, revoke::Hint::Access),
+    ];
+    for (token, hint) in tokens {
+        if let Some(token) = token {
+            attempt::revoke(&http, &mode, token, hint)?;
+        }
+    }
+    Ok(Some(()))
+}
+
+fn locked(sources: &Sources, session: &Session, key: &Key) -> Result<Lock> {
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    lock.ok_or_else(|| Error::temporary(format!("another keyfob is refreshing `{}`", show(session, key))))
+}

@@ -1,0 +1,129 @@
+//! How much life a stored token has left, and whether that is enough.
+//!
+//! Only the wall clock is used: a monotonic one stands still while a machine sleeps.
+
+use crate::record::Record;
+use crate::time::Timestamp;
+
+/// A token counts as ended this long before it does, but never more than a tenth of its life. At half of it a slow tool
+/// sends ended tokens over a bad link; at double, short-lived tokens are refreshed more often than needed.
+const SKEW_SECS: i64 = 60;
+
+/// A refresh is tried in the foreground, and may fail, from this long before the end, or the last fifth of a short life.
+const SOFT_SECS: i64 = 300;
+
+/// A clock this far before the moment at which the token was obtained says nothing about its end.
+const CLOCK_SECS: i64 = 300;
+
+/// How much life a stored token has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It can be served, and nothing needs doing.
+    Fresh,
+    /// It can be served, and should be refreshed.
+    Soft,
+    /// It cannot be served.
+    Ended,
+}
+
+/// By what one call measures the life of a token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measure {
+    /// The seconds of life that the tool needs. Absent: the usual skew.
+    pub needed_secs: Option<u32>,
+    /// The percentage of the soft window that this process uses, 80 to 100, drawn at random so that a thousand machines
+    /// do not refresh in the same second.
+    pub window_share: i64,
+}
+
+impl Measure {
+    /// The life of a record's secret.
+    pub(super) fn life(&self, record: &Record, now: Timestamp) -> Life {
+        if record.secret.is_none() {
+            return Life::Ended;
+        }
+        let Some(end) = record.expires_at else {
+            return Life::Fresh;
+        };
+        let obtained = record.obtained_at.unwrap_or(now);
+        let whole = end.since(obtained).max(0);
+        let skew = SKEW_SECS.min(whole / 10);
+        let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
+        let left = end.since(now);
+        if left <= least || obtained.since(now) > CLOCK_SECS {
+            return Life::Ended;
+        }
+        let window = SOFT_SECS.min(whole / 5) * self.window_share / 100;
+        if left <= window { Life::Soft } else { Life::Fresh }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Group, Key};
+    use crate::secret::Secret;
+
+    fn life(record: &Record, now: Timestamp, needed_secs: Option<u32>, window_share: i64) -> Life {
+        let measure = Measure {
+            needed_secs,
+            window_share,
+        };
+        measure.life(record, now)
+    }
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
+
+    fn record(obtained: i64, end: Option<i64>) -> Record {
+        let group = Group::Session {
+            provider: "acme".into(),
+            mode: String::new(),
+        };
+        let mut record = Record::new(
+            Key {
+                group,
+                account: String::new(),
+                path: None,
+            },
+            "f".into(),
+            "keyfob",
+        );
+        record.secret = Some(Secret::new("canary".into()));
+        record.obtained_at = Some(NOW.plus(obtained));
+        record.expires_at = end.map(|end| NOW.plus(end));
+        record
+    }
+
+    #[test]
+    fn the_skew_is_a_minute_or_a_tenth_of_a_short_life() {
+        for (obtained, end, expected) in [
+            (-3000, 600, Life::Fresh),
+            (-3300, 300, Life::Soft),
+            (-3539, 61, Life::Soft),
+            (-3540, 60, Life::Ended),
+            (-10, 20, Life::Fresh),
+            (-26, 4, Life::Soft),
+            (-27, 3, Life::Ended),
+            (-3600, 0, Life::Ended),
+        ] {
+            assert_eq!(
+                life(&record(obtained, Some(end)), NOW, None, 100),
+                expected,
+                "{obtained} {end}"
+            );
+        }
+        assert_eq!(life(&record(-10, None), NOW, None, 100), Life::Fresh);
+    }
+
+    #[test]
+    fn a_tool_that_needs_longer_is_not_served_less() {
+        assert_eq!(life(&record(-1800, Some(1800)), NOW, Some(1800), 100), Life::Ended);
+        assert_eq!(life(&record(-1800, Some(1800)), NOW, Some(1799), 100), Life::Fresh);
+    }
+
+    #[test]
+    fn a_clock_far_before_the_token_says_nothing() {
+        assert_eq!(life(&record(299, Some(3600)), NOW, None, 100), Life::Fresh);
+        assert_eq!(life(&record(301, Some(3600)), NOW, None, 100), Life::Ended);
+    }
+}

@@ -1,0 +1,232 @@
+//! One renewal: from the second look to the answer that is safe on disk.
+
+use super::attempt::{self, Outcome};
+use super::life::{Life, Measure};
+use super::{alive, ended, merge, mode_of, show};
+use crate::config::Mode;
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::oauth::{revoke, token};
+use crate::record::{Dead, Intent, Key, Record};
+use crate::resolve::{Session, Sources};
+use crate::secret::Secret;
+use crate::store::{Lock, Reserved, StoreError, Stored};
+
+/// One renewal, under the session's lock.
+pub(super) struct Renewal<'a> {
+    pub sources: &'a Sources<'a>,
+    pub session: &'a Session,
+    pub key: &'a Key,
+    pub lock: &'a Lock,
+    /// What can still be served if the renewal does not succeed.
+    pub soft: Option<Stored>,
+    /// By what the life of a token is measured.
+    pub measure: Measure,
+}
+
+impl Renewal<'_> {
+    /// Renews, unless somebody else has.
+    pub(super) fn run(&mut self) -> Result<Stored> {
+        let Some(mut stored) = self.second_look()? else {
+            return Err(ended(
+                self.session,
+                &Record::new(self.key.clone(), String::new(), ""),
+                "somebody logged out",
+            ));
+        };
+        alive(self.session, &stored.record)?;
+        // The wait for the lock may have been long.
+        let now = self.sources.world.now();
+        if self.measure.life(&stored.record, now) == Life::Fresh {
+            return Ok(stored);
+        }
+        if let Some(until) = stored.record.cooldown_until.filter(|until| *until > now) {
+            return self.later(Error::temporary(format!(
+                "the issuer of `{}` is not asked again before {}",
+                show(self.session, self.key),
+                until.rfc3339()
+            )));
+        }
+        let Some(sent) = stored.record.refresh.clone() else {
+            return Err(ended(self.session, &stored.record, "it has no refresh token"));
+        };
+        let reserved = match self.sources.stores.reserve(self.lock, self.key) {
+            Ok(reserved) => reserved,
+            Err(error) => return self.later(error.into()),
+        };
+        let mode = mode_of(self.sources, self.session)?;
+        if stored.record.intent.is_none() {
+            let intent = Intent {
+                refresh_mark: sent.mark(),
+                at: now,
+            };
+            if let Err(error) = self.change(&mut stored, |record| record.intent = Some(intent)) {
+                return self.later(error);
+            }
+        }
+        let http = Http::new(self.sources.world)?;
+        let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent);
+        let renewed = self.settle(stored, &sent, outcome, reserved, (&mode, &http))?;
+        let now = self.sources.world.now();
+        match self.measure.needed_secs {
+            Some(needed) if self.measure.life(&renewed.record, now) == Life::Ended => Err(Error::failure(format!(
+                "the issuer of `{}` gives tokens that live shorter than the {needed} s asked for",
+                show(self.session, self.key)
+            ))),
+            _ => Ok(renewed),
+        }
+    }
+
+    /// The record as it is now, after a copy that a full disk drove elsewhere has been brought back.
+    fn second_look(&self) -> Result<Option<Stored>> {
+        let stored = self.sources.stores.get(self.key)?;
+        let interrupted = stored.as_ref().is_some_and(|stored| stored.record.intent.is_some());
+        let rescued = if interrupted {
+            self.sources.stores.rescued(self.lock, self.key)
+        } else {
+            None
+        };
+        Ok(rescued.or(stored))
+    }
+
+    /// Serves what still lives, else fails.
+    fn later(&mut self, error: Error) -> Result<Stored> {
+        self.soft.take().ok_or(error)
+    }
+
+    /// Writes a change of the record.
+    fn change(&self, stored: &mut Stored, change: impl FnOnce(&mut Record)) -> Result<()> {
+        change(&mut stored.record);
+        stored.record.generation += 1;
+        Ok(self.sources.stores.put(self.lock, &stored.record, stored.store, None)?)
+    }
+
+    fn settle(
+        &mut self,
+        mut stored: Stored,
+        sent: &Secret,
+        outcome: Outcome,
+        reserved: Reserved,
+        issuer: (&Mode, &Http),
+    ) -> Result<Stored> {
+        let now = self.sources.world.now();
+        let profile = show(self.session, self.key);
+        let cool = |record: &mut Record, seconds: i64| record.cooldown_until = Some(now.plus(seconds));
+        let doing = format!("refreshing `{profile}`");
+        match outcome {
+            Outcome::Granted(tokens) => self.keep(stored, tokens, reserved, issuer),
+            Outcome::NotSent(why) => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                self.later(Error::temporary(why).context(doing))
+            }
+            Outcome::Unknown(why) => {
+                drop(reserved);
+                let wait = 5 + self.sources.world.random_below(26).cast_signed();
+                let _ = self.change(&mut stored, |record| cool(record, wait));
+                self.later(Error::temporary(why).context(doing))
+            }
+            Outcome::Limited { after_secs } => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| {
+                    record.intent = None;
+                    cool(record, after_secs);
+                });
+                self.later(Error::temporary(format!("the issuer asks to wait {after_secs} s")).context(doing))
+            }
+            Outcome::NotIssuer(why) => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| cool(record, 30));
+                self.later(Error::temporary(why).context(doing))
+            }
+            Outcome::Misconfigured { code, description } => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
+                let error = Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default()));
+                let hint = format!(
+                    "check the provider file with `keyfob provider show {}`",
+                    self.session.provider
+                );
+                self.later(error.context(doing).hint(hint))
+            }
+            Outcome::Rejected => {
+                drop(reserved);
+                self.rejected(stored, sent)
+            }
+        }
+    }
+
+    /// A rejected refresh token is believed only if the store still has it: somebody may have written without our lock.
+    fn rejected(&mut self, stored: Stored, sent: &Secret) -> Result<Stored> {
+        let now = self.sources.world.now();
+        let Some(mut current) = self.sources.stores.get(self.key)? else {
+            return Err(ended(self.session, &stored.record, "somebody logged out"));
+        };
+        if current.record.refresh.as_ref() != Some(sent) {
+            let usable = self.measure.life(&current.record, now) != Life::Ended;
+            let error = Error::temporary(format!(
+                "the session `{}` was changed meanwhile",
+                show(self.session, self.key)
+            ));
+            return if usable { Ok(current) } else { self.later(error) };
+        }
+        let dead = Dead {
+            reason: "invalid_grant".into(),
+            at: now,
+            refresh_mark: Some(sent.mark()),
+        };
+        self.change(&mut current, |record| {
+            record.dead = Some(dead);
+            record.intent = None;
+            record.secret = None;
+            record.refresh = None;
+        })?;
+        alive(self.session, &current.record)?;
+        Err(Error::failure("BUG: a dead record is alive"))
+    }
+
+    fn keep(
+        &mut self,
+        stored: Stored,
+        tokens: token::TokenSet,
+        reserved: Reserved,
+        issuer: (&Mode, &Http),
+    ) -> Result<Stored> {
+        let current = self.sources.stores.get(self.key)?;
+        let same = current
+            .as_ref()
+            .is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none());
+        if !same {
+            // Somebody logged out, or in again, while the issuer answered: these tokens belong to nobody.
+            let unwanted = tokens.refresh.as_ref().unwrap_or(&tokens.access);
+            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, revoke::Hint::Refresh);
+            return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
+        }
+        let mut renewed = stored;
+        merge(&mut renewed.record, tokens, self.sources.world.now());
+        renewed.record.generation += 1;
+        match self
+            .sources
+            .stores
+            .put(self.lock, &renewed.record, renewed.store, Some(reserved))
+        {
+            Ok(()) => Ok(renewed),
+            Err(error) => self.rescue(renewed, &error),
+        }
+    }
+
+    /// The issuer has rotated and the record cannot be written: it goes wherever it can, and the tool is served.
+    fn rescue(&self, renewed: Stored, error: &StoreError) -> Result<Stored> {
+        let profile = show(self.session, self.key);
+        let place = self.sources.stores.rescue(self.lock, &renewed.record, renewed.store);
+        let told = match place {
+            Ok(place) => {
+                format!("keyfob: warning: the renewed session `{profile}` is kept in {place} for now: {error}\n")
+            }
+            Err(_) => format!("keyfob: warning: the renewed session `{profile}` could not be kept: {error}\n"),
+        };
+        self.sources.world.write_stderr(&told);
+        Ok(renewed)
+    }
+}
