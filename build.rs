@@ -1,5 +1,10 @@
 //! Links the program so that it starts fast.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to a build script through the environment"
+)]
+
 use std::path::Path;
 use std::process::Command;
 
