@@ -27,5 +27,6 @@ mod sandbox;
 mod sandbox_test;
 mod store;
 mod tidy;
+mod tls;
 mod transcript;
 mod window;
