@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "keyfob", version, disable_help_subcommand = true, after_help = TOOLS)]
 pub struct Cli {
     /// The provider meant where a command names no profile.
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", global = true, display_order = 900)]
     pub provider: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -21,10 +21,12 @@ const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
-  token PROFILE                   One secret and nothing else: --header, --format env, --valid-for 45m
+  token PROFILE|URL               One secret and nothing else (token --help)
 
 Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.
-Exit codes: 0 done, 1 failure, 2 log in first, 3 try again, 4 store, 5 refused, 64 usage.";
+
+Exit codes:
+  0 done, 1 failure, 2 log in first, 3 try again, 4 store, 5 refused, 64 usage";
 
 /// The own commands.
 #[derive(Debug, Subcommand)]
@@ -35,9 +37,9 @@ pub enum Command {
     Logout(Logout),
     /// Keep a key or token from standard input or a hidden prompt.
     SetToken(SetToken),
-    /// Show sessions: identity, mode, store, expiry, and what shadows them.
+    /// Show sessions: identity, mode, store, end, and what hides them.
     Status(Show),
-    /// Ask the issuer whom a session speaks for; exit 2 without a valid one.
+    /// Ask the server whom a session speaks for; exit 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
@@ -54,16 +56,16 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
-    /// Ask for this scope besides those of the provider file; may be given more than once.
+    /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
-    /// The client id of your OAuth app, for a preset without a file yet.
+    /// The client id of your OAuth app, for a preset.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// Read a token from standard input instead of asking an issuer.
+    /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,
-    /// The account to log in as; another one coming back is refused.
+    /// The account to log in as; another one is refused.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 }
@@ -122,14 +124,34 @@ pub enum Provider {
         #[arg(long)]
         json: bool,
     },
-    /// Show what a provider file says, with defaults and preset filled in.
+    /// Show what a provider file says, with its preset filled in.
     Show {
         /// Its name.
         name: String,
     },
-    /// Read all provider files, or one, and report every mistake with file, line, key and what was expected.
+    /// Read all provider files, or one, and report every mistake.
     Check {
         /// A provider's name, or the path of a file.
         name: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_help_text_fits_a_terminal_of_80_columns() {
+        let mut left = vec![Cli::command()];
+        left[0].build();
+        while let Some(mut command) = left.pop() {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+    }
 }
