@@ -16,6 +16,31 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The variables that keyfob reads, those of one purpose together, and what they mean; README and man page have them too.
+pub const ENVIRONMENT: &[(&[&str], &str)] = &[
+    (
+        &["KEYFOB_HOME"],
+        "everything below one directory instead of the XDG ones",
+    ),
+    (
+        &["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"],
+        "where the directories `keyfob` for provider files, records and their index are",
+    ),
+    (
+        &["KEYFOB_MODE", "<PROVIDER>_MODE"],
+        "the mode of a provider that has several; the second wins",
+    ),
+    (&["KEYFOB_ACCOUNT"], "the account where several fit"),
+    (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
+    (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
+    (
+        &["KEYFOB_ATTACH"],
+        "if set, a debugger may attach and a crash may leave a core",
+    ),
+    (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
+];
+
 /// What a tool calls, which clap never sees.
 const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::issuer::{Issuer, Script};
 use crate::sandbox::Sandbox;
 
 fn example(name: &str) -> PathBuf {
@@ -22,6 +23,61 @@ fn every_provider_file_among_the_examples_is_valid() {
         let output = sandbox.keyfob(&["provider", "check", name]).run();
         assert_eq!(output.code(), 0, "{file}: {}", output.stderr);
     }
+}
+
+/// An example, which cargo builds before it runs the tests of all targets; built here if only this test is run.
+fn built(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_BIN_EXE_keyfob")).parent().unwrap();
+    let path = tests
+        .join("examples")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is missing; run `cargo build --examples`",
+        path.display()
+    );
+    path
+}
+
+#[test]
+fn the_program_that_starts_keyfob_uses_what_it_kept() {
+    let sandbox = Sandbox::new();
+    let url = "https://acme.example/api";
+    let host_tool = || {
+        let run = sandbox.program(built("host_tool"), &[url]);
+        run.env("KEYFOB", sandbox.keyfob_path()).run()
+    };
+    assert_eq!(host_tool().code(), 2);
+    let kept = "protocol=https\nhost=acme.example\nusername=ann\npassword=canary\n";
+    sandbox.keyfob(&["store"]).stdin(kept).run().expect_success();
+    let output = host_tool().expect_success();
+    assert!(
+        output
+            .text()
+            .contains("as ann, with a secret of 6 characters from file"),
+        "{}",
+        output.text()
+    );
+    // `store` brought it back, and nothing has changed.
+    assert_eq!(host_tool().expect_success().text(), output.text());
+}
+
+#[test]
+fn the_program_with_keyfob_inside_finds_what_keyfob_finds() {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider(&issuer);
+    let embed = |url: &str| sandbox.program(built("embed"), &[url]).run();
+    let before = embed("https://acme.example/api").expect_code(2);
+    assert!(before.stderr.contains("run `keyfob login acme`"), "{}", before.stderr);
+    sandbox.login(&issuer);
+    let output = embed("https://acme.example/api").expect_success();
+    assert_eq!(output.text(), "https://acme.example/api: as ann, from file:acme:ann\n");
+    let nothing = embed("https://other.example");
+    assert_eq!(
+        (nothing.code(), nothing.text()),
+        (2, "https://other.example: there is no credential\n")
+    );
+    embed("other").expect_code(64);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod http_server;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod man;
 mod network;
 mod person;
 mod renewal;

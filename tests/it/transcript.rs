@@ -4,6 +4,8 @@
 //! the next one:
 //!
 //! - `-- store`: run `keyfob store` with this input first.
+//! - `-- provider NAME`: this is the provider file `NAME.toml`.
+//! - `-- key PROFILE`: run `keyfob set-token PROFILE --no-check` with this input first.
 //! - `-- as NAME`: call the program by this name.
 //! - `-- args WORDS…`: begins a run. All runs of a transcript share one home.
 //! - `-- env`, `-- stdin`: one variable a line; the input.
@@ -64,6 +66,13 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Puts a provider file in place.
+    pub(crate) fn provide(&self, name: &str, text: &str) {
+        let directory = self.0.join("config/providers");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("{name}.toml")), text).unwrap();
     }
 
     /// Keeps a credential, as a tool would.
@@ -160,6 +169,9 @@ fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The sections that are no part of a run.
+const BEGINNINGS: [&str; 5] = ["args", "as", "key", "provider", "store"];
+
 /// Runs a transcript; returns it with what was observed as what is expected.
 fn play(transcript: &str) -> String {
     let home = Home::new();
@@ -175,10 +187,23 @@ fn play(transcript: &str) -> String {
                 home.store(&String::from_utf8(unescape(&section.text)).unwrap());
                 seen += &section.text;
             }
+            "provider" => {
+                home.provide(section.words, &section.text);
+                seen += &section.text;
+            }
+            "key" => {
+                let output = home.run(
+                    "keyfob",
+                    &["set-token", section.words, "--no-check"],
+                    &unescape(&section.text),
+                );
+                assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+                seen += &section.text;
+            }
             "args" => {
                 let mut command = home.command(name, &section.words.split_whitespace().collect::<Vec<_>>());
                 let mut stdin = Vec::new();
-                while let Some(part) = rest.next_if(|part| !["as", "store", "args"].contains(&part.name)) {
+                while let Some(part) = rest.next_if(|part| !BEGINNINGS.contains(&part.name)) {
                     match part.name {
                         "env" => {
                             command.envs(part.text.lines().filter_map(|line| line.split_once('=')));
