@@ -48,7 +48,8 @@ fn the_program_that_starts_keyfob_uses_what_it_kept() {
         run.env("KEYFOB", sandbox.keyfob_path()).run()
     };
     assert_eq!(host_tool().code(), 2);
-    let kept = "protocol=https\nhost=acme.example\nusername=ann\npassword=canary\n";
+    // The path is compared where it stands, so it is kept with it.
+    let kept = "url=https://acme.example/api\nusername=ann\npassword=canary\n";
     sandbox.keyfob(&["store"]).stdin(kept).run().expect_success();
     let output = host_tool().expect_success();
     assert!(

@@ -73,7 +73,9 @@ fn page() -> String {
         .get_after_help()
         .expect("the help has a text about tools")
         .to_string();
-    page += &format!(".SH NOTES\n.nf\n{}\n.fi\n", plain(&tools));
+    // The codes have a section of their own here.
+    let tools = tools.split("\n\nExit codes:").next().unwrap();
+    page += &format!(".SH NOTES\n.nf\n{}\n.fi\n", plain(tools));
     page += ".SH ENVIRONMENT\n";
     for (names, meaning) in ENVIRONMENT {
         page += &format!(".TP\n\\fB{}\\fR\n{}\n", plain(&names.join(", ")), plain(meaning));

@@ -12,7 +12,7 @@
 //! - `-- stdout`, `-- stderr`, `-- status N`: what is expected. Absent: nothing, and 0.
 //!
 //! In a text `\r`, `\0`, `\e`, `\xNN` and `\\` stand for one byte each, and a backslash at the end of a line for no line
-//! end. With `KEYFOB_BLESS=1` the expectations of the files are rewritten; review them like code.
+//! end. With `KEYFOB_BLESS=1` the expectations of the files and the page are rewritten; review them like code.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -233,8 +233,7 @@ fn play(transcript: &str) -> String {
 #[test]
 fn every_transcript_is_what_happens() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    #[expect(clippy::disallowed_methods, reason = "a test is not in keyfob's world")]
-    let bless = std::env::var_os("KEYFOB_BLESS").is_some();
+    let bless = blesses();
     let mut failures = Vec::new();
     let mut count = 0;
     for folder in fs::read_dir(&root).unwrap() {
@@ -258,14 +257,29 @@ fn every_transcript_is_what_happens() {
 
 #[test]
 fn every_sample_of_the_page_is_what_happens() {
-    let page = include_str!("../../protocol.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let mut seen = String::new();
+    let mut rest = page.as_str();
     let mut count = 0;
-    for block in page.split("```transcript\n").skip(1) {
-        let (sample, _) = block.split_once("```\n").expect("a fenced block ends");
-        assert_eq!(play(sample), sample, "a sample of protocol.md");
+    while let Some((before, block)) = rest.split_once("```transcript\n") {
+        let (sample, after) = block.split_once("```\n").expect("a fenced block ends");
+        seen += &format!("{before}```transcript\n{}```\n", play(sample));
+        rest = after;
         count += 1;
     }
+    seen += rest;
+    if blesses() {
+        fs::write(&path, &seen).unwrap();
+    } else {
+        assert!(seen == page, "the samples of protocol.md are:\n{seen}");
+    }
     assert!(count > 10);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is not in keyfob's world")]
+fn blesses() -> bool {
+    std::env::var_os("KEYFOB_BLESS").is_some()
 }
 
 #[test]
