@@ -41,6 +41,9 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
     (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
 ];
 
+/// How a profile is typed.
+const PROFILE: &str = "PROVIDER[/MODE][:ACCOUNT]";
+
 /// What a tool calls, which clap never sees.
 const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
@@ -76,7 +79,8 @@ pub enum Command {
 /// `keyfob login`
 #[derive(Debug, Args)]
 pub struct Login {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// Print the page instead of opening it.
     #[arg(long)]
@@ -98,8 +102,8 @@ pub struct Login {
 /// `keyfob logout`
 #[derive(Debug, Args)]
 pub struct Logout {
-    /// PROVIDER[/MODE][:ACCOUNT]
-    #[arg(conflicts_with = "all")]
+    /// Which session is meant.
+    #[arg(help = PROFILE, conflicts_with = "all")]
     pub profile: Option<String>,
     /// Make no network request.
     #[arg(long)]
@@ -112,7 +116,8 @@ pub struct Logout {
 /// `keyfob set-token`
 #[derive(Debug, Args)]
 pub struct SetToken {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// The account or user name that it is for.
     #[arg(long, value_name = "NAME")]
@@ -125,7 +130,8 @@ pub struct SetToken {
 /// `keyfob status` and `keyfob whoami`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// Print JSON.
     #[arg(long)]
