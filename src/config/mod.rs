@@ -50,7 +50,7 @@ impl<'w> Config<'w> {
     /// The claim on a target that a tool may use: the longest path wins, then an exact host over a wildcard.
     ///
     /// # Errors
-    /// [`Class::Refused`] when two providers claim it equally well; what [`index::Index::load`] says.
+    /// [`Class::Refused`] when two providers claim it equally well; when the provider files can be written by others.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
         let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else {
             return Ok(None);
