@@ -21,6 +21,7 @@ mod issuer;
 mod issuer_script;
 mod issuer_test;
 mod network;
+mod provider;
 mod renewal;
 mod run;
 mod sandbox;
