@@ -94,7 +94,11 @@ impl<'w> Sources<'w> {
                 })?)
             }
         };
-        Ok(Session::named(&provider, at, claim, profile.account))
+        let account = match profile.account {
+            Some(account) => Some(account),
+            None => self.world.var("KEYFOB_ACCOUNT")?,
+        };
+        Ok(Session::named(&provider, at, claim, account))
     }
 
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions

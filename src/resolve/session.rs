@@ -161,7 +161,8 @@ pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &
     }
     let profile = profile::show(&session.provider, &session.mode, account.unwrap_or_default());
     if stored.len() > 1 {
-        let names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        let mut names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        names.sort();
         return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
             .hint("name one, or set KEYFOB_ACCOUNT"));
     }
