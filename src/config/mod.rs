@@ -5,6 +5,7 @@
 
 mod disk;
 pub mod index;
+mod mistake;
 mod overlay;
 pub mod preset;
 pub mod profile;
