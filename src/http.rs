@@ -77,7 +77,15 @@ impl<'w> Http<'w> {
     /// # Errors
     /// [`Failure`], which says whether the server may have acted.
     pub fn post(&self, url: &str, form: &Form) -> Result<Reply, Failure> {
-        let agent = self.agent(url)?;
+        self.post_within(url, form, CALL)
+    }
+
+    /// The same in at most this time, or in the usual 8 s if that is less.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub fn post_within(&self, url: &str, form: &Form, time: Duration) -> Result<Reply, Failure> {
+        let agent = self.agent(url, time.min(CALL))?;
         let request = agent
             .post(url)
             .header("accept", "application/json")
@@ -91,7 +99,7 @@ impl<'w> Http<'w> {
     /// # Errors
     /// [`Failure`].
     pub fn get(&self, url: &str, bearer: &Secret) -> Result<Reply, Failure> {
-        let agent = self.agent(url)?;
+        let agent = self.agent(url, CALL)?;
         let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
         read(
             url,
@@ -103,7 +111,7 @@ impl<'w> Http<'w> {
         )
     }
 
-    fn agent(&self, url: &str) -> Result<Agent, Failure> {
+    fn agent(&self, url: &str, time: Duration) -> Result<Agent, Failure> {
         let target = Target::from_url(url.split('?').next().unwrap_or(url));
         let target = target.map_err(|error| Failure::NotSent(format!("the endpoint is not a URL to call: {error}")))?;
         let plain = target.scheme() == "http" && target.is_loopback();
@@ -117,7 +125,8 @@ impl<'w> Http<'w> {
             tls = tls.root_certs(roots.clone());
         }
         let config = Agent::config_builder()
-            .timeout_global(Some(CALL))
+            .timeout_global(Some(time))
+            .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -224,9 +233,8 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
     })
 }
 
-/// Sorts ureq's errors; where it is not sure that nothing was sent, it says so.
+/// Sorts ureq's errors; only where it is sure that nothing was sent, it says so.
 fn failure(url: &str, error: &ureq::Error) -> Failure {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
     use ureq::{Error as E, Timeout as T};
     let host = Target::from_url(url.split('?').next().unwrap_or(url)).map(|target| target.host_and_port());
     let host = host.unwrap_or_default();
@@ -238,17 +246,10 @@ fn failure(url: &str, error: &ureq::Error) -> Failure {
         E::Timeout(_) => cut_off("it did not answer in time"),
         E::HostNotFound => not_sent("there is no such host"),
         E::ConnectionFailed => not_sent("no connection could be made"),
-        E::Io(io) if io.kind() == InvalidData => not_sent("its certificate is not trusted, or its TLS is broken"),
-        E::Io(io)
-            if matches!(
-                io.kind(),
-                UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
-            ) =>
-        {
-            cut_off("it closed the connection before a whole answer")
-        }
-        E::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => cut_off("it did not answer in time"),
-        E::Io(io) => not_sent(&format!("no connection could be made ({})", io.kind())),
+        E::Io(io) => match io_failure(io) {
+            (true, why) => not_sent(&why),
+            (false, why) => cut_off(&why),
+        },
         E::Rustls(_) | E::Tls(_) => not_sent("TLS failed; are there CA certificates on this machine?"),
         E::ConnectProxyFailed(_) | E::InvalidProxyUrl => not_sent("the proxy refused the connection"),
         E::BodyExceedsLimit(_) => cut_off("its answer is longer than 1 MiB"),
@@ -257,9 +258,58 @@ fn failure(url: &str, error: &ureq::Error) -> Failure {
     }
 }
 
+/// Whether nothing was sent for certain, and why.
+fn io_failure(io: &std::io::Error) -> (bool, String) {
+    use std::io::ErrorKind as K;
+    match io.kind() {
+        // The certificate is looked at before the request is sent; all else that TLS finds wrong may come after it.
+        K::InvalidData if io.to_string().starts_with("invalid peer certificate") => {
+            (true, "its certificate is not trusted".into())
+        }
+        K::InvalidData => (false, "its TLS is broken".into()),
+        K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
+            (false, "it closed the connection before a whole answer".into())
+        }
+        K::TimedOut => (false, "it did not answer in time".into()),
+        kind @ (K::ConnectionRefused
+        | K::AddrNotAvailable
+        | K::HostUnreachable
+        | K::NetworkUnreachable
+        | K::NotFound) => (true, format!("no connection could be made ({kind})")),
+        kind => (false, format!("the connection broke ({kind})")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_excepted;
+    use std::io::{Error, ErrorKind};
+
+    use super::{io_failure, is_excepted};
+
+    #[test]
+    fn only_what_comes_before_the_request_proves_that_it_was_not_sent() {
+        for (error, certain) in [
+            (
+                Error::new(ErrorKind::InvalidData, "invalid peer certificate: Expired"),
+                true,
+            ),
+            (
+                Error::new(ErrorKind::InvalidData, "received fatal alert: CertificateRequired"),
+                false,
+            ),
+            (
+                Error::new(ErrorKind::InvalidData, "cannot decrypt peer's message"),
+                false,
+            ),
+            (ErrorKind::ConnectionRefused.into(), true),
+            (ErrorKind::NetworkUnreachable.into(), true),
+            (ErrorKind::ConnectionReset.into(), false),
+            (ErrorKind::TimedOut.into(), false),
+            (ErrorKind::Other.into(), false),
+        ] {
+            assert_eq!(io_failure(&error).0, certain, "{error}");
+        }
+    }
 
     #[test]
     fn exceptions_from_the_proxy_match_whole_domains() {

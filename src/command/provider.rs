@@ -176,12 +176,6 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
 }
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("reading {path}: {}", error.kind())))?;
-    let stem = std::path::Path::new(path)
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .unwrap_or_default();
-    Provider::parse(&text, stem, path)?;
+    run.sources.config.provider_at(path)?;
     run.print(&format!("{path}: good\n")).map(|()| 0)
 }

@@ -2,41 +2,40 @@
 //!
 //! One file, made from all provider files: a table of 256 buckets by the hash of the origin, each a few lines of JSON.
 //! A call reads the table and one bucket, however many providers there are. The index is derived: it is made again when
-//! the directory has changed, when a file it names has changed, and before a call ends with nothing.
+//! it is damaged, when the directory has changed, when a file it names has changed, and before a call ends with nothing.
 //! A file that was edited in place to claim *more* is noticed at the next own command or the next miss.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use super::disk::{self, Stamp, check_owner, directory_stamp};
 use super::provider::{self, Provider};
-use crate::error::{Context, Error, Result};
+use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
-use crate::world::World;
+use crate::world::{World, random};
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi1";
+const MAGIC: &[u8; 8] = b"keyfobi2";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
 
 /// Magic, stamp of the directory, whether there are wildcards, and the ends of the buckets.
-const HEAD: usize = 8 + 24 + 4 + 4 * (BUCKETS + 1);
+const TABLE: usize = 8 + 24 + 4 + 4 * (BUCKETS + 1);
 
-/// A directory that changed this short a time before the index was made may change again within one tick of its clock.
+/// The sum of the table, or of a bucket, before which it stands: chance damage is found, nothing more.
+const SUM: usize = 8;
+
+/// The table and its sum.
+const HEAD: usize = TABLE + SUM;
+
+/// A file that changed this short a time before it was read may change again within one tick of the file system's clock.
 const RACY_NANOS: i64 = 100_000_000;
-
-/// What tells that a file or directory is as it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Nanoseconds since the Unix epoch.
-    mtime: i64,
-    size: u64,
-    inode: u64,
-}
 
 /// A provider's claim on one target in one mode: all that a call needs of its file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,17 +99,21 @@ enum Source {
 }
 
 impl Source {
-    fn read(&self, at: usize, len: usize) -> io::Result<Vec<u8>> {
+    fn read(&self, at: usize, len: usize) -> Option<Vec<u8>> {
         match self {
             Source::Disk(file) => {
                 let mut bytes = vec![0; len];
-                file.read_exact_at(&mut bytes, at as u64)?;
-                Ok(bytes)
+                file.read_exact_at(&mut bytes, at as u64).ok()?;
+                Some(bytes)
             }
-            Source::Built(bytes) => bytes
-                .get(at..at + len)
-                .map(<[u8]>::to_vec)
-                .ok_or(io::ErrorKind::UnexpectedEof.into()),
+            Source::Built(bytes) => bytes.get(at..at.checked_add(len)?).map(<[u8]>::to_vec),
+        }
+    }
+
+    fn len(&self) -> Option<u64> {
+        match self {
+            Source::Disk(file) => Some(file.metadata().ok()?.len()),
+            Source::Built(bytes) => Some(bytes.len() as u64),
         }
     }
 }
@@ -131,112 +134,118 @@ impl Index {
     }
 
     fn open(directory: &Path, path: &Path, stamp: Stamp) -> Option<Index> {
-        let options = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(options).open(path).ok()?;
-        let head = Source::Disk(file);
-        let bytes = head.read(0, HEAD).ok()?;
-        let Source::Disk(file) = head else { return None };
+        let file = disk::open(path, OFlags::NOFOLLOW).ok()?;
         let metadata = file.metadata().ok()?;
         check_owner(&metadata, path).ok()?;
-        let index = Index::parse(&bytes, Source::Disk(file), directory)?;
-        (read_stamp(&bytes[8..32]) == stamp).then_some(index)
+        let (index, made_for) = Index::parse(Source::Disk(file), directory)?;
+        (metadata.is_file() && made_for == stamp).then_some(index)
     }
 
-    fn parse(head: &[u8], file: Source, directory: &Path) -> Option<Index> {
-        if head.len() < HEAD || &head[..8] != MAGIC {
+    /// The index in these bytes, and the state of the directory when it was made; none where they are damaged.
+    fn parse(file: Source, directory: &Path) -> Option<(Index, Stamp)> {
+        let head = file.read(0, HEAD)?;
+        let (table, sum) = head.split_at(TABLE);
+        if !table.starts_with(MAGIC) || sum != fnv(table).to_le_bytes() {
             return None;
         }
-        let numbers: Vec<u32> = head[32..HEAD]
+        let numbers: Vec<u32> = table[32..]
             .chunks_exact(4)
             .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
             .collect();
-        if !numbers[1..].is_sorted() {
+        let (wildcards, ends) = (numbers[0] != 0, numbers[1..].to_vec());
+        let whole = HEAD as u64 + u64::from(*ends.last()?);
+        if !ends.is_sorted() || file.len()? != whole {
             return None;
         }
-        Some(Index {
+        let index = Index {
             file,
-            wildcards: numbers[0] != 0,
-            ends: numbers[1..].to_vec(),
+            wildcards,
+            ends,
             directory: directory.into(),
-        })
+        };
+        Some((index, read_stamp(&table[8..32])))
     }
 
     /// Reads all provider files and writes the index. A wrong file claims nothing; `provider check` says why.
+    ///
+    /// # Errors
+    /// As [`Index::load`].
     pub(super) fn build(world: &World, directory: &Path, path: &Path) -> Result<Index> {
+        let now = world.now().unix().saturating_mul(1_000_000_000);
         let stamp = directory_stamp(directory)?.unwrap_or_default();
         let mut claims = Vec::new();
         for (name, file) in files(directory).doing("listing the provider files")? {
-            let Ok(metadata) = file.metadata() else { continue };
-            check_owner(&metadata, &file)?;
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let (text, stamp) = match disk::read(&file) {
+                Ok(Some(read)) => read,
+                Err(error) if error.class == Class::Store => return Err(error),
+                Ok(None) | Err(_) => continue,
+            };
             if let Ok(provider) = Provider::parse(&text, &name, &file.display().to_string()) {
-                claims.extend(provider::claims(&provider, Stamp::of(&metadata)));
+                claims.extend(provider::claims(&provider, settled(stamp, now)));
             }
         }
-        let now = world.now().unix().saturating_mul(1_000_000_000);
-        let settled = now.saturating_sub(stamp.mtime) > RACY_NANOS;
-        let bytes = encode(&claims, if settled { stamp } else { Stamp::default() });
+        let bytes = encode(&claims, settled(stamp, now));
         // A state directory that cannot be written costs time at each call, never an answer.
         let _ = write(path, &bytes);
-        let head = bytes[..HEAD].to_vec();
-        Index::parse(&head, Source::Built(bytes), directory)
+        let parsed = Index::parse(Source::Built(bytes), directory);
+        parsed
+            .map(|(index, _)| index)
             .ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
     }
 
-    /// All claims that cover a target.
-    ///
-    /// # Errors
-    /// When the index on disk is damaged beyond its head; `provider check` makes it again.
-    pub(super) fn claims(&self, target: &Target) -> Result<Vec<Claim>> {
+    /// All claims that cover a target; none where the index is damaged.
+    pub(super) fn claims(&self, target: &Target) -> Option<Vec<Claim>> {
         let mut claims = self.bucket(&target.origin(), false)?;
         if self.wildcards {
             let mut parent = target.host();
             while let Some((_, rest)) = parent.split_once('.') {
                 parent = rest;
-                let above = Target::from_parts(target.scheme(), parent, None).map(|above| target.with_host_of(&above));
-                claims.extend(above.map_or(Ok(Vec::new()), |above| self.bucket(&above.origin(), true))?);
+                if let Ok(above) = Target::from_parts(target.scheme(), parent, None) {
+                    claims.extend(self.bucket(&target.with_host_of(&above).origin(), true)?);
+                }
             }
         }
         claims.retain(|claim| claim.covers(target));
-        Ok(claims)
+        Some(claims)
     }
 
-    fn bucket(&self, origin: &str, subdomains: bool) -> Result<Vec<Claim>> {
+    fn bucket(&self, origin: &str, subdomains: bool) -> Option<Vec<Claim>> {
         let at = bucket_of(origin);
         let (start, end) = (self.ends[at] as usize, self.ends[at + 1] as usize);
-        let damaged = || Error::store("the index of providers is damaged").hint("run `keyfob provider check`");
-        if start == end {
-            return Ok(Vec::new());
-        }
-        let bytes = self.file.read(HEAD + start, end - start).map_err(|_| damaged())?;
         let mut claims = Vec::new();
-        for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-            let claim: Claim = serde_json::from_slice(line).map_err(|_| damaged())?;
+        if start == end {
+            return Some(claims);
+        }
+        let bytes = self.file.read(HEAD + start, end - start)?;
+        let (sum, lines) = bytes.split_at_checked(SUM)?;
+        if sum != fnv(lines).to_le_bytes() {
+            return None;
+        }
+        for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let claim: Claim = serde_json::from_slice(line).ok()?;
             if claim.subdomains == subdomains && claim.root.origin() == origin {
                 claims.push(claim);
             }
         }
-        Ok(claims)
+        Some(claims)
     }
 
     /// Whether the file behind a claim is still the one that was read.
     pub(super) fn is_current(&self, claim: &Claim) -> bool {
         let path = self.directory.join(format!("{}.toml", claim.provider));
-        std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == claim.stamp)
+        std::fs::metadata(&path)
+            .is_ok_and(|metadata| Stamp::of(&metadata) == claim.stamp && check_owner(&metadata, &path).is_ok())
     }
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        let mtime = metadata
-            .mtime()
-            .saturating_mul(1_000_000_000)
-            .saturating_add(metadata.mtime_nsec());
-        Stamp {
-            mtime,
-            size: metadata.size(),
-            inode: metadata.ino(),
-        }
+/// A stamp that a later change is sure to differ from: one so fresh that it may not is as none.
+fn settled(stamp: Stamp, now: i64) -> Stamp {
+    // The clock is read in whole seconds. A time that lies ahead of it was set on purpose, and a change sets another.
+    let racy = now.saturating_sub(RACY_NANOS)..now.saturating_add(1_000_000_000 + RACY_NANOS);
+    if racy.contains(&stamp.mtime) {
+        Stamp::default()
+    } else {
+        stamp
     }
 }
 
@@ -272,40 +281,16 @@ pub(super) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-fn directory_stamp(directory: &Path) -> Result<Option<Stamp>> {
-    match std::fs::metadata(directory) {
-        Ok(metadata) => {
-            check_owner(&metadata, directory)?;
-            Ok(Some(Stamp::of(&metadata)))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::store(format!(
-            "reading {}: {}",
-            directory.display(),
-            error.kind()
-        ))),
-    }
-}
-
-/// What decides where secrets go must be ours or the system's, and writable by nobody else.
-fn check_owner(metadata: &Metadata, path: &Path) -> Result<()> {
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return Err(Error::store(format!("{} belongs to another user", path.display())));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        let message = format!("{} can be written by other users", path.display());
-        return Err(Error::store(message).hint(format!("run `chmod go-w {}`", path.display())));
-    }
-    Ok(())
-}
-
-/// FNV-1a: spreads origins over buckets, nothing more.
 fn bucket_of(origin: &str) -> usize {
-    let hash = origin.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
-        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv(origin.as_bytes());
     (hash ^ (hash >> 32)) as usize % BUCKETS
+}
+
+/// FNV-1a: spreads origins over buckets and finds chance damage, nothing more.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn read_stamp(bytes: &[u8]) -> Stamp {
@@ -332,10 +317,15 @@ fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
     bytes.extend(u32::from(claims.iter().any(|claim| claim.subdomains)).to_le_bytes());
     let mut end = 0_u32;
     bytes.extend(end.to_le_bytes());
-    for bucket in &buckets {
+    for bucket in &mut buckets {
+        if !bucket.is_empty() {
+            let sum = fnv(bucket).to_le_bytes();
+            bucket.splice(..0, sum);
+        }
         end += u32::try_from(bucket.len()).expect("provider files are far smaller than 4 GiB");
         bytes.extend(end.to_le_bytes());
     }
+    bytes.extend(fnv(&bytes).to_le_bytes());
     bytes.extend(buckets.concat());
     bytes
 }
@@ -349,11 +339,11 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    let temporary = directory.join(format!(".index.{}", std::process::id()));
+    // A name of its own: process ids repeat where two containers share a home.
+    let temporary = directory.join(format!(".index.{}", data_encoding::HEXLOWER.encode(&random::<8>())));
     let written = File::options()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary);
     let renamed = written

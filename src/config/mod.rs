@@ -3,7 +3,9 @@
 //! A tool's call is answered from the [`index`] of targets, without reading a provider file; the file itself is read
 //! when a session must be renewed, and by the own commands.
 
+mod disk;
 pub mod index;
+mod mistake;
 mod overlay;
 pub mod preset;
 pub mod profile;
@@ -49,18 +51,13 @@ impl<'w> Config<'w> {
 
     /// The claim on a target that a tool may use: the longest path wins, then an exact host over a wildcard.
     ///
+    /// Where several modes of the provider claim it equally well, the one of [`Config::wanted_mode`], else the default.
+    ///
     /// # Errors
-    /// [`Class::Refused`] when two providers claim it equally well; when the provider files can be written by others.
+    /// [`Class::Refused`] when two providers or modes claim it equally well; [`Class::Usage`] when the provider has no
+    /// such mode; when the provider files can be written by others.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
-        let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else {
-            return Ok(None);
-        };
-        let mut claims = index.claims(target)?;
-        if !claims.iter().all(|claim| index.is_current(claim)) {
-            let index = index::Index::build(self.world, &self.directory, &self.index)?;
-            claims = index.claims(target)?;
-        }
-        claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
+        let mut claims = self.claims(target, tool)?;
         let Some(best) = claims.iter().map(Claim::rank).max() else {
             return Ok(None);
         };
@@ -72,13 +69,62 @@ impl<'w> Config<'w> {
             );
             return Err(Error::refused(message).hint("take the target out of one of their files"));
         }
-        let mode = self.wanted_mode(&claims[0].provider)?;
-        let fits = |claim: &&Claim| match &mode {
-            Some(mode) => claim.mode == *mode,
-            None => claim.default_mode,
+        self.of_mode(claims, target).map(Some)
+    }
+
+    /// The best claim on a target in a mode that was named.
+    ///
+    /// # Errors
+    /// What [`index::Index::load`] says.
+    pub fn claim_of(&self, target: &Target, tool: &str, provider: &str, mode: &str) -> Result<Option<Claim>> {
+        let mut claims = self.claims(target, tool)?;
+        claims.retain(|claim| claim.provider == provider && claim.mode == mode);
+        let best = claims.iter().map(Claim::rank).max();
+        Ok(claims.into_iter().find(|claim| Some(claim.rank()) == best))
+    }
+
+    /// All claims on a target that a tool may use, from an index that is neither old nor damaged.
+    fn claims(&self, target: &Target, tool: &str) -> Result<Vec<Claim>> {
+        let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else {
+            return Ok(Vec::new());
         };
-        let chosen = claims.iter().find(fits).or_else(|| claims.first());
-        Ok(chosen.cloned())
+        let current = |claims: &Vec<Claim>| claims.iter().all(|claim| index.is_current(claim));
+        let mut claims = match index.claims(target).filter(current) {
+            Some(claims) => claims,
+            None => index::Index::build(self.world, &self.directory, &self.index)?
+                .claims(target)
+                .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
+        };
+        claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
+        Ok(claims)
+    }
+
+    /// One of several claims of one provider that differ in their modes.
+    fn of_mode(&self, claims: Vec<Claim>, target: &Target) -> Result<Claim> {
+        let first = &claims[0];
+        let one_mode = claims.iter().all(|claim| claim.mode == first.mode);
+        let chosen = match self.wanted_mode(&first.provider)? {
+            Some(mode) if !first.mode.is_empty() => {
+                let chosen = claims.iter().find(|claim| claim.mode == mode);
+                if chosen.is_none() {
+                    mode_at(&self.provider(&first.provider)?, &mode)?;
+                }
+                chosen
+            }
+            _ => claims.iter().find(|claim| claim.default_mode),
+        };
+        // What only one mode claims is that mode's, whichever is in use.
+        if let Some(chosen) = chosen.or_else(|| one_mode.then_some(first)) {
+            return Ok(chosen.clone());
+        }
+        let mut names: Vec<&str> = claims.iter().map(|claim| claim.mode.as_str()).collect();
+        names.dedup();
+        let message = format!(
+            "several modes of the provider `{}` claim {target}: {}",
+            first.provider,
+            names.join(", ")
+        );
+        Err(Error::refused(message).hint(format!("set {} to one of them", mode_variable(&first.provider))))
     }
 
     /// The mode that the environment asks for: `<PROVIDER>_MODE`, else `KEYFOB_MODE`.
@@ -86,8 +132,7 @@ impl<'w> Config<'w> {
     /// # Errors
     /// When the variable is not UTF-8.
     pub fn wanted_mode(&self, provider: &str) -> Result<Option<String>> {
-        let own = format!("{}_MODE", provider.to_ascii_uppercase().replace(['-', '.', '+'], "_"));
-        match self.world.var(&own)? {
+        match self.world.var(&mode_variable(provider))? {
             Some(mode) => Ok(Some(mode)),
             None => self.world.var("KEYFOB_MODE"),
         }
@@ -100,15 +145,25 @@ impl<'w> Config<'w> {
     pub fn provider(&self, name: &str) -> Result<Provider> {
         profile::check_name("provider", name)?;
         let path = self.directory.join(format!("{name}.toml"));
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Provider::parse(&text, name, &path.display().to_string()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match preset::find(name) {
-                Some(text) => Provider::parse(text, name, &format!("preset {name}")),
-                None => Err(Error::usage(format!("there is no provider `{name}`"))
-                    .hint("run `keyfob provider list` to see those there are")),
-            },
-            Err(error) => Err(Error::usage(format!("reading {}: {}", path.display(), error.kind()))),
+        disk::directory_stamp(&self.directory)?;
+        if let Some((text, _)) = disk::read(&path)? {
+            return Provider::parse(&text, name, &path.display().to_string());
         }
+        match preset::find(name) {
+            Some(text) => Provider::parse(text, name, &format!("preset {name}")),
+            None => Err(Error::usage(format!("there is no provider `{name}`"))
+                .hint("run `keyfob provider list` to see those there are")),
+        }
+    }
+
+    /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when it cannot be read or has a mistake.
+    pub fn provider_at(&self, path: &str) -> Result<Provider> {
+        let text = disk::read_named(path.as_ref())?;
+        let stem = std::path::Path::new(path).file_stem().and_then(|stem| stem.to_str());
+        Provider::parse(&text, stem.unwrap_or_default(), path)
     }
 
     /// The provider and the mode that a profile names; a mode that it leaves out comes from the environment, then from
@@ -120,20 +175,11 @@ impl<'w> Config<'w> {
         let provider = self.provider(&profile.provider)?;
         let wanted = match &profile.mode {
             Some(mode) => Some(mode.clone()),
+            // It is said to all providers, and one without modes has nothing to choose.
+            None if provider.modes.iter().all(|mode| mode.name.is_empty()) => None,
             None => self.wanted_mode(&profile.provider)?,
         };
-        let at = match &wanted {
-            None => 0,
-            Some(mode) => provider.modes.iter().position(|row| row.name == *mode).ok_or_else(|| {
-                let names: Vec<&str> = provider.modes.iter().map(|row| row.name.as_str()).collect();
-                let message = format!(
-                    "the provider `{}` has no mode `{mode}`, only: {}",
-                    provider.name,
-                    names.join(", ")
-                );
-                Error::new(Class::Usage, message)
-            })?,
-        };
+        let at = wanted.map_or(Ok(0), |mode| mode_at(&provider, &mode))?;
         Ok((provider, at))
     }
 
@@ -162,4 +208,27 @@ impl<'w> Config<'w> {
     pub fn refresh_index(&self) -> Result<()> {
         index::Index::build(self.world, &self.directory, &self.index).map(|_| ())
     }
+}
+
+/// The variable with the mode of one provider.
+fn mode_variable(provider: &str) -> String {
+    format!("{}_MODE", provider.to_ascii_uppercase().replace(['-', '.', '+'], "_"))
+}
+
+/// The place of a mode in its provider.
+///
+/// # Errors
+/// [`Class::Usage`] when there is none of this name.
+fn mode_at(provider: &Provider, mode: &str) -> Result<usize> {
+    let found = provider.modes.iter().position(|row| row.name == mode);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = provider.modes.iter().map(|row| row.name.as_str()).collect();
+        let names = if names == [""] {
+            "it has none".into()
+        } else {
+            format!("only: {}", names.join(", "))
+        };
+        let message = format!("the provider `{}` has no mode `{mode}`, {names}", provider.name);
+        Error::new(Class::Usage, message)
+    })
 }

@@ -3,6 +3,7 @@
 //! A provider file never makes keyfob run a program, and its credentials go to nothing but its own targets.
 //! `read.rs` makes these values from the file.
 
+use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
 use crate::error::Result;
@@ -118,7 +119,7 @@ impl Provider {
 }
 
 /// The claims that a provider's file makes, for the index.
-pub(super) fn claims(provider: &Provider, stamp: index::Stamp) -> Vec<index::Claim> {
+pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
     let mut claims = Vec::new();
     for (at, mode) in provider.modes.iter().enumerate() {
         for serves in &mode.targets {

@@ -1,5 +1,6 @@
 //! From the words of a provider file to valid values, or to a mistake with file, line, key and what was expected.
 
+use super::mistake;
 use super::overlay::{Parts, overlay};
 use super::preset;
 use super::profile::check_name;
@@ -23,7 +24,8 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
-        let line = at.map_or(1, |at| self.text[..at.min(self.text.len())].matches('\n').count() + 1);
+        let before = &self.text.as_bytes()[..at.unwrap_or(0).min(self.text.len())];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         Error::usage(format!("{}:{line}: {message}", self.place)).hint("correct it, then run `keyfob provider check`")
     }
 
@@ -33,8 +35,10 @@ impl Reader<'_> {
     }
 
     pub(super) fn provider(&self, name: &str) -> Result<Provider> {
-        let file: File = toml::from_str(self.text)
-            .map_err(|error| self.wrong(error.span().map(|span| span.start), error.message()))?;
+        let file: File = toml::from_str(self.text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            self.wrong(Some(at), mistake::describe(self.text, at, error.message()))
+        })?;
         if let Some(format) = file.format.as_ref().filter(|format| *format.get_ref() != FORMAT) {
             let message = format!(
                 "format: expected {FORMAT}, found {}; a newer keyfob may read it",
@@ -92,7 +96,7 @@ impl Reader<'_> {
             modes.push(self.mode("", flow, &whole, file.target.as_deref())?);
         }
         for (mode, part) in &file.mode {
-            check_name("mode", mode.get_ref()).map_err(|error| self.wrong_at(mode, error))?;
+            check_name("mode", mode.get_ref()).map_err(|error| self.wrong_at(mode, format!("mode: {error}")))?;
             let own = Parts {
                 oauth: &part.oauth,
                 whoami: &part.whoami,
@@ -255,7 +259,8 @@ impl Reader<'_> {
             }
         };
         let tools = part.tools.iter().map(|tool| {
-            check_name("tool", tool.get_ref()).map_err(|error| self.wrong_at(tool, error))?;
+            check_name("tool", tool.get_ref())
+                .map_err(|error| self.wrong_at(tool, format!("target.tools: {error}")))?;
             Ok(tool.get_ref().clone())
         });
         let username = part

@@ -8,6 +8,7 @@ use crate::http::{Failure, Http, Reply};
 use crate::oauth::token::{self, TokenSet};
 use crate::oauth::{refresh, revoke};
 use crate::secret::Secret;
+use crate::time::Timestamp;
 use crate::world::World;
 
 /// What one renewal came to.
@@ -40,30 +41,63 @@ pub(super) enum Outcome {
 /// A connection that could not be made costs nothing to try again.
 const CONNECTION_TRIES: u32 = 3;
 
+/// How long one renewal may ask, all tries together: with the writes it holds its lock for less than 20 s, which is
+/// what those who wait for the lock count on. At half of it a lost answer could not be asked for again.
+const BUDGET_SECS: i64 = 18;
+
+/// No request begins with less left than this: it would be cut off before most issuers answer.
+const LEAST_SECS: i64 = 2;
+
 /// Where the issuer names no time.
 const LIMIT_SECS: i64 = 30;
 
 /// The longest that an issuer can shut us up.
-const MAX_LIMIT_SECS: i64 = 600;
+pub(super) const MAX_LIMIT_SECS: i64 = 600;
+
+/// The time that is left of one renewal's budget, by the wall clock.
+struct Budget<'w> {
+    world: &'w World,
+    start: Timestamp,
+}
+
+impl Budget<'_> {
+    /// The time that is left; none if it is too short to begin anything, or the clock was set back meanwhile.
+    fn left(&self) -> Option<Duration> {
+        let used = self.world.now().since(self.start);
+        let left = BUDGET_SECS.saturating_sub(used);
+        let enough = (0..=BUDGET_SECS).contains(&used) && left >= LEAST_SECS;
+        enough.then(|| Duration::from_secs(left.unsigned_abs()))
+    }
+
+    /// Waits a random while before another try, if there is time for one.
+    fn pause(&self) -> bool {
+        if self.left().is_some() {
+            self.world
+                .sleep(Duration::from_millis(200 + self.world.random_below(800)));
+        }
+        self.left().is_some()
+    }
+}
 
 /// Sends one refresh token.
 ///
 /// If the answer is lost, the same token is sent once more at once: issuers with a grace period then repeat their
 /// answer, and without one the session is lost either way.
 pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    let first = send(world, http, mode, token);
-    if !matches!(first, Outcome::Unknown(_)) {
+    let start = world.now();
+    let budget = Budget { world, start };
+    let first = send(&budget, http, mode, token);
+    if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
         return first;
     }
-    world.sleep(Duration::from_millis(200 + world.random_below(800)));
-    match send(world, http, mode, token) {
+    match send(&budget, http, mode, token) {
         // The first request may have been the one that counted.
         Outcome::NotSent(_) | Outcome::NotIssuer(_) => first,
         second => second,
     }
 }
 
-fn send(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
     let Some(url) = &mode.oauth.token_endpoint else {
         return Outcome::Misconfigured {
             code: "no token endpoint".into(),
@@ -83,11 +117,17 @@ fn send(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
     let mut tries = 0;
     loop {
         tries += 1;
-        match http.post(url, &form) {
+        let Some(time) = budget.left() else {
+            return Outcome::NotSent("there was no time left to ask".into());
+        };
+        match http.post_within(url, &form, time) {
             Ok(reply) => return sort(&reply),
             Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
-            Err(Failure::NotSent(why)) if tries == CONNECTION_TRIES => return Outcome::NotSent(why),
-            Err(Failure::NotSent(_)) => world.sleep(Duration::from_millis(200 + world.random_below(800))),
+            Err(Failure::NotSent(why)) => {
+                if tries == CONNECTION_TRIES || !budget.pause() {
+                    return Outcome::NotSent(why);
+                }
+            }
         }
     }
 }
@@ -133,5 +173,36 @@ pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hin
     match reply.status {
         200..=299 => Ok(()),
         status => Err(Error::temporary(format!("the issuer answered with status {status}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn the_tries_of_one_renewal_end_before_those_who_wait_give_up() {
+        let clock = Rc::new(Cell::new(1_000_000));
+        let (read, set) = (Rc::clone(&clock), Rc::clone(&clock));
+        let world = World::fixed([], Timestamp::from_unix(0)).with_time(
+            move || Timestamp::from_unix(read.get()),
+            move |nap| set.set(set.get() + i64::try_from(nap.as_millis().div_ceil(1000)).unwrap()),
+        );
+        let start = world.now();
+        let budget = Budget { world: &world, start };
+        let mut calls = 0;
+        while budget.left().is_some() {
+            let longest = budget.left().unwrap().as_secs().min(8);
+            clock.set(clock.get() + i64::try_from(longest).unwrap());
+            calls += 1;
+            budget.pause();
+        }
+        assert!((2..=3).contains(&calls), "{calls}");
+        assert!(clock.get() - 1_000_000 <= 20, "{}", clock.get() - 1_000_000);
+        clock.set(0);
+        assert_eq!(budget.left(), None, "a clock that was set back ends the tries");
     }
 }

@@ -68,7 +68,7 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
     if current.record.secret.as_ref() != Some(secret) {
         return Ok(());
     }
-    if current.record.refresh.is_none() {
+    if current.record.refresh.is_none() || session.keeps() {
         sources.stores.delete(&lock, key)?;
         return Ok(());
     }

@@ -85,9 +85,8 @@ impl<'w> Sources<'w> {
         let claim = match &request.target {
             None => None,
             Some(target) => {
-                let claim = self.config.claim(target, request.tool)?;
-                let own = claim.filter(|claim| claim.provider == provider.name && claim.mode == mode);
-                Some(own.ok_or_else(|| {
+                let claim = self.config.claim_of(target, request.tool, &provider.name, &mode)?;
+                Some(claim.ok_or_else(|| {
                     Error::refused(format!("the provider `{}` does not serve {target}", provider.name)).hint(format!(
                         "add the target to the provider file, see `keyfob provider show {}`",
                         provider.name
@@ -95,7 +94,11 @@ impl<'w> Sources<'w> {
                 })?)
             }
         };
-        Ok(Session::named(&provider, at, claim, profile.account))
+        let account = match profile.account {
+            Some(account) => Some(account),
+            None => self.world.var("KEYFOB_ACCOUNT")?,
+        };
+        Ok(Session::named(&provider, at, claim, account))
     }
 
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions

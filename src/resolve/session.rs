@@ -8,6 +8,7 @@ use crate::record::{Group, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
 use crate::store::Stored;
+use crate::time::Timestamp;
 
 /// What a request asks of a provider.
 pub struct Session {
@@ -65,6 +66,11 @@ impl Session {
         }
     }
 
+    /// Whether tools bring its credentials, so that they are kept as they came and never renewed.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// As a person types it.
     pub fn show(&self) -> String {
         profile::show(&self.provider, &self.mode, self.account.as_deref().unwrap_or_default())
@@ -104,12 +110,26 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         return Ok(found(session, request, secret, None, Source::Environment(name)));
     }
-    let stored = sources.stores.group(&session.group())?;
+    let mut stored = sources.stores.group(&session.group())?;
     let Some(account) = wanted_account(session, request, &stored) else {
         return Ok(Answer::Absent);
     };
+    if session.keeps {
+        let least = sources.world.now().plus(request.valid_for_secs.map_or(0, i64::from));
+        stored.retain(|stored| {
+            lives(&stored.record, least) && account.is_none_or(|name| stored.record.key.account == name)
+        });
+        if stored.is_empty() {
+            // It is the tool that brings one, not a login.
+            return Ok(Answer::Absent);
+        }
+    }
     let stored = choose_account(stored, account, session)?;
-    let stored = renew::fresh(sources, session, stored, request.valid_for_secs)?;
+    let stored = if session.keeps {
+        stored
+    } else {
+        renew::fresh(sources, session, stored, request.valid_for_secs)?
+    };
     if let Some(missing) = request
         .scopes
         .iter()
@@ -127,6 +147,11 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     };
     let secret = stored.record.secret.clone().unwrap_or_default();
     Ok(found(session, request, secret, Some(&stored.record), source))
+}
+
+/// Whether there is a secret that ends after this moment.
+fn lives(record: &Record, least: Timestamp) -> bool {
+    record.secret.is_some() && record.expires_at.is_none_or(|end| end > least)
 }
 
 /// The account that the request may have: the named one, else the request's user name where that names no fixed one.
@@ -161,7 +186,8 @@ pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &
     }
     let profile = profile::show(&session.provider, &session.mode, account.unwrap_or_default());
     if stored.len() > 1 {
-        let names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        let mut names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        names.sort();
         return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
             .hint("name one, or set KEYFOB_ACCOUNT"));
     }
@@ -197,7 +223,10 @@ fn found(session: &Session, request: &Request, secret: Secret, record: Option<&R
         },
         authtype: (session.bearer && plain).then(|| "Bearer".into()),
         secret,
-        refresh: None,
+        // Only where the tool brought it; an issuer's is for nobody else.
+        refresh: record
+            .filter(|_| session.keeps)
+            .and_then(|record| record.refresh.clone()),
         expires_at: record.and_then(|record| record.expires_at),
         subject: record.and_then(|record| record.subject.clone()),
         source,
@@ -211,7 +240,13 @@ fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answ
     let Some(secret) = request.secret.clone().filter(|_| session.keeps) else {
         return Ok(Answer::Declined);
     };
-    if request.ephemeral || session.variable(sources)?.is_some() {
+    let scheme = request.authtype.as_deref();
+    if scheme.is_some_and(|scheme| !(session.bearer && scheme.eq_ignore_ascii_case("bearer"))) {
+        // A ready header value would come back as somebody's password.
+        return Ok(Answer::Declined);
+    }
+    let ended = request.expires_at.is_some_and(|end| end <= sources.world.now());
+    if request.ephemeral || ended || session.variable(sources)?.is_some() {
         return Ok(Answer::Done);
     }
     if secret.len() > MAX_SECRET {
@@ -234,15 +269,28 @@ fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answ
 }
 
 /// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
-/// refresh token is forgotten. Without a secret nothing happens: a session ends by `keyfob logout`.
+/// refresh token is forgotten. Without a secret a tool forgets what it brought itself; a session ends by `keyfob logout`.
 fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    let Some(secret) = &request.secret else {
-        return Ok(Answer::Done);
-    };
     for stored in sources.stores.group(&session.group())? {
-        if stored.record.secret.as_ref() == Some(secret) {
-            renew::reject(sources, session, &stored, secret)?;
+        let record = &stored.record;
+        if session.keeps && !is_meant(session, request, record) {
+            continue;
+        }
+        match &request.secret {
+            Some(secret) if record.secret.as_ref() == Some(secret) => renew::reject(sources, session, &stored, secret)?,
+            None if session.keeps && record.tool == request.tool => {
+                renew::forget(sources, session, &record.key)?;
+            }
+            _ => (),
         }
     }
     Ok(Answer::Done)
+}
+
+/// Whether a request to erase means this account: it names it, or names none.
+fn is_meant(session: &Session, request: &Request, record: &Record) -> bool {
+    let account = record.key.account.as_str();
+    let user = request.username.as_deref();
+    let named = user.is_none_or(|user| user == account || session.username.as_deref() == Some(user));
+    named && session.account.as_deref().is_none_or(|name| name == account)
 }

@@ -23,6 +23,7 @@ mod issuer_test;
 mod man;
 mod network;
 mod person;
+mod provider;
 mod renewal;
 mod run;
 mod sandbox;

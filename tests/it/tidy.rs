@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolve",
         &[
-            "config", "error", "model", "record", "renew", "secret", "store", "target", "world",
+            "config", "error", "model", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
     ("digest", &[]),
