@@ -234,6 +234,11 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
+    /// The directory that it is in.
+    pub(super) fn folder(&self) -> &Rc<Folder> {
+        &self.folder
+    }
+
     /// Takes `size` bytes of disk now, so that a full disk shows before it matters.
     pub(super) fn reserve(&mut self, size: usize) -> Result<(), StoreError> {
         let taken = match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, size as u64) {

@@ -99,6 +99,20 @@ impl Stores {
         Ok(found.into_iter().next().filter(|stored| stored.record.key == *key))
     }
 
+    /// The same for the holder of the lock: nothing is left to put right, and a reserve of its own is no leftover.
+    ///
+    /// # Errors
+    /// As [`Stores::get`].
+    pub fn get_locked(&self, lock: &Lock, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let slot = key.digest();
+        self.check_lock(lock, key, &slot);
+        let Some(folder) = self.disk.folder(&key.group.digest())? else {
+            return Ok(None);
+        };
+        let stored = self.read(&folder, &slot, Some(&key.group))?;
+        Ok(stored.filter(|stored| stored.record.key == *key))
+    }
+
     /// All records of a group, in an order that stays.
     ///
     /// # Errors
