@@ -113,7 +113,10 @@ fn refreshes(count: usize, dice: &Dice, script: &Script) -> Tally {
         tally.interrupted += usize::from(!temporaries(&home.sandbox).is_empty());
         let next = home.token();
         // Asked only now: the issuer may have read a killed process's request late.
-        let outcomes: Vec<Outcome> = home.issuer.redemptions()[before..].iter().map(|row| row.outcome).collect();
+        let outcomes: Vec<Outcome> = home.issuer.redemptions()[before..]
+            .iter()
+            .map(|row| row.outcome)
+            .collect();
         let newest = home.issuer.families().pop().unwrap().refresh;
         let kept = left.values().any(|content| holds(content, &newest));
         tally.between += usize::from(outcomes.len() > 1);

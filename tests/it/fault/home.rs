@@ -68,7 +68,10 @@ pub(crate) fn temporaries(sandbox: &Sandbox) -> Vec<PathBuf> {
 /// Refuses leftovers, locks that are held, and records that cannot be read.
 pub(crate) fn assert_whole(sandbox: &Sandbox, case: &str) {
     assert_eq!(temporaries(sandbox), [""; 0].map(PathBuf::from), "{case}: leftovers");
-    for entry in fs::read_dir(sandbox.keyfob_home().join("data/locks")).into_iter().flatten() {
+    for entry in fs::read_dir(sandbox.keyfob_home().join("data/locks"))
+        .into_iter()
+        .flatten()
+    {
         let file = File::open(entry.unwrap().path()).unwrap();
         assert!(file.try_lock().is_ok(), "{case}: a lock is held");
     }

@@ -11,8 +11,21 @@ use crate::sandbox::{Run, Sandbox};
 
 /// What a run does to files, and what it says to the issuer.
 const CALLS: &[&str] = &[
-    "openat", "read", "write", "close", "mkdirat", "fchmod", "fallocate", "ftruncate", "fsync", "renameat", "unlinkat",
-    "flock", "connect", "sendto", "recvfrom",
+    "openat",
+    "read",
+    "write",
+    "close",
+    "mkdirat",
+    "fchmod",
+    "fallocate",
+    "ftruncate",
+    "fsync",
+    "renameat",
+    "unlinkat",
+    "flock",
+    "connect",
+    "sendto",
+    "recvfrom",
 ];
 
 /// No command makes as many calls of one name.
