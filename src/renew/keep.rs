@@ -83,12 +83,10 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
 /// [`crate::error::Class::Temporary`] when a renewal holds the lock for too long; [`crate::error::Class::Store`].
 pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Option<Record>> {
     let lock = locked(sources, session, key)?;
-    let record = sources
-        .stores
-        .get_locked(&lock, key)
-        .ok()
-        .flatten()
-        .map(|stored| stored.record);
+    // A renewed record that a full disk drove elsewhere has the token that the issuer honours.
+    let rescued = sources.stores.rescued(&lock, key);
+    let stored = rescued.or_else(|| sources.stores.get_locked(&lock, key).ok().flatten());
+    let record = stored.map(|stored| stored.record);
     sources.stores.delete(&lock, key)?;
     Ok(record)
 }
