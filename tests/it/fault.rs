@@ -3,6 +3,7 @@
 //! Everything goes through the real program's pipes. What is then true of the files is looked at from beside the program
 //! (`home.rs`). Security review, sections 3d, 3f and 8.
 
+mod full;
 pub(crate) mod home;
 mod matrix;
 mod refused;
