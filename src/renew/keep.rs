@@ -26,7 +26,7 @@ pub fn keep(
         path: None,
     };
     let lock = locked(sources, session, &key)?;
-    let old = match sources.stores.get(&key) {
+    let old = match sources.stores.get_locked(&lock, &key) {
         Ok(old) => old,
         Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => None,
         Err(error) => return Err(error.into()),
@@ -62,7 +62,7 @@ pub fn keep(
 pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Secret) -> Result<()> {
     let key = &stored.record.key;
     let lock = locked(sources, session, key)?;
-    let Some(mut current) = sources.stores.get(key)? else {
+    let Some(mut current) = sources.stores.get_locked(&lock, key)? else {
         return Ok(());
     };
     if current.record.secret.as_ref() != Some(secret) {
@@ -83,7 +83,10 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
 /// [`crate::error::Class::Temporary`] when a renewal holds the lock for too long; [`crate::error::Class::Store`].
 pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Option<Record>> {
     let lock = locked(sources, session, key)?;
-    let record = sources.stores.get(key).ok().flatten().map(|stored| stored.record);
+    // A renewed record that a full disk drove elsewhere has the token that the issuer honours.
+    let rescued = sources.stores.rescued(&lock, key);
+    let stored = rescued.or_else(|| sources.stores.get_locked(&lock, key).ok().flatten());
+    let record = stored.map(|stored| stored.record);
     sources.stores.delete(&lock, key)?;
     Ok(record)
 }

@@ -79,7 +79,7 @@ impl Renewal<'_> {
 
     /// The record as it is now, after a copy that a full disk drove elsewhere has been brought back.
     fn second_look(&self) -> Result<Option<Stored>> {
-        let stored = self.sources.stores.get(self.key)?;
+        let stored = self.sources.stores.get_locked(self.lock, self.key)?;
         let interrupted = stored.as_ref().is_some_and(|stored| stored.record.intent.is_some());
         let rescued = if interrupted {
             self.sources.stores.rescued(self.lock, self.key)
@@ -160,7 +160,7 @@ impl Renewal<'_> {
     /// A rejected refresh token is believed only if the store still has it: somebody may have written without our lock.
     fn rejected(&mut self, stored: Stored, sent: &Secret) -> Result<Stored> {
         let now = self.sources.world.now();
-        let Some(mut current) = self.sources.stores.get(self.key)? else {
+        let Some(mut current) = self.sources.stores.get_locked(self.lock, self.key)? else {
             return Err(ended(self.session, &stored.record, "somebody logged out"));
         };
         if current.record.refresh.as_ref() != Some(sent) {
@@ -193,10 +193,13 @@ impl Renewal<'_> {
         reserved: Reserved,
         issuer: (&Mode, &Http),
     ) -> Result<Stored> {
-        let current = self.sources.stores.get(self.key)?;
-        let same = current
-            .as_ref()
-            .is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none());
+        let same = match self.sources.stores.get_locked(self.lock, self.key) {
+            Ok(current) => {
+                current.is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none())
+            }
+            // The lock says that it is the same; that it cannot be read now must not cost what the issuer gave.
+            Err(_) => true,
+        };
         if !same {
             // Somebody logged out, or in again, while the issuer answered: these tokens belong to nobody.
             let unwanted = tokens.refresh.as_ref().unwrap_or(&tokens.access);
@@ -222,7 +225,7 @@ impl Renewal<'_> {
         let place = self.sources.stores.rescue(self.lock, &renewed.record, renewed.store);
         let told = match place {
             Ok(place) => {
-                format!("keyfob: warning: the renewed session `{profile}` is kept in {place} for now: {error}\n")
+                format!("keyfob: warning: the renewed session `{profile}` is kept {place}: {error}\n")
             }
             Err(_) => format!("keyfob: warning: the renewed session `{profile}` could not be kept: {error}\n"),
         };

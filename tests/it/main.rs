@@ -14,12 +14,14 @@
 
 mod docker;
 mod examples;
+mod fault;
 mod flow;
 mod git;
 mod http_server;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod kill;
 mod man;
 mod network;
 mod person;

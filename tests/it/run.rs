@@ -65,9 +65,11 @@ impl Run {
 
     /// The same under strace, which meddles with system calls as its option `-e inject=` says, such as
     /// `fsync:error=EIO:when=1` or `rename,renameat,renameat2:signal=KILL`.
+    ///
+    /// What it saw is in the file `strace.log` of the working directory, with `(INJECTED)` where it meddled.
     pub fn injected(self, what: &str) -> Run {
         let calls = what.split(':').next().unwrap_or_default();
-        let mut args: Vec<OsString> = ["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={calls}")]
+        let mut args: Vec<OsString> = ["-f", "-qqq", "-o", "strace.log", "-e", &format!("trace={calls}")]
             .map(OsString::from)
             .into();
         args.extend(["-e".into(), format!("inject={what}").into(), "--".into(), self.program]);
