@@ -131,9 +131,9 @@ impl World {
     /// # Errors
     /// [`crate::error::Class::Usage`] when it is longer than [`MAX_INPUT`] or cannot be read.
     pub fn read_stdin(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(512));
         let limit = MAX_INPUT as u64 + 1;
-        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+        let read = self.stdin().take(limit).read_to_end(&mut bytes);
         read.map_err(|error| Error::usage(format!("reading standard input: {}", error.kind())))?;
         if bytes.len() > MAX_INPUT {
             return Err(Error::usage("the request on standard input is longer than 1 MiB"));
@@ -143,17 +143,17 @@ impl World {
 
     /// What a tool writes to us.
     pub fn stdin(&self) -> impl Read + use<> {
-        io::stdin().lock()
+        Raw(rustix::stdio::stdin())
     }
 
     /// What a tool reads from us.
     pub fn stdout(&self) -> impl Write + use<> {
-        io::stdout().lock()
+        Raw(rustix::stdio::stdout())
     }
 
     /// What a person reads.
     pub fn stderr(&self) -> impl Write + use<> {
-        io::stderr().lock()
+        Raw(rustix::stdio::stderr())
     }
 
     /// Writes a whole answer to stdout, once.
@@ -161,14 +161,14 @@ impl World {
     /// # Errors
     /// What the system said; the caller decides whether a closed pipe matters.
     pub fn write_stdout(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = self.stdout();
         out.write_all(bytes)?;
         out.flush()
     }
 
     /// Writes lines for a person to stderr. A closed stderr is nobody's business.
     pub fn write_stderr(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = self.stderr().write_all(text.as_bytes());
     }
 
     /// Whether a person is at a terminal that can be asked, and does not forbid it.
@@ -207,4 +207,23 @@ pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// A standard stream without the buffers of the standard library, which would hold secrets and cost a mapping each.
+struct Raw(rustix::fd::BorrowedFd<'static>);
+
+impl Read for Raw {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self.0, &mut *buffer))?)
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::write(self.0, bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

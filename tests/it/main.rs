@@ -29,5 +29,6 @@ mod sandbox;
 mod sandbox_test;
 mod store;
 mod tidy;
+mod tls;
 mod transcript;
 mod window;

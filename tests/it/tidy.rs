@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["secret", "target", "time"]),
     ("oauth", &["record", "secret", "target", "time"]),
     ("protocol", &["error", "model", "report", "secret", "target", "time"]),
-    ("record", &["secret", "target", "time"]),
+    ("record", &["digest", "secret", "target", "time"]),
     (
         "renew",
         &[
@@ -41,8 +41,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config", "error", "model", "record", "renew", "secret", "store", "target", "world",
         ],
     ),
-    ("secret", &[]),
-    ("store", &["error", "record", "secret", "time", "world"]),
+    ("digest", &[]),
+    ("secret", &["digest"]),
+    ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),
     ("world", &["error", "secret", "time"]),
