@@ -266,6 +266,8 @@ fn io_failure(io: &std::io::Error) -> (bool, String) {
         K::InvalidData if io.to_string().starts_with("invalid peer certificate") => {
             (true, "its certificate is not trusted".into())
         }
+        // The standard library has no kind for what getaddrinfo says.
+        _ if io.to_string().starts_with("failed to lookup address") => (true, "its name could not be resolved".into()),
         K::InvalidData => (false, "its TLS is broken".into()),
         K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
             (false, "it closed the connection before a whole answer".into())

@@ -30,10 +30,12 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
 
 fn all(run: &Run, local: bool) -> Result<u8> {
     let mut failed = None;
+    let mut found = false;
     for stored in run.sources.stores.list()?.into_iter().flatten() {
         let Some((provider, mode)) = session_of(&stored.record.key.group) else {
             continue;
         };
+        found = true;
         let mode = Some(mode.to_owned()).filter(|mode| !mode.is_empty());
         let account = Some(stored.record.key.account.clone());
         let profile = Profile {
@@ -47,6 +49,9 @@ fn all(run: &Run, local: bool) -> Result<u8> {
         if let Err(error) = ended {
             failed = Some(error);
         }
+    }
+    if !found {
+        run.note("There is no session to log out of.\n");
     }
     failed.map_or(Ok(0), Err)
 }
