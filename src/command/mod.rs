@@ -113,6 +113,11 @@ impl Run<'_> {
         print(self.world, text)
     }
 
+    /// Prints one line of JSON.
+    fn print_json(&self, value: &serde_json::Value) -> Result<()> {
+        self.print(&format!("{}\n", report::json(&value.to_string())))
+    }
+
     fn note(&self, text: &str) {
         self.world.write_stderr(text);
     }
@@ -133,6 +138,7 @@ fn usage(world: &World, error: &clap::Error) -> u8 {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let known = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(report::sanitise(text)),
+        Some(ContextValue::Strings(texts)) => texts.first().map(|text| report::sanitise(text)),
         _ => None,
     };
     let what = match error.kind() {
