@@ -51,11 +51,22 @@ pub fn message(error: &Error) -> String {
     sanitise(&error.to_string())
 }
 
-/// Makes text from outside fit for a terminal: one line, printable, at most 200 characters.
+/// Makes text from outside fit for a terminal: one line, printable, at most 200 characters, single spaces.
+pub fn sanitise(text: &str) -> String {
+    let shown = printable(text);
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// The same at its whole length and with all its spaces, for a path that a person may copy.
 ///
 /// Escape sequences are dropped whole, other control characters become spaces; characters that reorder or hide text
 /// (Unicode's bidirectional and zero-width ones) are dropped.
-pub fn sanitise(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -63,18 +74,31 @@ pub fn sanitise(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\u{9b}' => skip_control_sequence(&mut rest),
             '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}' => (),
             '\u{2028}' | '\u{2029}' => shown.push(' '),
+            c if is_hidden(c) => (),
             c if c.is_control() => shown.push(' '),
             c => shown.push(c),
         }
     }
-    let words: Vec<&str> = shown.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+    shown
+}
+
+/// Makes JSON fit for a terminal: what a terminal would act on, or not show, is escaped. It means the same as before.
+pub fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            shown += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
     }
+    shown
+}
+
+/// Whether a character reorders or hides text.
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
 }
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -107,7 +131,7 @@ fn skip_string(rest: &mut Rest) {
 
 #[cfg(test)]
 mod tests {
-    use super::sanitise;
+    use super::{json, printable, sanitise};
 
     #[test]
     fn escape_sequences_are_dropped_whole() {
@@ -129,5 +153,19 @@ mod tests {
         assert_eq!(sanitise("a\r\nb\tc\0d\u{2028}e  f"), "a b c d e f");
         assert_eq!(sanitise("\u{202e}gnp.exe\u{200b}"), "gnp.exe");
         assert_eq!(sanitise(&"x".repeat(300)).chars().count(), 201);
+    }
+    #[test]
+    fn a_path_keeps_its_length_and_its_spaces() {
+        let path = format!("/a  b/{}", "x".repeat(300));
+        assert_eq!(printable(&path), path);
+        assert_eq!(printable("/a\u{1b}[31m\nb\u{9d}0;t\u{7}"), "/a b");
+    }
+
+    #[test]
+    fn json_shows_what_it_would_do_and_means_the_same() {
+        let value = serde_json::json!(["\u{9b}2J", "\u{202e}", "\u{2028}", "\u{7f}", "a\u{1b}b", "ä"]);
+        let text = json(&value.to_string());
+        assert!(text.chars().all(|c| !c.is_control() && !super::is_hidden(c)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

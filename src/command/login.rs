@@ -10,8 +10,9 @@ use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login};
 use crate::oauth::token::TokenSet;
+use crate::record::Record;
 use crate::renew;
-use crate::report::sanitise;
+use crate::report::{printable, sanitise};
 use crate::resolve::Session;
 use crate::store::Stored;
 
@@ -22,7 +23,10 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = if args.with_token { Flow::Key } else { provider.flow };
-    let wanted = args.account.or_else(|| profile.account.clone());
+    let wanted = args
+        .account
+        .or_else(|| profile.account.clone())
+        .filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
             .hint(format!("run `keyfob login {} --account NAME`", provider.name)));
@@ -40,13 +44,21 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         browser: !args.no_browser,
     };
     let tokens = (login::find(flow).run)(&login)?;
-    keep(run, &login, tokens, wanted.as_deref(), true)
+    let check = if flow == Flow::Device {
+        Check::Lenient
+    } else {
+        Check::Strict
+    };
+    keep(run, &login, tokens, wanted.as_deref(), check)
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let (provider, at) = provider_of(run, &profile)?;
-    let wanted = args.account.or_else(|| profile.account.clone());
+    let wanted = args
+        .account
+        .or_else(|| profile.account.clone())
+        .filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
             .hint(format!("run `keyfob set-token {} --account NAME`", provider.name)));
@@ -65,7 +77,8 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     if run.world.var_os("CI").is_some() {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
-    keep(run, &login, tokens, wanted.as_deref(), !args.no_check)
+    let check = if args.no_check { Check::None } else { Check::Strict };
+    keep(run, &login, tokens, wanted.as_deref(), check)
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -107,7 +120,7 @@ fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result
         .and_then(|()| private_file(&path))
         .and_then(|mut file| file.write_all(text.as_bytes()));
     match written {
-        Ok(()) => run.note(&format!("Wrote {}.\n", path.display())),
+        Ok(()) => run.note(&format!("Wrote {}.\n", printable(&path.display().to_string()))),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Err(
                 Error::usage(format!("{} exists already", path.display())).hint("change the client id in that file")
@@ -132,46 +145,67 @@ fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
         .open(path)
 }
 
-fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check: bool) -> Result<u8> {
-    let subject = if check { subject(run, login, &tokens)? } else { None };
-    if let (Some(wanted), Some(subject)) = (wanted, &subject)
-        && wanted != subject
-    {
-        return Err(Error::refused(format!(
-            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
-        ))
-        .hint("log out in the browser, then log in with the account that you want"));
-    }
-    let account = wanted
-        .map(str::to_owned)
-        .or_else(|| subject.clone())
-        .unwrap_or_default();
+/// What becomes of a credential of which nobody can say whom it speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// It is kept, and nobody is asked.
+    None,
+    /// It is kept without a name: the issuer gave it just now, and gives it once.
+    Lenient,
+    /// It is kept only if there was no answer: who brought it has it still.
+    Strict,
+}
+
+fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check: Check) -> Result<u8> {
+    let subject = subject(run, login, &tokens, check)?;
     let at = login
         .provider
         .modes
         .iter()
         .position(|mode| mode.name == login.mode.name)
         .unwrap_or(0);
+    let account = wanted
+        .map(str::to_owned)
+        .or_else(|| subject.clone())
+        .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     // A preset serves its targets from now on, and not when its credential was never there.
     if !run.sources.config.names()?.contains(&login.provider.name) {
         write_provider_file(run, &login.provider.name, None)?;
     }
     let now = run.world.now();
-    let stored = renew::keep(run.sources, &session, &account, "keyfob", |record| {
+    let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
         record.scopes.sort();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
-    })?;
+    };
+    if let (Some(wanted), Some(subject)) = (wanted, &subject)
+        && wanted != subject
+    {
+        if check == Check::Lenient {
+            let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
+            fill(&mut unwanted);
+            // Nobody has these tokens any more, and the refusal is what matters.
+            let _ = renew::revoke(run.sources, &session, &unwanted);
+        }
+        return Err(Error::refused(format!(
+            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
+        ))
+        .hint("log out in the browser, then log in with the account that you want"));
+    }
+    let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
     Ok(0)
 }
 
-/// Whom the credential speaks for. Tokens are given once, so a server that does not answer now does not lose them.
-fn subject(run: &Run, login: &Login, tokens: &TokenSet) -> Result<Option<String>> {
+/// Whom the credential speaks for.
+fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<Option<String>> {
+    if check == Check::None {
+        return Ok(None);
+    }
     match login::whoami(login.http, login.mode, &tokens.access) {
-        Err(error) if error.class == Class::Temporary => {
+        Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
             run.note(&format!(
                 "keyfob: warning: {}; the session is kept without a name\n",
                 crate::report::message(&error)
@@ -194,7 +228,7 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     let protection = run.sources.stores.protection(stored.store);
     let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
-    text += &format!("    {}\n", place.display());
+    text += &format!("    {}\n", printable(&place.display().to_string()));
     if let Some(end) = record.expires_at {
         let renewed = if record.refresh.is_some() {
             ", renewed by itself"

@@ -112,6 +112,11 @@ impl Run<'_> {
         print(self.world, text)
     }
 
+    /// Prints one line of JSON.
+    fn print_json(&self, value: &serde_json::Value) -> Result<()> {
+        self.print(&format!("{}\n", report::json(&value.to_string())))
+    }
+
     fn note(&self, text: &str) {
         self.world.write_stderr(text);
     }

@@ -24,10 +24,7 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
         .collect();
     if as_json {
         return run
-            .print(&format!(
-                "{}\n",
-                json!({"schema": SCHEMA, "providers": own, "presets": presets})
-            ))
+            .print_json(&json!({"schema": SCHEMA, "providers": own, "presets": presets}))
             .map(|()| 0);
     }
     let title = |name: String| {
@@ -177,5 +174,5 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {
     run.sources.config.provider_at(path)?;
-    run.print(&format!("{path}: good\n")).map(|()| 0)
+    run.print(&format!("{}: good\n", report::printable(path))).map(|()| 0)
 }

@@ -10,7 +10,7 @@ use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Result};
 use crate::record::Record;
-use crate::report::sanitise;
+use crate::report::{exit_code, printable, sanitise};
 use crate::store::Stored;
 use crate::time::Timestamp;
 
@@ -30,15 +30,16 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     rows.sort_by_key(|row| text_of(&row["profile"]));
     let variables = variables(run, wanted.as_ref())?;
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
-    let code = if wanted.is_some() && !live {
-        crate::report::exit_code(Class::Login)
-    } else {
-        0
+    let code = match (live, damaged.is_empty(), &wanted) {
+        // What cannot be read may be the session: nobody is told to log in over it.
+        (false, false, _) => exit_code(Class::Store),
+        (false, true, Some(_)) => exit_code(Class::Login),
+        _ => 0,
     };
     if args.json {
         let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
         let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "damaged": damaged});
-        return run.print(&format!("{answer}\n")).map(|()| code);
+        return run.print_json(&answer).map(|()| code);
     }
     let mut text = String::new();
     for row in &rows {
@@ -47,7 +48,7 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         }
         paragraph(&mut text, row);
     }
-    if rows.is_empty() {
+    if rows.is_empty() && damaged.is_empty() {
         text = nothing(wanted.as_ref());
     }
     for (at, variable) in variables.iter().enumerate() {
@@ -143,7 +144,7 @@ fn paragraph(text: &mut String, row: &Value) {
         "store",
         &format!("{}: {}", text_of(&row["store"]), text_of(&row["protection"])),
     );
-    let _ = writeln!(text, "{:<13}{}", "  place", text_of(&row["place"]));
+    let _ = writeln!(text, "{:<13}{}", "  place", printable(&text_of(&row["place"])));
 }
 
 fn text_of(value: &Value) -> String {
@@ -193,9 +194,7 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
     }
     rows.sort_by_key(|row| (text_of(&row["kind"]), text_of(&row["name"]), text_of(&row["username"])));
     if args.json {
-        return run
-            .print(&format!("{}\n", json!({"schema": SCHEMA, "records": rows})))
-            .map(|()| 0);
+        return run.print_json(&json!({"schema": SCHEMA, "records": rows})).map(|()| 0);
     }
     let cells = |row: &Value| ["kind", "name", "username", "store", "state"].map(|name| sanitise(&text_of(&row[name])));
     let cells: Vec<_> = rows.iter().map(cells).collect();

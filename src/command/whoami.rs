@@ -9,6 +9,7 @@ use crate::error::{Class, Result};
 use crate::http::Http;
 use crate::login;
 use crate::renew;
+use crate::report;
 
 pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
@@ -39,9 +40,10 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     if args.json {
         let answer =
             json!({"schema": SCHEMA, "profile": name, "subject": subject, "source": source, "checked": checked});
-        return run.print(&format!("{answer}\n")).map(|()| 0);
+        return run.print_json(&answer).map(|()| 0);
     }
-    run.print(&format!("{}\n", subject.unwrap_or_else(|| "unknown".into())))?;
+    let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));
+    run.print(&format!("{shown}\n"))?;
     if !checked {
         run.note("The provider file has no `whoami`, so the server was not asked.\n");
     }

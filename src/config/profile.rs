@@ -11,7 +11,7 @@ pub struct Profile {
     pub provider: String,
     /// The mode; absent: the environment's, else the provider's first.
     pub mode: Option<String>,
-    /// The account; absent: the only one there is.
+    /// The account; absent: the only one there is; empty: the session that was kept without a name.
     pub account: Option<String>,
 }
 
@@ -31,8 +31,8 @@ impl Profile {
         };
         check_name("provider", provider)?;
         mode.map_or(Ok(()), |mode| check_name("mode", mode))?;
-        if account.is_some_and(|account| account.is_empty() || account.chars().any(char::is_control)) {
-            return Err(Error::usage("the account after `:` is empty or has control characters"));
+        if account.is_some_and(|account| account.chars().any(char::is_control)) {
+            return Err(Error::usage("the account after `:` has control characters"));
         }
         Ok(Profile {
             provider: provider.into(),
@@ -98,7 +98,7 @@ mod tests {
             "-a",
             ".a",
             "a b",
-            "a:",
+            "a:\u{9b}",
             "acme/",
             "a\0",
             "ä",

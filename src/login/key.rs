@@ -6,23 +6,22 @@ use crate::config::Flow;
 use crate::error::{Error, Result};
 use crate::oauth::token::TokenSet;
 use crate::record::MAX_SECRET;
+use crate::report::sanitise;
 use crate::secret::Secret;
 
 pub(super) fn run(login: &Login) -> Result<TokenSet> {
-    let secret = if login.world.stdin_is_terminal() && login.world.person() {
-        let register = login
-            .provider
-            .register
-            .as_ref()
-            .map(|url| format!(" (make one at {url})"));
-        login.world.write_stderr(&format!(
-            "A token of {} is needed{}.\n",
-            login.provider.title,
-            register.unwrap_or_default()
-        ));
-        login.world.ask_secret("token (not shown): ")?
-    } else {
-        from_stdin(login)?
+    let secret = match (login.world.stdin_is_terminal(), login.world.person()) {
+        (true, true) => ask(login)?,
+        // Read like a file it would be shown as it is typed.
+        (true, false) => {
+            return Err(
+                Error::usage("standard input is a terminal, and nobody may be asked").hint(format!(
+                    "pipe the token in: `keyfob set-token {} < FILE`",
+                    login.provider.name
+                )),
+            );
+        }
+        (false, _) => from_stdin(login)?,
     };
     check(login, &secret)?;
     Ok(TokenSet {
@@ -31,6 +30,17 @@ pub(super) fn run(login: &Login) -> Result<TokenSet> {
         expires_in_secs: None,
         scopes: None,
     })
+}
+
+/// A hidden prompt on the terminal.
+fn ask(login: &Login) -> Result<Secret> {
+    let register = login.provider.register.as_ref();
+    let register = register.map_or_else(String::new, |url| format!(" (make one at {url})"));
+    let title = sanitise(&login.provider.title);
+    login
+        .world
+        .write_stderr(&format!("A token of {title} is needed{register}.\n"));
+    login.world.ask_secret("token (not shown): ")
 }
 
 /// All of stdin, without the line end that `echo` adds.

@@ -77,18 +77,34 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
     Ok(sources.stores.put(&lock, &current.record, current.store, None)?)
 }
 
-/// Forgets a session; what was there is returned, so that the issuer can be told.
+/// What [`forget`] found.
+#[derive(Debug)]
+pub enum Forgotten {
+    /// There was nothing.
+    Nothing,
+    /// This record, so that the issuer can be told.
+    Record(Box<Record>),
+    /// A record that could not be read.
+    Unread,
+}
+
+/// Forgets a session, readable or not.
 ///
 /// # Errors
 /// [`crate::error::Class::Temporary`] when a renewal holds the lock for too long; [`crate::error::Class::Store`].
-pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Option<Record>> {
+pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Forgotten> {
     let lock = locked(sources, session, key)?;
     // A renewed record that a full disk drove elsewhere has the token that the issuer honours.
-    let rescued = sources.stores.rescued(&lock, key);
-    let stored = rescued.or_else(|| sources.stores.get_locked(&lock, key).ok().flatten());
-    let record = stored.map(|stored| stored.record);
-    sources.stores.delete(&lock, key)?;
-    Ok(record)
+    let record = match sources.stores.rescued(&lock, key) {
+        Some(rescued) => Ok(Some(rescued)),
+        None => sources.stores.get_locked(&lock, key),
+    };
+    let was_there = sources.stores.delete(&lock, key)?;
+    Ok(match record {
+        Ok(Some(stored)) => Forgotten::Record(Box::new(stored.record)),
+        Err(_) if was_there => Forgotten::Unread,
+        _ => Forgotten::Nothing,
+    })
 }
 
 /// Tells the issuer that a session is over (RFC 7009): the refresh token first, then the access token.

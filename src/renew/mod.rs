@@ -22,7 +22,7 @@ use crate::resolve::{Session, Sources};
 use crate::store::Stored;
 use crate::time::Timestamp;
 
-pub use keep::{forget, keep, reject, revoke};
+pub use keep::{Forgotten, forget, keep, reject, revoke};
 use life::{Life, Measure};
 use renewal::Renewal;
 

@@ -11,6 +11,7 @@ use crate::record::{Dead, Intent, Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
+use crate::time::Timestamp;
 
 /// One renewal, under the session's lock.
 pub(super) struct Renewal<'a> {
@@ -37,10 +38,13 @@ impl Renewal<'_> {
         alive(self.session, &stored.record)?;
         // The wait for the lock may have been long.
         let now = self.sources.world.now();
-        if self.measure.life(&stored.record, now) == Life::Fresh {
+        let life = self.measure.life(&stored.record, now);
+        if life == Life::Fresh {
             return Ok(stored);
         }
-        if let Some(until) = stored.record.cooldown_until.filter(|until| *until > now) {
+        // What was read before the lock may have been rejected or replaced since.
+        self.soft = (life == Life::Soft).then(|| stored.clone());
+        if let Some(until) = stored.record.cooldown_until.filter(|until| is_cooling(*until, now)) {
             return self.later(Error::temporary(format!(
                 "the issuer of `{}` is not asked again before {}",
                 show(self.session, self.key),
@@ -48,13 +52,17 @@ impl Renewal<'_> {
             )));
         }
         let Some(sent) = stored.record.refresh.clone() else {
-            return Err(ended(self.session, &stored.record, "it has no refresh token"));
+            return self.later(ended(self.session, &stored.record, "it has no refresh token"));
+        };
+        let ready = mode_of(self.sources, self.session).and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
+        let (mode, http) = match ready {
+            Ok(ready) => ready,
+            Err(error) => return self.later(error),
         };
         let reserved = match self.sources.stores.reserve(self.lock, self.key) {
             Ok(reserved) => reserved,
             Err(error) => return self.later(error.into()),
         };
-        let mode = mode_of(self.sources, self.session)?;
         if stored.record.intent.is_none() {
             let intent = Intent {
                 refresh_mark: sent.mark(),
@@ -64,7 +72,6 @@ impl Renewal<'_> {
                 return self.later(error);
             }
         }
-        let http = Http::new(self.sources.world)?;
         let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent);
         let renewed = self.settle(stored, &sent, outcome, reserved, (&mode, &http))?;
         let now = self.sources.world.now();
@@ -202,8 +209,11 @@ impl Renewal<'_> {
         };
         if !same {
             // Somebody logged out, or in again, while the issuer answered: these tokens belong to nobody.
-            let unwanted = tokens.refresh.as_ref().unwrap_or(&tokens.access);
-            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, revoke::Hint::Refresh);
+            let (unwanted, hint) = match &tokens.refresh {
+                Some(refresh) => (refresh, revoke::Hint::Refresh),
+                None => (&tokens.access, revoke::Hint::Access),
+            };
+            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;
@@ -231,5 +241,30 @@ impl Renewal<'_> {
         };
         self.sources.world.write_stderr(&told);
         Ok(renewed)
+    }
+}
+
+/// Whether a cooldown holds. One that ends later than any that is ever set was set by a wrong clock.
+fn is_cooling(until: Timestamp, now: Timestamp) -> bool {
+    (1..=attempt::MAX_LIMIT_SECS).contains(&until.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cooldown_of_a_wrong_clock_does_not_hold() {
+        let now = Timestamp::from_unix(1_000_000);
+        for (seconds, holds) in [
+            (-1, false),
+            (0, false),
+            (1, true),
+            (600, true),
+            (601, false),
+            (31_536_000, false),
+        ] {
+            assert_eq!(is_cooling(now.plus(seconds), now), holds, "{seconds}");
+        }
     }
 }

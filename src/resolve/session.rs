@@ -4,7 +4,7 @@ use super::Sources;
 use crate::config::{Claim, Flow, Provider, Scheme, profile};
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
-use crate::record::{Group, MAX_SECRET, Record};
+use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -58,11 +58,33 @@ impl Session {
         }
     }
 
+    /// The session of a record whose provider file need not be there any more: it can be forgotten, and no more.
+    pub fn kept(provider: &str, mode: &str, account: Option<String>) -> Session {
+        Session {
+            provider: provider.into(),
+            mode: mode.into(),
+            account,
+            variables: Vec::new(),
+            username: None,
+            bearer: false,
+            keeps: false,
+        }
+    }
+
     /// Its group in the stores.
     pub fn group(&self) -> Group {
         Group::Session {
             provider: self.provider.clone(),
             mode: self.mode.clone(),
+        }
+    }
+
+    /// The key of its record.
+    pub fn key(&self) -> Key {
+        Key {
+            group: self.group(),
+            account: self.account.clone().unwrap_or_default(),
+            path: None,
         }
     }
 
@@ -186,7 +208,7 @@ pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &
     }
     let profile = profile::show(&session.provider, &session.mode, account.unwrap_or_default());
     if stored.len() > 1 {
-        let mut names: Vec<String> = stored.iter().map(|stored| show(session, &stored.record)).collect();
+        let mut names: Vec<String> = stored.iter().map(|stored| named(session, &stored.record)).collect();
         names.sort();
         return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
             .hint("name one, or set KEYFOB_ACCOUNT"));
@@ -194,6 +216,16 @@ pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &
     stored.pop().ok_or_else(|| {
         Error::login(format!("there is no session of `{profile}`")).hint(format!("run `keyfob login {profile}`"))
     })
+}
+
+/// As [`show`], with a colon that names the session without an account.
+fn named(session: &Session, record: &Record) -> String {
+    let name = show(session, record);
+    if record.key.account.is_empty() {
+        format!("{name}:")
+    } else {
+        name
+    }
 }
 
 fn show(session: &Session, record: &Record) -> String {

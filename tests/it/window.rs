@@ -132,3 +132,47 @@ fn a_rejected_token_is_not_believed_when_the_store_has_a_newer_one() {
     assert_eq!(issuer.redemptions()[1].outcome, Outcome::Reused);
     kept(&sandbox, &issuer, "a newer record");
 }
+
+#[test]
+fn a_token_that_still_lives_is_served_when_nothing_can_be_asked_at_all() {
+    let (mut sandbox, issuer) = with_seconds_left(150);
+    let old = issuer.live_family().unwrap().access[0].0.clone();
+    sandbox.set("KEYFOB_CA_FILE", "/nonexistent/ca.pem");
+    assert_eq!(token(&sandbox).expect_success().text().trim_end(), old);
+    assert_eq!(issuer.refreshes(), 0);
+    assert!(sandbox.files_with("\"intent\"").is_empty(), "nothing was begun");
+    age(&sandbox, 300);
+    token(&sandbox).expect_code(64);
+    assert!(sandbox.files_with("\"intent\"").is_empty(), "nothing was begun");
+}
+
+#[test]
+fn tokens_are_given_out_when_the_record_became_unreadable_while_the_issuer_answered() {
+    use std::os::unix::fs::PermissionsExt;
+    let (sandbox, issuer) = with_seconds_left(-30);
+    issuer.script(|script| script.before_commit = Duration::from_millis(700));
+    let record = sandbox.files_with(&issuer.live_family().unwrap().refresh).remove(0);
+    let running = sandbox.keyfob(&["token", "acme"]).spawn();
+    while issuer.refreshes() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::set_permissions(&record, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let output = running.wait().expect_success();
+    assert!(issuer.valid_access(output.text().trim_end()));
+    assert!(
+        output.stderr.contains("keyfob: warning: the renewed session"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_rejected_token_is_not_served_when_its_renewal_fails() {
+    let (sandbox, issuer) = with_seconds_left(150);
+    let old = issuer.live_family().unwrap().access[0].0.clone();
+    sandbox.provider(&issuer);
+    let request = format!("url=https://acme.example\nusername=oauth2\npassword={old}\n");
+    sandbox.keyfob(&["git", "erase"]).stdin(request).run().expect_success();
+    issuer.inject(Endpoint::Token, 99, &Reply::error(503, "temporarily_unavailable"));
+    token(&sandbox).expect_code(3);
+}

@@ -1,0 +1,164 @@
+//! What becomes of a session that is not as it should be: nameless, damaged, orphaned, or refused right after a login.
+
+use crate::http_server::Reply;
+use crate::issuer::{Endpoint, Issuer, Script};
+use crate::sandbox::{Output, Sandbox};
+
+fn set() -> (Sandbox, Issuer) {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider(&issuer);
+    (sandbox, issuer)
+}
+
+fn run(sandbox: &Sandbox, args: &[&str]) -> Output {
+    sandbox.keyfob(args).run()
+}
+
+/// Ruins the record with this text, but leaves the text in it.
+fn ruin(sandbox: &Sandbox, text: &str) {
+    let path = sandbox.files_with(text).remove(0);
+    let content = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, content.replacen("\"family\":\"", "\"family\":\"x", 1)).unwrap();
+}
+
+#[test]
+fn tokens_that_an_issuer_gave_are_kept_whatever_whoami_says() {
+    for reply in [
+        Reply::text(401, "text/html", "no"),
+        Reply::text(403, "text/html", "no"),
+        Reply::json(200, &serde_json::json!({"name": "ann"})),
+        Reply::text(200, "text/html", "<h1>hotel</h1>"),
+        Reply::Drop,
+    ] {
+        let (sandbox, issuer) = set();
+        issuer.inject(Endpoint::Userinfo, 9, &reply);
+        let output = run(&sandbox, &["login", "acme", "--no-browser"]).expect_success();
+        assert!(
+            output.stderr.contains("kept without a name"),
+            "{reply:?}: {}",
+            output.stderr
+        );
+        assert!(issuer.valid_access(&sandbox.token()), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_key_that_whoami_refuses_is_not_kept() {
+    let (sandbox, issuer) = set();
+    issuer.inject(Endpoint::Userinfo, 9, &Reply::text(401, "text/html", "no"));
+    let given = sandbox.keyfob(&["set-token", "acme"]).stdin("acme_canary").run();
+    given.expect_code(2);
+    assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
+fn tokens_of_another_account_than_was_meant_are_given_back() {
+    let (sandbox, issuer) = set();
+    run(&sandbox, &["login", "acme:somebody", "--no-browser"]).expect_code(5);
+    assert!(sandbox.files_with("canary").is_empty());
+    assert!(
+        issuer.live_family().is_none(),
+        "the issuer still honours what nobody has"
+    );
+}
+
+#[test]
+fn a_session_without_a_name_can_be_named_beside_others() {
+    let (sandbox, issuer) = set();
+    issuer.inject(Endpoint::Userinfo, 1, &Reply::Drop);
+    run(&sandbox, &["login", "acme", "--no-browser"]).expect_success();
+    run(&sandbox, &["login", "acme", "--no-browser"]).expect_success();
+    let both = run(&sandbox, &["token", "acme"]).expect_code(5);
+    assert!(
+        both.stderr.contains("acme:,") || both.stderr.contains("acme: "),
+        "{}",
+        both.stderr
+    );
+    run(&sandbox, &["token", "acme:"]).expect_success();
+    run(&sandbox, &["logout", "acme:"]).expect_success();
+    assert!(issuer.valid_access(&sandbox.token()));
+}
+
+#[test]
+fn a_damaged_record_is_told_by_status_and_forgotten_by_its_account() {
+    let (sandbox, issuer) = set();
+    sandbox.login(&issuer);
+    let subject = issuer_subject(&sandbox);
+    ruin(&sandbox, "canary");
+    let status = run(&sandbox, &["status"]);
+    assert_eq!((status.code(), status.text()), (4, ""));
+    assert!(status.stderr.contains("is damaged"), "{}", status.stderr);
+    let status = run(&sandbox, &["status", "acme", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(status.text()).unwrap();
+    assert_eq!((status.code(), told["damaged"].as_array().unwrap().len()), (4, 1));
+    let all = run(&sandbox, &["logout", "--all"]).expect_code(4);
+    assert!(all.stderr.contains("not forgotten"), "{}", all.stderr);
+    let unnamed = run(&sandbox, &["logout", "acme"]).expect_code(4);
+    assert!(unnamed.stderr.contains("logout acme:ACCOUNT"), "{}", unnamed.stderr);
+    let forgotten = run(&sandbox, &["logout", &format!("acme:{subject}")]).expect_success();
+    assert!(forgotten.stderr.contains("could not be read"), "{}", forgotten.stderr);
+    assert!(sandbox.files_with("canary").is_empty());
+}
+
+fn issuer_subject(sandbox: &Sandbox) -> String {
+    run(sandbox, &["whoami", "acme"])
+        .expect_success()
+        .text()
+        .trim_end()
+        .into()
+}
+
+#[test]
+fn a_session_whose_provider_file_is_gone_or_wrong_can_be_forgotten() {
+    for (text, args) in [
+        (None, &["logout", "acme"][..]),
+        (None, &["logout", "--all"]),
+        (Some("format = 3\n"), &["logout", "acme"]),
+        (Some("format = 3\n"), &["logout", "--all"]),
+    ] {
+        let (sandbox, issuer) = set();
+        sandbox.login(&issuer);
+        let path = sandbox.keyfob_home().join("config/providers/acme.toml");
+        match text {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let output = run(&sandbox, args).expect_success();
+        assert!(
+            output.stderr.contains("may still honour the token"),
+            "{}",
+            output.stderr
+        );
+        assert!(sandbox.files_with("canary").is_empty());
+        if text.is_none() {
+            run(&sandbox, &["logout", "acme"]).expect_code(64);
+        }
+    }
+}
+
+#[test]
+fn a_logout_of_everything_says_which_variable_is_still_set() {
+    let (mut sandbox, issuer) = set();
+    sandbox.login(&issuer);
+    sandbox.set("ACME_TOKEN", "acme_canary");
+    let output = run(&sandbox, &["logout", "--all"]).expect_success();
+    assert!(
+        output.stderr.contains("the variable ACME_TOKEN is still set"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_token_is_not_read_from_a_terminal_where_nobody_may_be_asked() {
+    let (sandbox, _issuer) = set();
+    let command = format!("{} set-token acme --no-check", sandbox.keyfob_path().display());
+    let run = sandbox
+        .program("script", &["-qec", &command, "/dev/null"])
+        .env("KEYFOB_NO_INPUT", "1");
+    let output = run.stdin("acme_canary\n").run();
+    assert_eq!(output.code(), 64, "{}", output.text());
+    assert!(output.text().contains("nobody may be asked"), "{}", output.text());
+    assert!(sandbox.files_with("canary").is_empty());
+}
