@@ -341,6 +341,9 @@ fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
 }
 
 /// Replaces the index in one rename; it holds no secret and need not survive a power cut.
+///
+/// There is one temporary file, so that what a killed writer left is used by the next one. Only who has its lock may
+/// write it; whoever comes second leaves the index to the first.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::DirBuilderExt;
@@ -349,15 +352,19 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    let temporary = directory.join(format!(".index.{}", std::process::id()));
-    let written = File::options()
+    let temporary = directory.join(".index.tmp");
+    let mut file = File::options()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
-        .open(&temporary);
-    let renamed = written
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&temporary, path));
+        .open(&temporary)?;
+    file.try_lock()?;
+    // The first may have given it its name between our opening and our lock: then it is the index itself.
+    if std::fs::metadata(&temporary)?.ino() != file.metadata()?.ino() {
+        return Ok(());
+    }
+    let written = file.set_len(0).and_then(|()| file.write_all(bytes));
+    let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
     renamed.inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }

@@ -1,7 +1,7 @@
 //! One renewal: from the second look to the answer that is safe on disk.
 
 use super::attempt::{self, Outcome};
-use super::life::{Life, Measure};
+use super::life::{Life, Measure, rests};
 use super::{alive, ended, merge, mode_of, show};
 use crate::config::Mode;
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl Renewal<'_> {
         if self.measure.life(&stored.record, now) == Life::Fresh {
             return Ok(stored);
         }
-        if let Some(until) = stored.record.cooldown_until.filter(|until| *until > now) {
+        if let Some(until) = stored.record.cooldown_until.filter(|_| rests(&stored.record, now)) {
             return self.later(Error::temporary(format!(
                 "the issuer of `{}` is not asked again before {}",
                 show(self.session, self.key),
