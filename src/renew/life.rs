@@ -135,7 +135,14 @@ mod tests {
 
     #[test]
     fn a_rest_noted_by_a_wrong_clock_does_not_last() {
-        for (until, expected) in [(-1, false), (0, false), (1, true), (600, true), (601, false), (400_000_000, false)] {
+        for (until, expected) in [
+            (-1, false),
+            (0, false),
+            (1, true),
+            (600, true),
+            (601, false),
+            (400_000_000, false),
+        ] {
             let mut record = record(-10, Some(5));
             record.cooldown_until = Some(NOW.plus(until));
             assert_eq!(rests(&record, NOW), expected, "{until}");
