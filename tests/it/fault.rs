@@ -6,6 +6,7 @@
 mod full;
 pub(crate) mod home;
 mod matrix;
+mod process;
 mod refused;
 
 /// Whether system calls can be meddled with; a machine without strace must say that it does not want these tests.

@@ -38,7 +38,9 @@ fn small(script: Script) -> Option<(Home, Sandbox)> {
 #[test]
 fn on_a_full_disk_no_token_is_spent_and_one_that_still_lives_is_served() {
     for left in [0, 8, 60] {
-        let Some((home, _runtime)) = small(Script::default()) else { return };
+        let Some((home, _runtime)) = small(Script::default()) else {
+            return;
+        };
         home.nearly_expire();
         fill(&home.sandbox, left * 1024);
         let served = home.token();
@@ -87,7 +89,9 @@ fn an_answer_larger_than_the_reserve_is_kept_in_memory_until_there_is_room() {
     let Some((home, runtime)) = small(slow) else { return };
     home.issuer.script(|script| {
         let long = "acme_canary_".repeat(5000);
-        script.mutate = Some(std::sync::Arc::new(move |reply| reply["scope"] = format!("repo {long}").into()));
+        script.mutate = Some(std::sync::Arc::new(move |reply| {
+            reply["scope"] = format!("repo {long}").into()
+        }));
     });
     home.expire();
     let renewing = home.sandbox.keyfob(&["token", "acme"]).spawn();
@@ -131,7 +135,10 @@ fn a_logout_after_a_rescue_ends_the_token_that_was_rescued() {
     assert!(!home.holds_live());
     let live = home.issuer.live_family().unwrap().refresh;
     home.sandbox.keyfob(&["logout", "acme"]).run().expect_success();
-    assert!(home.issuer.revoked().contains(&live), "the token that lives is the one to end");
+    assert!(
+        home.issuer.revoked().contains(&live),
+        "the token that lives is the one to end"
+    );
     assert_eq!(std::fs::read_dir(runtime.path().join("keyfob")).unwrap().count(), 0);
     assert!(home.sandbox.files_with("canary").is_empty());
 }
@@ -197,7 +204,14 @@ fn where_nothing_can_be_written_what_lives_is_served_and_nothing_is_spent() {
     let live = home.token();
     let read_only = || give_away(&home.sandbox.keyfob_home(), 0o500, 0o400);
     // The test itself is root and is refused another user's files.
-    let ours = || drop(home.sandbox.program("chown", &["-R", "0", "keyfob"]).run().expect_success());
+    let ours = || {
+        drop(
+            home.sandbox
+                .program("chown", &["-R", "0", "keyfob"])
+                .run()
+                .expect_success(),
+        )
+    };
     std::fs::set_permissions(home.sandbox.path(), PermissionsExt::from_mode(0o755)).unwrap();
     read_only();
     let token = || as_nobody(&home.sandbox, &["token", "acme"]).run();
@@ -210,7 +224,9 @@ fn where_nothing_can_be_written_what_lives_is_served_and_nothing_is_spent() {
     home.expire();
     read_only();
     token().expect_code(4);
-    as_nobody(&home.sandbox, &["logout", "acme", "--local"]).run().expect_code(4);
+    as_nobody(&home.sandbox, &["logout", "acme", "--local"])
+        .run()
+        .expect_code(4);
     let request = "protocol=https\nhost=new.example\nusername=ann\npassword=canary\n\n";
     let store = as_nobody(&home.sandbox, &["store"]).stdin(request).run();
     assert_ne!(store.code(), 0);
