@@ -146,9 +146,10 @@ impl World {
         Raw(rustix::stdio::stdin())
     }
 
-    /// What a tool reads from us.
+    /// What a tool reads from us. Writing fails when it was closed from the beginning.
     pub fn stdout(&self) -> impl Write + use<> {
-        Raw(rustix::stdio::stdout())
+        let closed = matches!(self.vars, Vars::Process) && crate::hygiene::stdout_was_closed();
+        Stdout((!closed).then(|| Raw(rustix::stdio::stdout())))
     }
 
     /// What a person reads.
@@ -197,6 +198,35 @@ impl World {
     pub fn open_browser(&self, url: &str) -> Result<()> {
         terminal::open_browser(self, url)
     }
+}
+
+/// Standard output, unless there is none.
+struct Stdout(Option<Raw>);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "standard output is closed");
+        self.0.as_mut().ok_or_else(closed)?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets a panic say where it is and never why: its message may hold a value.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or((String::new(), 0), |location| {
+            let file = std::path::Path::new(location.file()).file_name().unwrap_or_default();
+            (file.to_string_lossy().into_owned(), location.line())
+        });
+        let text = format!(
+            "keyfob: error: BUG: a panic in {}, line {}; please report it\n",
+            place.0, place.1
+        );
+        let _ = io::stderr().write_all(text.as_bytes());
+    }));
 }
 
 /// `N` bytes from the operating system's generator, for what has no [`World`] at hand.

@@ -1,7 +1,7 @@
 //! One renewal: from the second look to the answer that is safe on disk.
 
 use super::attempt::{self, Outcome};
-use super::life::{Life, Measure};
+use super::life::{Life, Measure, rests};
 use super::{alive, ended, merge, mode_of, show};
 use crate::config::Mode;
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ impl Renewal<'_> {
         }
         // What was read before the lock may have been rejected or replaced since.
         self.soft = (life == Life::Soft).then(|| stored.clone());
-        if let Some(until) = stored.record.cooldown_until.filter(|until| is_cooling(*until, now)) {
+        if let Some(until) = stored.record.cooldown_until.filter(|_| rests(&stored.record, now)) {
             return self.later(Error::temporary(format!(
                 "the issuer of `{}` is not asked again before {}",
                 show(self.session, self.key),
@@ -241,30 +241,5 @@ impl Renewal<'_> {
         };
         self.sources.world.write_stderr(&told);
         Ok(renewed)
-    }
-}
-
-/// Whether a cooldown holds. One that ends later than any that is ever set was set by a wrong clock.
-fn is_cooling(until: Timestamp, now: Timestamp) -> bool {
-    (1..=attempt::MAX_LIMIT_SECS).contains(&until.since(now))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cooldown_of_a_wrong_clock_does_not_hold() {
-        let now = Timestamp::from_unix(1_000_000);
-        for (seconds, holds) in [
-            (-1, false),
-            (0, false),
-            (1, true),
-            (600, true),
-            (601, false),
-            (31_536_000, false),
-        ] {
-            assert_eq!(is_cooling(now.plus(seconds), now), holds, "{seconds}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use keyfob::record::{Group, Key, Record};
-use keyfob::store::{Lock, NoSource, Seat, Stores};
+use keyfob::store::{NoSource, Seat, Stores};
 use keyfob::time::Timestamp;
 
 use crate::issuer::{Issuer, Outcome, Script};
@@ -48,11 +48,6 @@ pub(crate) fn stores(sandbox: &Sandbox) -> Stores {
         test: true,
         fail_at: None,
     })
-}
-
-fn locked(stores: &Stores, key: &Key) -> Lock {
-    let lock = stores.lock(key, Duration::ZERO, &|_| ()).unwrap();
-    lock.expect("no lock outlives its process")
 }
 
 /// Files that are on their way to be something else.
@@ -98,6 +93,8 @@ impl Home {
     /// Ends the access token's life by making its record an hour older, and forgets what earlier renewals noted.
     pub(crate) fn expire(&self) {
         self.change(|record| {
+            record.intent = None;
+            record.cooldown_until = None;
             record.obtained_at = Some(now().plus(-7200));
             record.expires_at = Some(now().plus(-3600));
         });
@@ -111,13 +108,17 @@ impl Home {
         });
     }
 
+    /// The same as [`Home::expire`], but a rest that the issuer asked for stays.
+    pub(crate) fn expire_keeping_rest(&self) {
+        self.change(|record| record.expires_at = Some(now().plus(-3600)));
+    }
+
     fn change(&self, change: impl FnOnce(&mut Record)) {
         let stores = stores(&self.sandbox);
-        let lock = locked(&stores, &key());
+        let lock = stores.lock(&key(), Duration::ZERO, &|_| ()).unwrap();
+        let lock = lock.expect("no lock outlives its process");
         let stored = stores.get(&key()).unwrap().expect("there is a session");
         let mut record = stored.record;
-        record.intent = None;
-        record.cooldown_until = None;
         record.generation += 1;
         change(&mut record);
         stores.put(&lock, &record, stored.store, None).unwrap();
