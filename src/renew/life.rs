@@ -154,4 +154,20 @@ mod tests {
         assert_eq!(life(&record(299, Some(3600)), NOW, None, 100), Life::Fresh);
         assert_eq!(life(&record(301, Some(3600)), NOW, None, 100), Life::Ended);
     }
+
+    #[test]
+    fn a_pause_of_a_wrong_clock_does_not_hold() {
+        for (seconds, holds) in [
+            (-1, false),
+            (0, false),
+            (1, true),
+            (600, true),
+            (601, false),
+            (31_536_000, false),
+        ] {
+            let mut paused = record(-10, None);
+            paused.cooldown_until = Some(NOW.plus(seconds));
+            assert_eq!(rests(&paused, NOW), holds, "{seconds}");
+        }
+    }
 }

@@ -11,7 +11,6 @@ use crate::record::{Dead, Intent, Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
-use crate::time::Timestamp;
 
 /// One renewal, under the session's lock.
 pub(super) struct Renewal<'a> {
