@@ -294,6 +294,22 @@ fn the_exit_table_of_the_page_is_the_programs() {
     );
 }
 
+#[test]
+fn a_record_is_where_the_page_says_and_has_the_sum_that_it_says() {
+    let home = Home::new();
+    home.store("protocol=https\nhost=git.example\nusername=a b\npath=team\npassword=canary\n");
+    let digest = |text: &str| keyfob::digest::hex(&[text.as_bytes()]);
+    let group = digest("origin https://git.example");
+    let (first, rest) = group.split_at(2);
+    let slot = digest("origin https://git.example a%20b team");
+    let path = home.path().join("data/records").join(first).join(rest).join(slot);
+    let text = fs::read_to_string(path).unwrap();
+    let (header, body) = text.split_once('\n').unwrap();
+    let (signed, sum) = header.split_once(",\"sum\":\"").unwrap();
+    assert_eq!(sum, format!("{}\"}}", digest(&format!("{signed}\n{body}"))));
+    assert!(body.starts_with("{\"key\":\"origin https://git.example a%20b team\",\"tool\":\"keyfob\","));
+}
+
 fn is_exit_row(line: &str) -> bool {
     let cell = line.strip_prefix("| ").and_then(|row| row.split_once(" |"));
     cell.is_some_and(|(code, _)| code.parse::<u8>().is_ok())
