@@ -261,13 +261,16 @@ fn failure(url: &str, error: &ureq::Error) -> Failure {
 /// Whether nothing was sent for certain, and why.
 fn io_failure(io: &std::io::Error) -> (bool, String) {
     use std::io::ErrorKind as K;
+    let text = io.to_string();
     match io.kind() {
         // The certificate is looked at before the request is sent; all else that TLS finds wrong may come after it.
-        K::InvalidData if io.to_string().starts_with("invalid peer certificate") => {
+        K::InvalidData if text.starts_with("invalid peer certificate") => {
             (true, "its certificate is not trusted".into())
         }
         // The standard library has no kind for what getaddrinfo says.
-        _ if io.to_string().starts_with("failed to lookup address") => (true, "its name could not be resolved".into()),
+        _ if text.starts_with("failed to lookup address") => (true, "its name could not be resolved".into()),
+        // In practice that is the answer to the first bytes, by something that does not know TLS.
+        K::InvalidData if text.ends_with("InvalidContentType") => (true, "it does not speak TLS".into()),
         K::InvalidData => (false, "its TLS is broken".into()),
         K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
             (false, "it closed the connection before a whole answer".into())
@@ -278,6 +281,7 @@ fn io_failure(io: &std::io::Error) -> (bool, String) {
         | K::HostUnreachable
         | K::NetworkUnreachable
         | K::NotFound) => (true, format!("no connection could be made ({kind})")),
+        _ if text.starts_with("failed to lookup address") => (true, "its name was not resolved".into()),
         kind => (false, format!("the connection broke ({kind})")),
     }
 }

@@ -193,10 +193,12 @@ impl World {
 
     /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.
     ///
+    /// `secrets` names the variables that the browser must not get.
+    ///
     /// # Errors
     /// When no browser could be started; the caller has printed the URL before.
-    pub fn open_browser(&self, url: &str) -> Result<()> {
-        terminal::open_browser(self, url)
+    pub fn open_browser(&self, url: &str, secrets: &[String]) -> Result<()> {
+        terminal::open_browser(self, url, secrets)
     }
 }
 

@@ -82,7 +82,7 @@ fn key_at(text: &str, at: usize) -> String {
         (!name.is_empty() && name.len() <= 128 && name.bytes().all(good)).then(|| name.to_owned())
     };
     let is_header = |line: &&str| line.starts_with('[') && !line.contains([',', '=']);
-    let header = lines.iter().rposition(|line| is_header(line));
+    let header = lines.iter().rposition(is_header);
     let table = header.and_then(|at| plain(lines[at].trim_start_matches('[').split(']').next().unwrap_or_default()));
     let own = &lines[header.map_or(0, |at| at + 1)..];
     let key = own

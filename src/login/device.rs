@@ -51,7 +51,7 @@ fn show(login: &Login, grant: &Grant) {
             .as_deref()
             .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
-        let _ = login.world.open_browser(page);
+        let _ = login.world.open_browser(page, &login.mode.variables);
     }
 }
 

@@ -3,6 +3,10 @@
 //! Questions go to the controlling terminal, never to stdout or stdin, which belong to a tool.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,7 +33,7 @@ pub(super) fn ask_secret(prompt: &str) -> Result<Secret> {
     Ok(Secret::new(answer))
 }
 
-pub(super) fn open_browser(world: &World, url: &str) -> Result<()> {
+pub(super) fn open_browser(world: &World, url: &str, secrets: &[String]) -> Result<()> {
     let safe = (url.starts_with("https://") || url.starts_with("http://"))
         && url
             .bytes()
@@ -44,5 +48,36 @@ pub(super) fn open_browser(world: &World, url: &str) -> Result<()> {
     if cfg!(not(target_os = "macos")) && (!display || remote && world.var_os("BROWSER").is_none()) {
         return Err(Error::failure("there is no display for a browser"));
     }
-    open::that_detached(url).map_err(|error| Error::failure(format!("starting a browser: {}", error.kind())))
+    for launcher in open::commands(url) {
+        let Some(program) = find(world, launcher.get_program().as_ref()) else {
+            continue;
+        };
+        let mut browser = Command::new(program);
+        browser.args(launcher.get_args()).stdin(Stdio::null());
+        browser.stdout(Stdio::null()).stderr(Stdio::null());
+        // Ctrl-C at a login that takes too long must not end the browser with it.
+        browser.process_group(0);
+        for name in secrets {
+            browser.env_remove(name);
+        }
+        if browser.spawn().is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Error::failure("there is no program that opens a browser"))
+}
+
+/// The path of a program, looked for in the absolute directories of `PATH` alone: a relative or empty one is the working
+/// directory, which may be somebody else's.
+fn find(world: &World, program: &Path) -> Option<PathBuf> {
+    if program.is_absolute() {
+        return Some(program.into());
+    }
+    let path = world.var_os("PATH")?;
+    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    let runs = |file: &PathBuf| {
+        let metadata = std::fs::metadata(file);
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    directories.map(|directory| directory.join(program)).find(runs)
 }

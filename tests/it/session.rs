@@ -143,7 +143,7 @@ fn a_logout_of_everything_says_which_variable_is_still_set() {
     sandbox.set("ACME_TOKEN", "acme_canary");
     let output = run(&sandbox, &["logout", "--all"]).expect_success();
     assert!(
-        output.stderr.contains("the variable ACME_TOKEN is still set"),
+        output.stderr.contains("the variable `ACME_TOKEN` is still set"),
         "{}",
         output.stderr
     );
@@ -161,4 +161,42 @@ fn a_token_is_not_read_from_a_terminal_where_nobody_may_be_asked() {
     assert_eq!(output.code(), 64, "{}", output.text());
     assert!(output.text().contains("nobody may be asked"), "{}", output.text());
     assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_browser_is_a_program_of_an_absolute_path_and_gets_the_page_and_no_secret() {
+    use std::os::unix::fs::PermissionsExt;
+    let (mut sandbox, issuer) = set();
+    let program = |below: &str| {
+        let script = format!("#!/bin/sh\n{{ echo \"$#\"; echo \"$1\"; env; }} > {below}.ran\n");
+        let path = sandbox.write(&format!("{below}/xdg-open"), &script);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("here");
+    program("bin");
+    issuer.script(|script| {
+        script.device.verification_uri_complete = Some("https://acme.example/d?a=1&b=$(id);c".into());
+    });
+    sandbox.set("DISPLAY", ":0");
+    sandbox.set("ACME_TOKEN", "acme_canary");
+    let (home, system) = (sandbox.path().to_path_buf(), std::env::var("PATH").unwrap());
+    // The first two mean the working directory.
+    let login = sandbox
+        .keyfob(&["login", "acme"])
+        .env("PATH", format!(":here:{}/bin:{system}", home.display()));
+    login.run().expect_success();
+    for _ in 0..200 {
+        if std::fs::read_to_string(home.join("bin.ran")).is_ok_and(|text| text.contains("DISPLAY")) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let ran = std::fs::read_to_string(home.join("bin.ran")).unwrap();
+    assert!(ran.starts_with("1\nhttps://acme.example/d?a=1&b=$(id);c\n"), "{ran}");
+    assert!(!ran.contains("canary"), "the browser has the secret");
+    assert!(
+        !home.join("here.ran").exists(),
+        "a program of the working directory was run"
+    );
 }

@@ -103,7 +103,7 @@ fn a_variable_wins_over_a_session_is_never_written_and_every_command_says_that_i
         .keyfob(&["login", "acme", "--no-browser"])
         .run()
         .expect_success();
-    assert!(login.stderr.contains("ACME_TOKEN is set"), "{}", login.stderr);
+    assert!(login.stderr.contains("`ACME_TOKEN` is set"), "{}", login.stderr);
     let status = home.sandbox.keyfob(&["status"]).run().expect_success();
     assert!(
         status.text().contains(VARIABLE) && !status.text().contains("canary"),
@@ -117,7 +117,7 @@ fn a_variable_wins_over_a_session_is_never_written_and_every_command_says_that_i
     assert_ne!(unshadowed.text(), stored, "the login in between made a new session");
     home.sandbox.set(VARIABLE, "acme_canary_variable");
     let logout = home.sandbox.keyfob(&["logout", "acme"]).run().expect_success();
-    assert!(logout.stderr.contains("ACME_TOKEN is still set"), "{}", logout.stderr);
+    assert!(logout.stderr.contains("`ACME_TOKEN` is still set"), "{}", logout.stderr);
     assert!(home.sandbox.files_with("canary").is_empty());
     assert_eq!(home.token().expect_success().text(), "acme_canary_variable\n");
 }
