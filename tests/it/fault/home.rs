@@ -10,6 +10,7 @@ use keyfob::store::{NoSource, Seat, Stores};
 use keyfob::time::Timestamp;
 
 use crate::issuer::{Issuer, Outcome, Script};
+use crate::run::no_forks;
 use crate::sandbox::{Output, Sandbox};
 
 /// A home with a session at its own issuer.
@@ -63,6 +64,7 @@ pub(crate) fn temporaries(sandbox: &Sandbox) -> Vec<PathBuf> {
 /// Refuses leftovers, locks that are held, and records that cannot be read.
 pub(crate) fn assert_whole(sandbox: &Sandbox, case: &str) {
     assert_eq!(temporaries(sandbox), [""; 0].map(PathBuf::from), "{case}: leftovers");
+    let _alone = no_forks();
     for entry in fs::read_dir(sandbox.keyfob_home().join("data/locks"))
         .into_iter()
         .flatten()
@@ -114,6 +116,7 @@ impl Home {
     }
 
     fn change(&self, change: impl FnOnce(&mut Record)) {
+        let _alone = no_forks();
         let stores = stores(&self.sandbox);
         let lock = stores.lock(&key(), Duration::ZERO, &|_| ()).unwrap();
         let lock = lock.expect("no lock outlives its process");
