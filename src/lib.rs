@@ -1,6 +1,6 @@
 //! keyfob answers any tool that asks for a credential, from environment, keychain and file, and renews what has ended.
 //!
-//! The library is the program: `main.rs` only builds the [`world::World`]. It is also what a program embeds that wants
+//! The library is the program: `main.rs` only calls [`main`]. It is also what a program embeds that wants
 //! sign-in of its own; until version 1 its interface may change with each release.
 //!
 //! # The map
@@ -44,6 +44,18 @@ use error::{Error, Result};
 use model::{Answer, Request};
 use protocol::Call;
 use world::World;
+
+/// The program's `main`: hardens the process, builds the world, runs, returns the exit code.
+///
+/// A program that carries keyfob inside calls it where it was started under one of keyfob's names.
+pub fn main() -> std::process::ExitCode {
+    world::quiet_panics();
+    let world = World::process();
+    if let Err(why) = hygiene::harden(world.var_os("KEYFOB_ATTACH").is_some()) {
+        return fail(&world, &Error::refused(why)).into();
+    }
+    run(&world).into()
+}
 
 /// Runs one call of a tool or one own command, and returns the exit code.
 pub fn run(world: &World) -> u8 {

@@ -39,6 +39,9 @@ use stage::{Stage, check, done};
 use story::shortened;
 
 fn main() -> ExitCode {
+    if stage::is_keyfob() {
+        return keyfob::main();
+    }
     // The sandbox panics when a program hangs or leaks; for a person that is a failed tour like any other.
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();

@@ -32,14 +32,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds the program where it is missing, starts the servers and writes the provider file.
+    /// Links the program, starts the servers and writes the provider file.
     pub fn set() -> Result<Stage, String> {
         let story = Story::new();
-        story.says("Building keyfob itself; after the first time that takes a second.");
-        let keyfob = built()?;
         let issuer = Issuer::start(Script::default());
         issuer.script(|script| script.device.end = DeviceEnd::ByPerson);
-        let mut sandbox = Sandbox::of(&keyfob);
+        let mut sandbox = Sandbox::of(Path::new("keyfob"));
+        let keyfob = link(
+            &sandbox.path().join("bin"),
+            &format!("keyfob{}", std::env::consts::EXE_SUFFIX),
+        )?;
+        sandbox.use_program(&keyfob);
         let repositories = sandbox.path().join("repositories");
         let basic = git_server::start(repositories.clone(), Scheme::Basic, issuer.checker());
         let bearer = git_server::start(repositories, Scheme::Bearer, issuer.checker());
@@ -163,12 +166,7 @@ pub fn check(good: bool, otherwise: &str) -> Result<(), String> {
 fn link_docker_helper(sandbox: &mut Sandbox, registry: &str) -> Result<(), String> {
     let name = format!("docker-credential-keyfob{}", std::env::consts::EXE_SUFFIX);
     let bin = sandbox.path().join("bin");
-    std::fs::create_dir(&bin).map_err(|error| error.to_string())?;
-    #[cfg(unix)]
-    let linked = std::os::unix::fs::symlink(sandbox.keyfob_path(), bin.join(name));
-    #[cfg(not(unix))]
-    let linked = std::fs::copy(sandbox.keyfob_path(), bin.join(name)).map(drop);
-    linked.map_err(|error| format!("linking the helper for docker: {error}"))?;
+    link(&bin, &name)?;
     let usual = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&usual)));
     sandbox.set("PATH", path.map_err(|error| error.to_string())?);
@@ -188,27 +186,22 @@ fn git_version() -> Option<(u32, u32)> {
     Some((numbers.next()?, numbers.next()?))
 }
 
-/// keyfob of the same profile, which cargo puts one directory above the examples; built if it is missing or old.
-fn built() -> Result<PathBuf, String> {
+/// Whether this process was started as keyfob and not as the tour.
+pub fn is_keyfob() -> bool {
+    let name = std::env::args_os().next().map(PathBuf::from);
+    let name = name.as_deref().and_then(Path::file_stem);
+    name.is_some_and(|name| name.to_string_lossy().contains("keyfob"))
+}
+
+/// The tour itself under another name: it carries the library whose `main` is the whole program.
+fn link(bin: &Path, name: &str) -> Result<PathBuf, String> {
     let tour = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
-    let dir = tour
-        .parent()
-        .and_then(Path::parent)
-        .ok_or("this program is not where cargo puts examples")?;
-    let profile = dir.file_name().and_then(|name| name.to_str()).unwrap_or("debug");
-    let profile = if profile == "debug" { "dev" } else { profile };
-    let keyfob = dir.join(format!("keyfob{}", std::env::consts::EXE_SUFFIX));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--bin", "keyfob", "--profile", profile]);
-    build
-        .arg("--target-dir")
-        .arg(dir.parent().unwrap_or(dir))
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    // Where cargo itself is not installed, the program that is there has to do.
-    let ended = build.status();
-    if ended.is_ok_and(|status| !status.success()) || !keyfob.is_file() {
-        return Err("keyfob could not be built".into());
-    }
+    let keyfob = bin.join(name);
+    std::fs::create_dir_all(bin).map_err(|error| format!("making a directory: {error}"))?;
+    #[cfg(unix)]
+    let linked = std::os::unix::fs::symlink(&tour, &keyfob);
+    #[cfg(not(unix))]
+    let linked = std::fs::copy(&tour, &keyfob).map(drop);
+    linked.map_err(|error| format!("linking keyfob: {error}"))?;
     Ok(keyfob)
 }

@@ -93,6 +93,11 @@ impl Sandbox {
         self.dir.join("keyfob")
     }
 
+    /// Another program under test from now on.
+    pub fn use_program(&mut self, keyfob: &Path) {
+        self.keyfob = keyfob.into();
+    }
+
     /// The program under test.
     pub fn keyfob_path(&self) -> &Path {
         &self.keyfob
