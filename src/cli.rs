@@ -9,22 +9,52 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "keyfob", version, disable_help_subcommand = true, after_help = TOOLS)]
 pub struct Cli {
     /// The provider meant where a command names no profile.
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", global = true, display_order = 900)]
     pub provider: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// The variables that keyfob reads, those of one purpose together, and what they mean; README and man page have them too.
+pub const ENVIRONMENT: &[(&[&str], &str)] = &[
+    (
+        &["KEYFOB_HOME"],
+        "everything below one directory instead of the XDG ones",
+    ),
+    (
+        &["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"],
+        "where the directories `keyfob` for provider files, records and their index are",
+    ),
+    (
+        &["KEYFOB_MODE", "<PROVIDER>_MODE"],
+        "the mode of a provider that has several; the second wins",
+    ),
+    (&["KEYFOB_ACCOUNT"], "the account where several fit"),
+    (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
+    (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
+    (
+        &["KEYFOB_ATTACH"],
+        "if set, a debugger may attach and a crash may leave a core",
+    ),
+    (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
+];
+
+/// How a profile is typed.
+const PROFILE: &str = "PROVIDER[/MODE][:ACCOUNT]";
+
 /// What a tool calls, which clap never sees.
 const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
-  token PROFILE                   One secret and nothing else: --header, --format env, --valid-for 45m
+  token PROFILE|URL               One secret and nothing else (token --help)
 
 Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.
-Exit codes: 0 done, 1 failure, 2 log in first, 3 try again, 4 store, 5 refused, 64 usage.";
+
+Exit codes:
+  0 done, 1 failure, 2 log in first, 3 try again, 4 store, 5 refused, 64 usage";
 
 /// The own commands.
 #[derive(Debug, Subcommand)]
@@ -35,9 +65,9 @@ pub enum Command {
     Logout(Logout),
     /// Keep a key or token from standard input or a hidden prompt.
     SetToken(SetToken),
-    /// Show sessions: identity, mode, store, expiry, and what shadows them.
+    /// Show sessions: identity, mode, store, end, and what hides them.
     Status(Show),
-    /// Ask the issuer whom a session speaks for; exit 2 without a valid one.
+    /// Ask the server whom a session speaks for; exit 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
@@ -49,21 +79,22 @@ pub enum Command {
 /// `keyfob login`
 #[derive(Debug, Args)]
 pub struct Login {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
-    /// Ask for this scope besides those of the provider file; may be given more than once.
+    /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
-    /// The client id of your OAuth app, for a preset without a file yet.
+    /// The client id of your OAuth app, for a preset.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// Read a token from standard input instead of asking an issuer.
+    /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,
-    /// The account to log in as; another one coming back is refused.
+    /// The account to log in as; another one is refused.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 }
@@ -71,8 +102,8 @@ pub struct Login {
 /// `keyfob logout`
 #[derive(Debug, Args)]
 pub struct Logout {
-    /// PROVIDER[/MODE][:ACCOUNT]
-    #[arg(conflicts_with = "all")]
+    /// Which session is meant.
+    #[arg(help = PROFILE, conflicts_with = "all")]
     pub profile: Option<String>,
     /// Make no network request.
     #[arg(long)]
@@ -85,7 +116,8 @@ pub struct Logout {
 /// `keyfob set-token`
 #[derive(Debug, Args)]
 pub struct SetToken {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// The account or user name that it is for.
     #[arg(long, value_name = "NAME")]
@@ -98,7 +130,8 @@ pub struct SetToken {
 /// `keyfob status` and `keyfob whoami`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// PROVIDER[/MODE][:ACCOUNT]
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
     pub profile: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -122,14 +155,34 @@ pub enum Provider {
         #[arg(long)]
         json: bool,
     },
-    /// Show what a provider file says, with defaults and preset filled in.
+    /// Show what a provider file says, with its preset filled in.
     Show {
         /// Its name.
         name: String,
     },
-    /// Read all provider files, or one, and report every mistake with file, line, key and what was expected.
+    /// Read all provider files, or one, and report every mistake.
     Check {
         /// A provider's name, or the path of a file.
         name: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_help_text_fits_a_terminal_of_80_columns() {
+        let mut left = vec![Cli::command()];
+        left[0].build();
+        while let Some(mut command) = left.pop() {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+    }
 }

@@ -267,6 +267,8 @@ fn io_failure(io: &std::io::Error) -> (bool, String) {
         K::InvalidData if text.starts_with("invalid peer certificate") => {
             (true, "its certificate is not trusted".into())
         }
+        // The standard library has no kind for what getaddrinfo says.
+        _ if text.starts_with("failed to lookup address") => (true, "its name could not be resolved".into()),
         // In practice that is the answer to the first bytes, by something that does not know TLS.
         K::InvalidData if text.ends_with("InvalidContentType") => (true, "it does not speak TLS".into()),
         K::InvalidData => (false, "its TLS is broken".into()),

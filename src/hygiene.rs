@@ -5,11 +5,12 @@
 
 #![expect(
     unsafe_code,
-    reason = "a global allocator is an unsafe trait, and two system calls have no safe form"
+    reason = "a global allocator is an unsafe trait, three system calls have no safe form, one of them before `main`"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes this process a poor place to look for secrets; the first statement of `main`.
 ///
@@ -40,6 +41,29 @@ pub fn harden(debuggable: bool) -> Result<(), &'static str> {
     }
     let _ = debuggable;
     Ok(())
+}
+
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether standard output was closed when the process began.
+///
+/// Before `main` Rust's runtime opens `/dev/null` in its place, and an answer would be lost without a word. So this is
+/// looked at before that; on systems other than Linux and macOS it is not, and counts as open.
+pub(crate) fn stdout_was_closed() -> bool {
+    STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+extern "C" fn before_main() {
+    // SAFETY: `fcntl` is asked for the flags of a descriptor, and changes nothing.
+    let closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
+    STDOUT_WAS_CLOSED.store(closed, Ordering::Relaxed);
 }
 
 #[cfg(target_os = "linux")]

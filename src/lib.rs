@@ -22,6 +22,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod digest;
 pub mod error;
 pub mod http;
 pub mod hygiene;

@@ -9,9 +9,9 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::digest;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -56,16 +56,16 @@ impl Group {
         Group::Origin(target.origin())
     }
 
-    /// SHA-256 of the text, in hex: the group's name in a store, which shows neither hosts nor users.
+    /// The digest of the text: the group's name in a store, which shows neither hosts nor users.
     pub fn digest(&self) -> String {
-        digest(&self.to_string())
+        digest::hex(&[self.to_string().as_bytes()])
     }
 }
 
 impl Key {
-    /// SHA-256 of the text, in hex: the record's name in a store.
+    /// The digest of the text: the record's name in a store.
     pub fn digest(&self) -> String {
-        digest(&self.to_string())
+        digest::hex(&[self.to_string().as_bytes()])
     }
 
     /// The target of a key of an origin; none for a session.
@@ -76,10 +76,6 @@ impl Key {
         let (scheme, host) = origin.split_once("://")?;
         Target::from_parts(scheme, host, self.path.as_deref()).ok()
     }
-}
-
-fn digest(text: &str) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
 impl fmt::Display for Group {

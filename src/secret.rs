@@ -6,8 +6,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use crate::digest;
 
 /// A password, token or key; wiped when dropped.
 #[derive(Clone, Default)]
@@ -43,11 +44,13 @@ impl Secret {
         !self.is_empty() && self.len() <= MAX_TOKEN && self.0.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b' ')
     }
 
-    /// The first eight bytes of the SHA-256, in hex: enough to tell two tokens apart, useless to whoever reads it.
+    /// The first eight bytes of the digest, in hex: enough to tell two tokens apart, useless to whoever reads it.
     ///
     /// Made for tokens with the entropy that RFC 6749, section 10.10 asks for, never for passwords.
     pub fn mark(&self) -> String {
-        data_encoding::HEXLOWER.encode(&Sha256::digest(self.0.as_bytes())[..8])
+        let mut mark = digest::hex(&[self.0.as_bytes()]);
+        mark.truncate(16);
+        mark
     }
 }
 

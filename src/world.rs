@@ -131,9 +131,9 @@ impl World {
     /// # Errors
     /// [`crate::error::Class::Usage`] when it is longer than [`MAX_INPUT`] or cannot be read.
     pub fn read_stdin(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(512));
         let limit = MAX_INPUT as u64 + 1;
-        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+        let read = self.stdin().take(limit).read_to_end(&mut bytes);
         read.map_err(|error| Error::usage(format!("reading standard input: {}", error.kind())))?;
         if bytes.len() > MAX_INPUT {
             return Err(Error::usage("the request on standard input is longer than 1 MiB"));
@@ -143,17 +143,18 @@ impl World {
 
     /// What a tool writes to us.
     pub fn stdin(&self) -> impl Read + use<> {
-        io::stdin().lock()
+        Raw(rustix::stdio::stdin())
     }
 
-    /// What a tool reads from us.
+    /// What a tool reads from us. Writing fails when it was closed from the beginning.
     pub fn stdout(&self) -> impl Write + use<> {
-        io::stdout().lock()
+        let closed = matches!(self.vars, Vars::Process) && crate::hygiene::stdout_was_closed();
+        Stdout((!closed).then(|| Raw(rustix::stdio::stdout())))
     }
 
     /// What a person reads.
     pub fn stderr(&self) -> impl Write + use<> {
-        io::stderr().lock()
+        Raw(rustix::stdio::stderr())
     }
 
     /// Writes a whole answer to stdout, once.
@@ -161,14 +162,14 @@ impl World {
     /// # Errors
     /// What the system said; the caller decides whether a closed pipe matters.
     pub fn write_stdout(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = self.stdout();
         out.write_all(bytes)?;
         out.flush()
     }
 
     /// Writes lines for a person to stderr. A closed stderr is nobody's business.
     pub fn write_stderr(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = self.stderr().write_all(text.as_bytes());
     }
 
     /// Whether a person is at a terminal that can be asked, and does not forbid it.
@@ -201,6 +202,35 @@ impl World {
     }
 }
 
+/// Standard output, unless there is none.
+struct Stdout(Option<Raw>);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "standard output is closed");
+        self.0.as_mut().ok_or_else(closed)?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets a panic say where it is and never why: its message may hold a value.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or((String::new(), 0), |location| {
+            let file = std::path::Path::new(location.file()).file_name().unwrap_or_default();
+            (file.to_string_lossy().into_owned(), location.line())
+        });
+        let text = format!(
+            "keyfob: error: BUG: a panic in {}, line {}; please report it\n",
+            place.0, place.1
+        );
+        let _ = io::stderr().write_all(text.as_bytes());
+    }));
+}
+
 /// `N` bytes from the operating system's generator, for what has no [`World`] at hand.
 ///
 /// # Panics
@@ -209,4 +239,23 @@ pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// A standard stream without the buffers of the standard library, which would hold secrets and cost a mapping each.
+struct Raw(rustix::fd::BorrowedFd<'static>);
+
+impl Read for Raw {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self.0, &mut *buffer))?)
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::write(self.0, bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -35,6 +35,7 @@ impl Stage {
     /// Builds the program where it is missing, starts the servers and writes the provider file.
     pub fn set() -> Result<Stage, String> {
         let story = Story::new();
+        story.says("Building keyfob itself; after the first time that takes a second.");
         let keyfob = built()?;
         let issuer = Issuer::start(Script::default());
         issuer.script(|script| script.device.end = DeviceEnd::ByPerson);
@@ -199,7 +200,7 @@ fn built() -> Result<PathBuf, String> {
     let keyfob = dir.join(format!("keyfob{}", std::env::consts::EXE_SUFFIX));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--bin", "keyfob", "--profile", profile]);
+    build.args(["build", "--bin", "keyfob", "--profile", profile]);
     build
         .arg("--target-dir")
         .arg(dir.parent().unwrap_or(dir))

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Run;
+use super::text::wrap;
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
@@ -18,7 +19,7 @@ use crate::store::Stored;
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     if let Some(id) = &args.client_id {
-        write_provider_file(run, &profile, Some(id))?;
+        write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = if args.with_token { Flow::Key } else { provider.flow };
@@ -80,33 +81,23 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     keep(run, &login, tokens, wanted.as_deref(), check)
 }
 
-/// The provider, its preset written to a file first if it needs nothing from the user.
+/// The provider; of a preset that needs the user's client id, only what is missing.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
     let is_file = run.sources.config.names()?.contains(&profile.provider);
     if is_file || preset::find(&profile.provider).is_none() {
         return found;
     }
-    match found {
-        Ok((provider, _)) => {
-            write_provider_file(run, profile, None)?;
-            drop(provider);
-            run.sources.config.profile(profile)
-        }
-        Err(_) => Err(Error::usage(format!(
-            "the preset `{}` needs the client id of your OAuth app",
-            profile.provider
+    found.map_err(|_| {
+        let name = &profile.provider;
+        Error::usage(format!("the preset `{name}` needs the client id of your OAuth app")).hint(format!(
+            "run `keyfob login {name} --client-id ID`; `keyfob provider show {name}` says where to register"
         ))
-        .hint(format!(
-            "run `keyfob login {} --client-id ID`; `keyfob provider show {0}` says where to register",
-            profile.provider
-        ))),
-    }
+    })
 }
 
 /// Writes the provider file that makes a preset the user's own.
-fn write_provider_file(run: &Run, profile: &Profile, client_id: Option<&str>) -> Result<()> {
-    let name = &profile.provider;
+fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result<()> {
     if preset::find(name).is_none() {
         return Err(Error::usage(format!(
             "`--client-id` is for presets, and `{name}` is none"
@@ -178,6 +169,10 @@ fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check:
         .or_else(|| subject.clone())
         .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
+    // A preset serves its targets from now on, and not when its credential was never there.
+    if !run.sources.config.names()?.contains(&login.provider.name) {
+        write_provider_file(run, &login.provider.name, None)?;
+    }
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
@@ -227,31 +222,26 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     let who = if record.key.account.is_empty() {
         String::new()
     } else {
-        format!(" as {}", sanitise(&record.key.account))
+        format!(" as `{}`", sanitise(&record.key.account))
     };
     let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
-    run.note(&format!(
-        "Logged in to {}{who}.\nKept in the store `{}` ({protection}):\n  {}\n",
-        sanitise(&login.provider.title),
-        stored.store,
-        printable(&place.display().to_string())
-    ));
+    let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
+    text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
+    text += &format!("    {}\n", printable(&place.display().to_string()));
     if let Some(end) = record.expires_at {
         let renewed = if record.refresh.is_some() {
             ", renewed by itself"
         } else {
             ""
         };
-        run.note(&format!(
-            "Good until {} ({}){renewed}.\n",
-            end.rfc3339(),
-            end.relative(run.world.now())
-        ));
+        let (at, relative) = (end.rfc3339(), end.relative(run.world.now()));
+        text += &format!("Good until {at} ({relative}){renewed}.\n");
     }
+    run.note(&text);
     if let Ok(Some((name, _))) = session.variable(run.sources) {
         run.note(&format!(
-            "keyfob: warning: the variable {name} is set and is used instead of this session\n"
+            "keyfob: warning: the variable `{name}` is set, and is used instead of this session\n"
         ));
     }
     Ok(())

@@ -86,6 +86,9 @@ fn all(run: &Run, local: bool) -> Result<u8> {
         }
         ended.insert((provider.to_owned(), mode.to_owned()), session);
     }
+    if ended.is_empty() && failed.is_none() {
+        run.note("There is no session to log out of.\n");
+    }
     ended.values().for_each(|session| still_set(run, session));
     failed.map_or(Ok(0), Err)
 }
@@ -107,14 +110,14 @@ fn end(run: &Run, session: &Session, key: &Key, local: bool) -> Result<()> {
     };
     if local {
         run.note(&format!(
-            "Logged out of `{name}` on this machine; the issuer was not told and may still honour the token.\n"
+            "Logged out of `{name}` on this machine.\nThe issuer was not told and may still honour the token.\n"
         ));
         return Ok(());
     }
     match renew::revoke(run.sources, session, &record) {
-        Ok(Some(())) => run.note(&format!("Logged out of `{name}`; the issuer has ended the token.\n")),
+        Ok(Some(())) => run.note(&format!("Logged out of `{name}`.\nThe issuer has ended the token.\n")),
         Ok(None) => run.note(&format!(
-            "Logged out of `{name}` on this machine; the issuer has no way to end the token, which it may still honour.\n"
+            "Logged out of `{name}` on this machine.\nThe issuer has no way to end the token, and may still honour it.\n"
         )),
         Err(error) => run.note(&format!(
             "Logged out of `{name}` on this machine.\nkeyfob: warning: the issuer could not be told and may still honour the token: {}\n",
@@ -127,11 +130,11 @@ fn end(run: &Run, session: &Session, key: &Key, local: bool) -> Result<()> {
 /// A variable cannot be unset from here, and goes on answering.
 fn still_set(run: &Run, session: &Session) {
     let name = match session.variable(run.sources) {
-        Ok(Some((name, _))) => name,
+        Ok(Some((name, _))) => format!("`{name}`"),
         Ok(None) => return,
         Err(_) => "of this provider".into(),
     };
     run.note(&format!(
-        "keyfob: warning: the variable {name} is still set and goes on being used\n"
+        "keyfob: warning: the variable {name} is still set, and goes on being used\n"
     ));
 }

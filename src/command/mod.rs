@@ -4,6 +4,7 @@ mod login;
 mod logout;
 mod provider;
 mod status;
+mod text;
 mod whoami;
 
 use clap::Parser;
@@ -84,10 +85,8 @@ impl Run<'_> {
         match names.as_slice() {
             [only] => Profile::parse(only),
             [] => Err(Error::usage("no provider is named, and none is configured").hint("run `keyfob provider list`")),
-            _ => Err(Error::usage(format!(
-                "which provider is meant? There are {}",
-                names.join(", ")
-            ))),
+            _ => Err(Error::usage("no provider is named, and several are configured")
+                .hint(format!("name one of `{}` after the command", names.join("`, `")))),
         }
     }
 

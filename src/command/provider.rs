@@ -1,12 +1,11 @@
 //! `provider`: the provider files and presets, read and explained.
 
-use std::fmt::Write;
-
 use serde_json::json;
 
+use super::text::{field, table};
 use super::{Run, SCHEMA};
 use crate::cli;
-use crate::config::{Flow, Mode, Provider, Scheme, preset};
+use crate::config::{Flow, Mode, Provider, Scheme, Serves, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -28,18 +27,20 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
             .print_json(&json!({"schema": SCHEMA, "providers": own, "presets": presets}))
             .map(|()| 0);
     }
-    let mut text = String::new();
-    for name in own {
+    let title = |name: String| {
         let what = match run.sources.config.provider(&name) {
             Ok(provider) => provider.title,
             Err(_) => "wrong: run `keyfob provider check`".into(),
         };
-        let _ = writeln!(text, "{name:<16} {}", report::sanitise(&what));
-    }
-    for name in presets {
-        let _ = writeln!(text, "{name:<16} preset, not in use until you log in");
-    }
-    run.print(&text).map(|()| 0)
+        [name, report::sanitise(&what)]
+    };
+    let preset = |name: &str| [name.to_owned(), "preset, not in use until you log in".into()];
+    let rows: Vec<_> = own
+        .into_iter()
+        .map(title)
+        .chain(presets.into_iter().map(preset))
+        .collect();
+    run.print(&table(&rows)).map(|()| 0)
 }
 
 fn show(run: &Run, name: &str) -> Result<u8> {
@@ -82,25 +83,12 @@ fn describe(provider: &Provider) -> String {
 }
 
 fn describe_mode(text: &mut String, mode: &Mode) {
-    line(text, "mode", &mode.name);
+    if !mode.name.is_empty() {
+        text.push('\n');
+        line(text, "mode", &mode.name);
+    }
     for serves in &mode.targets {
-        let url = if serves.subdomains {
-            serves.root.to_string().replacen("://", "://*.", 1)
-        } else {
-            serves.root.to_string()
-        };
-        let scheme = if serves.scheme == Scheme::Bearer {
-            "bearer"
-        } else {
-            "basic"
-        };
-        let tools = if serves.tools.is_empty() {
-            "all tools".into()
-        } else {
-            serves.tools.join(", ")
-        };
-        let user = serves.username.as_deref().unwrap_or("the account");
-        line(text, "target", &format!("{url} ({scheme}, user name {user}, {tools})"));
+        line(text, "target", &target(serves));
     }
     let oauth = &mode.oauth;
     line(
@@ -127,9 +115,30 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     );
 }
 
+/// Where a credential may go, how it is sent there, and who may have it.
+fn target(serves: &Serves) -> String {
+    let mut text = serves.root.to_string();
+    if serves.subdomains {
+        text = text.replacen("://", "://*.", 1);
+    }
+    text += match serves.scheme {
+        Scheme::Basic => " as a password",
+        Scheme::Bearer => " as a bearer token",
+    };
+    match (&serves.username, serves.scheme) {
+        (Some(username), _) => text += &format!(" of `{username}`"),
+        (None, Scheme::Basic) => text += " of the account",
+        (None, Scheme::Bearer) => (),
+    }
+    if !serves.tools.is_empty() {
+        text += &format!(", for {} only", serves.tools.join(", "));
+    }
+    text
+}
+
 fn line(text: &mut String, name: &str, value: &str) {
     if !value.is_empty() {
-        let _ = writeln!(text, "{name:<10} {}", report::sanitise(value));
+        *text += &field("", name, &report::sanitise(value));
     }
 }
 
@@ -138,10 +147,12 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
     if let Some(path) = name.filter(|name| name.contains('/') || name.ends_with(".toml")) {
         return check_file(run, path);
     }
-    let names = match name {
-        Some(name) => vec![name.to_owned()],
-        None => run.sources.config.names()?,
-    };
+    if let Some(name) = name {
+        run.sources.config.provider(name)?;
+        run.sources.config.refresh_index()?;
+        return run.print(&format!("{name}: good\n")).map(|()| 0);
+    }
+    let names = run.sources.config.names()?;
     let mut wrong = 0_usize;
     for name in &names {
         match run.sources.config.provider(name) {
@@ -154,10 +165,8 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
     }
     run.sources.config.refresh_index()?;
     if wrong > 0 {
-        Err(Error::usage(format!(
-            "{wrong} of {} provider files are wrong",
-            names.len()
-        )))
+        let (all, are) = (names.len(), if wrong == 1 { "is" } else { "are" });
+        Err(Error::usage(format!("{wrong} of the {all} provider files {are} wrong")))
     } else {
         Ok(0)
     }

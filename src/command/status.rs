@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::text::{field, table};
 use super::{Run, SCHEMA, session_of};
 use crate::cli;
 use crate::config::{Profile, profile};
@@ -26,6 +27,7 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
             Err(error) => damaged.push(error),
         }
     }
+    rows.sort_by_key(|row| text_of(&row["profile"]));
     let variables = variables(run, wanted.as_ref())?;
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
     let code = match (live, damaged.is_empty(), &wanted) {
@@ -41,23 +43,34 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     }
     let mut text = String::new();
     for row in &rows {
+        if !text.is_empty() {
+            text.push('\n');
+        }
         paragraph(&mut text, row);
     }
-    for variable in &variables {
+    if rows.is_empty() && damaged.is_empty() {
+        text = nothing(wanted.as_ref());
+    }
+    for (at, variable) in variables.iter().enumerate() {
         let (name, provider) = (text_of(&variable["variable"]), text_of(&variable["provider"]));
+        let gap = if at == 0 { "\n" } else { "" };
         let _ = writeln!(
             text,
-            "The variable {name} is set: it is used for `{provider}` instead of any session."
+            "{gap}The variable `{name}` is set, and is used for `{provider}` instead of a session."
         );
-    }
-    if text.is_empty() && damaged.is_empty() {
-        text = "There are no sessions. `keyfob provider list` shows where you can log in.\n".into();
     }
     run.print(&text)?;
     for error in damaged {
         run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
     }
     Ok(code)
+}
+
+fn nothing(wanted: Option<&Profile>) -> String {
+    match wanted {
+        Some(profile) => format!("There is no session of `{profile}`.\n"),
+        None => "There are no sessions.\nRun `keyfob provider list` to see where you can log in.\n".into(),
+    }
 }
 
 fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
@@ -102,16 +115,17 @@ fn state(record: &Record, now: Timestamp) -> &'static str {
 }
 
 fn paragraph(text: &mut String, row: &Value) {
-    let line = |text: &mut String, name: &str, value: &str| {
+    let _ = writeln!(text, "{}", sanitise(&text_of(&row["profile"])));
+    let mut line = |name: &str, value: &str| {
+        let value = sanitise(value);
         if !value.is_empty() {
-            let _ = writeln!(text, "  {name:<9} {}", sanitise(value));
+            *text += &field("  ", name, &value);
         }
     };
-    let _ = writeln!(text, "{}", sanitise(&text_of(&row["profile"])));
-    line(text, "state", &text_of(&row["state"]));
-    line(text, "because", &text_of(&row["ended_reason"]));
-    line(text, "identity", &text_of(&row["subject"]));
-    line(text, "mode", &text_of(&row["mode"]));
+    line("state", &text_of(&row["state"]));
+    line("because", &text_of(&row["ended_reason"]));
+    line("identity", &text_of(&row["subject"]));
+    line("mode", &text_of(&row["mode"]));
     let end = text_of(&row["expires"]);
     if !end.is_empty() {
         let renews = if row["renews"] == true {
@@ -120,19 +134,17 @@ fn paragraph(text: &mut String, row: &Value) {
             ""
         };
         line(
-            text,
             "expires",
             &format!("{end} ({}){renews}", text_of(&row["expires_relative"])),
         );
     }
     let scopes: Vec<String> = row["scopes"].as_array().into_iter().flatten().map(text_of).collect();
-    line(text, "scopes", &scopes.join(" "));
+    line("scopes", &scopes.join(" "));
     line(
-        text,
         "store",
         &format!("{}: {}", text_of(&row["store"]), text_of(&row["protection"])),
     );
-    let _ = writeln!(text, "  {:<9} {}", "place", printable(&text_of(&row["place"])));
+    let _ = writeln!(text, "{:<13}{}", "  place", printable(&text_of(&row["place"])));
 }
 
 fn text_of(value: &Value) -> String {
@@ -184,18 +196,12 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
     if args.json {
         return run.print_json(&json!({"schema": SCHEMA, "records": rows})).map(|()| 0);
     }
-    let mut text = String::new();
-    for row in &rows {
-        let cell = |name: &str| sanitise(&text_of(&row[name]));
-        let line = format!(
-            "{:<8} {:<40} {:<20} {:<7} {}",
-            cell("kind"),
-            cell("name"),
-            cell("username"),
-            cell("store"),
-            cell("state")
-        );
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
+    let cells = |row: &Value| ["kind", "name", "username", "store", "state"].map(|name| sanitise(&text_of(&row[name])));
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let text = if cells.is_empty() {
+        "Nothing is kept.\n".into()
+    } else {
+        table(&cells)
+    };
     run.print(&text).map(|()| 0)
 }

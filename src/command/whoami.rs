@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Run, SCHEMA};
 use crate::cli;
 use crate::config::profile;
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::http::Http;
 use crate::login;
 use crate::renew;
@@ -26,7 +26,14 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
             (name, secret, stored.store.to_string(), Some(stored.record))
         }
     };
-    let asked = login::whoami(&Http::new(run.world)?, mode, &secret)?;
+    let asked = login::whoami(&Http::new(run.world)?, mode, &secret).map_err(|error| {
+        let refused = error.class == Class::Login;
+        match source.strip_prefix("env:") {
+            Some(variable) if refused => error.hint(format!("unset {variable}, or set it to a token that is valid")),
+            None if refused => error.hint(format!("run `keyfob login {name}`")),
+            _ => error,
+        }
+    })?;
     let checked = asked.is_some();
     let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
     let subject = subject.filter(|subject| !subject.is_empty());

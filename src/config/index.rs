@@ -17,7 +17,7 @@ use super::disk::{self, Stamp, check_owner, directory_stamp};
 use super::provider::{self, Provider};
 use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
-use crate::world::{World, random};
+use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
 const MAGIC: &[u8; 8] = b"keyfobi2";
@@ -331,23 +331,30 @@ fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
 }
 
 /// Replaces the index in one rename; it holds no secret and need not survive a power cut.
+///
+/// There is one temporary file, so that what a killed writer left is used by the next one. Only who has its lock may
+/// write it; whoever comes second leaves the index to the first.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    // A name of its own: process ids repeat where two containers share a home.
-    let temporary = directory.join(format!(".index.{}", data_encoding::HEXLOWER.encode(&random::<8>())));
-    let written = File::options()
+    let temporary = directory.join(".index.tmp");
+    let mut file = File::options()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(false)
         .mode(0o600)
-        .open(&temporary);
-    let renamed = written
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&temporary, path));
+        .open(&temporary)?;
+    file.try_lock()?;
+    // The first may have given it its name between our opening and our lock: then it is the index itself.
+    if std::fs::metadata(&temporary)?.ino() != file.metadata()?.ino() {
+        return Ok(());
+    }
+    let written = file.set_len(0).and_then(|()| file.write_all(bytes));
+    let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
     renamed.inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }

@@ -55,7 +55,7 @@ impl<'w> Config<'w> {
     ///
     /// # Errors
     /// [`Class::Refused`] when two providers or modes claim it equally well; [`Class::Usage`] when the provider has no
-    /// such mode; what [`index::Index::load`] says.
+    /// such mode; when the provider files can be written by others.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
         let mut claims = self.claims(target, tool)?;
         let Some(best) = claims.iter().map(Claim::rank).max() else {

@@ -39,7 +39,7 @@ fn show(login: &Login, grant: &Grant) {
     let minutes = grant.expires_in_secs.div_ceil(60);
     let text = format!(
         "To log in to {}, open this page on any device:\n\n    {}\n\nand enter the code:\n\n    {}\n\n\
-         Go on only if you started this login yourself. The code is good for {minutes} min.\n",
+         Go on only if you started this login yourself.\nThe code is good for {minutes} min.\n\n",
         sanitise(&login.provider.title),
         sanitise(&grant.verification_uri),
         sanitise(&grant.user_code),

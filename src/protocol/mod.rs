@@ -22,6 +22,9 @@ use crate::secret::Secret;
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
 
+/// What most requests fit in, in bytes. A larger buffer costs a mapping of its own at each start.
+const USUAL_INPUT: usize = 512;
+
 /// One language, by the names that lead to it.
 pub struct Protocol {
     /// The name in the table, as first argument and in a record.
@@ -74,7 +77,7 @@ pub fn find(program: &str, first: Option<&str>) -> Option<(&'static Protocol, us
 
 /// All of the input, at most [`MAX_INPUT`].
 fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_INPUT));
     let limit = MAX_INPUT as u64 + 1;
     let read = input.take(limit).read_to_end(&mut bytes);
     read.map_err(|error| Error::usage(format!("reading the request: {}", error.kind())))?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::life::MAX_REST_SECS;
 use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::http::{Failure, Http, Reply};
@@ -50,9 +51,6 @@ const LEAST_SECS: i64 = 2;
 
 /// Where the issuer names no time.
 const LIMIT_SECS: i64 = 30;
-
-/// The longest that an issuer can shut us up.
-pub(super) const MAX_LIMIT_SECS: i64 = 600;
 
 /// The time that is left of one renewal's budget, by the wall clock.
 struct Budget<'w> {
@@ -134,13 +132,13 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
 
 fn sort(reply: &Reply) -> Outcome {
     if reply.status == 429 {
-        let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_LIMIT_SECS);
+        let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_REST_SECS);
         return Outcome::Limited { after_secs };
     }
     if reply.status >= 500 && reply.status != 511 {
         return match reply.retry_after_secs {
             Some(seconds) if reply.status == 503 => Outcome::Limited {
-                after_secs: seconds.clamp(1, MAX_LIMIT_SECS),
+                after_secs: seconds.clamp(1, MAX_REST_SECS),
             },
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
         };

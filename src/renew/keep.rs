@@ -26,7 +26,7 @@ pub fn keep(
         path: None,
     };
     let lock = locked(sources, session, &key)?;
-    let old = match sources.stores.get(&key) {
+    let old = match sources.stores.get_locked(&lock, &key) {
         Ok(old) => old,
         Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => None,
         Err(error) => return Err(error.into()),
@@ -62,7 +62,7 @@ pub fn keep(
 pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Secret) -> Result<()> {
     let key = &stored.record.key;
     let lock = locked(sources, session, key)?;
-    let Some(mut current) = sources.stores.get(key)? else {
+    let Some(mut current) = sources.stores.get_locked(&lock, key)? else {
         return Ok(());
     };
     if current.record.secret.as_ref() != Some(secret) {
@@ -94,7 +94,11 @@ pub enum Forgotten {
 /// [`crate::error::Class::Temporary`] when a renewal holds the lock for too long; [`crate::error::Class::Store`].
 pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Forgotten> {
     let lock = locked(sources, session, key)?;
-    let record = sources.stores.get(key);
+    // A renewed record that a full disk drove elsewhere has the token that the issuer honours.
+    let record = match sources.stores.rescued(&lock, key) {
+        Some(rescued) => Ok(Some(rescued)),
+        None => sources.stores.get_locked(&lock, key),
+    };
     let was_there = sources.stores.delete(&lock, key)?;
     Ok(match record {
         Ok(Some(stored)) => Forgotten::Record(Box::new(stored.record)),

@@ -15,6 +15,18 @@ const SOFT_SECS: i64 = 300;
 /// A clock this far before the moment at which the token was obtained says nothing about its end.
 const CLOCK_SECS: i64 = 300;
 
+/// The longest that an issuer can shut us up.
+pub(super) const MAX_REST_SECS: i64 = 600;
+
+/// Whether the issuer is to be left alone at this moment.
+///
+/// A rest that is further away than any that is ever noted was noted by a clock that was wrong.
+pub(super) fn rests(record: &Record, now: Timestamp) -> bool {
+    record
+        .cooldown_until
+        .is_some_and(|until| until > now && until.since(now) <= MAX_REST_SECS)
+}
+
 /// How much life a stored token has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
@@ -122,8 +134,40 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_noted_by_a_wrong_clock_does_not_last() {
+        for (until, expected) in [
+            (-1, false),
+            (0, false),
+            (1, true),
+            (600, true),
+            (601, false),
+            (400_000_000, false),
+        ] {
+            let mut record = record(-10, Some(5));
+            record.cooldown_until = Some(NOW.plus(until));
+            assert_eq!(rests(&record, NOW), expected, "{until}");
+        }
+    }
+
+    #[test]
     fn a_clock_far_before_the_token_says_nothing() {
         assert_eq!(life(&record(299, Some(3600)), NOW, None, 100), Life::Fresh);
         assert_eq!(life(&record(301, Some(3600)), NOW, None, 100), Life::Ended);
+    }
+
+    #[test]
+    fn a_pause_of_a_wrong_clock_does_not_hold() {
+        for (seconds, holds) in [
+            (-1, false),
+            (0, false),
+            (1, true),
+            (600, true),
+            (601, false),
+            (31_536_000, false),
+        ] {
+            let mut paused = record(-10, None);
+            paused.cooldown_until = Some(NOW.plus(seconds));
+            assert_eq!(rests(&paused, NOW), holds, "{seconds}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One renewal: from the second look to the answer that is safe on disk.
 
 use super::attempt::{self, Outcome};
-use super::life::{Life, Measure};
+use super::life::{Life, Measure, rests};
 use super::{alive, ended, merge, mode_of, show};
 use crate::config::Mode;
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use crate::record::{Dead, Intent, Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
-use crate::time::Timestamp;
 
 /// One renewal, under the session's lock.
 pub(super) struct Renewal<'a> {
@@ -44,7 +43,7 @@ impl Renewal<'_> {
         }
         // What was read before the lock may have been rejected or replaced since.
         self.soft = (life == Life::Soft).then(|| stored.clone());
-        if let Some(until) = stored.record.cooldown_until.filter(|until| is_cooling(*until, now)) {
+        if let Some(until) = stored.record.cooldown_until.filter(|_| rests(&stored.record, now)) {
             return self.later(Error::temporary(format!(
                 "the issuer of `{}` is not asked again before {}",
                 show(self.session, self.key),
@@ -86,7 +85,7 @@ impl Renewal<'_> {
 
     /// The record as it is now, after a copy that a full disk drove elsewhere has been brought back.
     fn second_look(&self) -> Result<Option<Stored>> {
-        let stored = self.sources.stores.get(self.key)?;
+        let stored = self.sources.stores.get_locked(self.lock, self.key)?;
         let interrupted = stored.as_ref().is_some_and(|stored| stored.record.intent.is_some());
         let rescued = if interrupted {
             self.sources.stores.rescued(self.lock, self.key)
@@ -167,7 +166,7 @@ impl Renewal<'_> {
     /// A rejected refresh token is believed only if the store still has it: somebody may have written without our lock.
     fn rejected(&mut self, stored: Stored, sent: &Secret) -> Result<Stored> {
         let now = self.sources.world.now();
-        let Some(mut current) = self.sources.stores.get(self.key)? else {
+        let Some(mut current) = self.sources.stores.get_locked(self.lock, self.key)? else {
             return Err(ended(self.session, &stored.record, "somebody logged out"));
         };
         if current.record.refresh.as_ref() != Some(sent) {
@@ -200,9 +199,11 @@ impl Renewal<'_> {
         reserved: Reserved,
         issuer: (&Mode, &Http),
     ) -> Result<Stored> {
-        let same = match self.sources.stores.get(self.key) {
-            Ok(now) => now.is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none()),
-            // Nobody can say, and the issuer has rotated: the tokens are kept wherever they can be.
+        let same = match self.sources.stores.get_locked(self.lock, self.key) {
+            Ok(current) => {
+                current.is_some_and(|now| now.record.family == stored.record.family && now.record.dead.is_none())
+            }
+            // The lock says that it is the same; that it cannot be read now must not cost what the issuer gave.
             Err(_) => true,
         };
         if !same {
@@ -233,36 +234,11 @@ impl Renewal<'_> {
         let place = self.sources.stores.rescue(self.lock, &renewed.record, renewed.store);
         let told = match place {
             Ok(place) => {
-                format!("keyfob: warning: the renewed session `{profile}` is kept in {place} for now: {error}\n")
+                format!("keyfob: warning: the renewed session `{profile}` is kept {place}: {error}\n")
             }
             Err(_) => format!("keyfob: warning: the renewed session `{profile}` could not be kept: {error}\n"),
         };
         self.sources.world.write_stderr(&told);
         Ok(renewed)
-    }
-}
-
-/// Whether a cooldown holds. One that ends later than any that is ever set was set by a wrong clock.
-fn is_cooling(until: Timestamp, now: Timestamp) -> bool {
-    (1..=attempt::MAX_LIMIT_SECS).contains(&until.since(now))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cooldown_of_a_wrong_clock_does_not_hold() {
-        let now = Timestamp::from_unix(1_000_000);
-        for (seconds, holds) in [
-            (-1, false),
-            (0, false),
-            (1, true),
-            (600, true),
-            (601, false),
-            (31_536_000, false),
-        ] {
-            assert_eq!(is_cooling(now.plus(seconds), now), holds, "{seconds}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! From a request to an answer: environment, store, renewal, in that order.
 //!
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
-//! ([`session`]), when one claims its target or its profile is named, or to its origin ([`origin`]).
+//! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
 mod origin;
 mod session;

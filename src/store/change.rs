@@ -60,14 +60,15 @@ impl Stores {
     pub fn put(&self, lock: &Lock, record: &Record, store: &str, reserved: Option<Reserved>) -> Result<(), StoreError> {
         let slot = record.key.digest();
         self.check_lock(lock, &record.key, &slot);
-        let reserved = reserved.filter(|reserved| reserved.slot == slot);
-        let group = record.key.group.digest();
-        let (folder, temporary) = self.disk.make_folder(&group, |folder| match &reserved {
-            Some(_) => Ok(None),
-            None => folder.temporary(&slot).map(Some),
-        })?;
-        let temporary = temporary.or(reserved.map(|reserved| reserved.temporary));
-        let temporary = temporary.expect("either is there");
+        let temporary = match reserved.filter(|reserved| reserved.slot == slot) {
+            // Between an issuer's answer and this write nothing is done that is not needed.
+            Some(reserved) => reserved.temporary,
+            None => {
+                let group = record.key.group.digest();
+                self.disk.make_folder(&group, |folder| folder.temporary(&slot))?.1
+            }
+        };
+        let folder = Rc::clone(temporary.folder());
 
         let now = self.peek(&folder, &slot)?;
         let place = folder.place(&slot);

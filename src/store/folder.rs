@@ -212,10 +212,15 @@ impl Folder {
     }
 }
 
+/// The name for which [`Folder::temporary`] made this one; none if it did not.
+pub(super) fn temporary_of(name: &str) -> Option<&str> {
+    let (of, _) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    Some(of)
+}
+
 /// Whether a name is one that [`Folder::temporary`] made for this one.
 pub(super) fn is_temporary_of(name: &str, of: &str) -> bool {
-    let rest = name.strip_prefix('.').and_then(|rest| rest.strip_prefix(of));
-    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
+    temporary_of(name) == Some(of)
 }
 
 /// A file that is not yet under its name; removed when dropped.
@@ -229,6 +234,11 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
+    /// The directory that it is in.
+    pub(super) fn folder(&self) -> &Rc<Folder> {
+        &self.folder
+    }
+
     /// Takes `size` bytes of disk now, so that a full disk shows before it matters.
     pub(super) fn reserve(&mut self, size: usize) -> Result<(), StoreError> {
         let taken = match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, size as u64) {
@@ -244,8 +254,9 @@ impl Temporary {
         let write = || -> std::io::Result<()> {
             let mut file = &self.file;
             file.rewind()?;
-            file.write_all(bytes)?;
+            // First, so that one who is killed right after the write leaves a whole successor behind.
             file.set_len(bytes.len() as u64)?;
+            file.write_all(bytes)?;
             file.sync_all()
         };
         write().map_err(|error| self.failed("writing", &error))?;

@@ -7,14 +7,13 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
 use super::slot::{self, MAX_SLOT};
 use super::stores::{Slot, Stored, Stores};
 use super::{Lock, StoreError, kernel};
+use crate::digest;
 use crate::record::{Key, Record};
 
 /// How long the kernel keeps a record: what a person needs to make room on a disk; the token is of no use to anybody
@@ -132,8 +131,8 @@ impl Stores {
     /// The name of a copy: of this record in this data directory.
     fn copy(&self, slot: &str) -> String {
         let data: &PathBuf = &self.seat.data;
-        let home = Sha256::digest(data.as_os_str().as_encoded_bytes());
-        format!("{}-{slot}", HEXLOWER.encode(&home[..8]))
+        let home = digest::hex(&[data.as_os_str().as_encoded_bytes()]);
+        format!("{}-{slot}", &home[..16])
     }
 
     fn description(&self, slot: &str) -> String {

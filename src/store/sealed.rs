@@ -85,29 +85,52 @@ const CACHE_SECS: usize = 3600;
 /// How long another process may take to set the data key up: three calls to a keychain, each of at most two seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a process waits for its turn to ask the source: as long as one may take to answer. Half of it would let the
+/// waiting ones ask all at once after all, twice of it would be felt with a keychain that is dead.
+const TURN: Duration = Duration::from_secs(2);
+
+/// Under which description the kernel keeps a data key.
+fn cache_name(id: &str) -> String {
+    format!("keyfob:{id}")
+}
+
 impl Sealed {
     /// The key of this id; none when its source is sure that there is none.
     fn key(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
         if let Some((_, key)) = self.known.borrow().iter().find(|(known, _)| known == id) {
             return Ok(Some(key.clone()));
         }
-        let cache = format!("keyfob:{id}");
-        let recalled = self.cached.then(|| kernel::recall(&cache, 32)).flatten();
-        let recalled = recalled.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-        let key = match recalled {
-            Some(key) => Zeroizing::new(key),
-            None => {
-                let Some(key) = self.source.find(id, person)? else {
-                    return Ok(None);
-                };
-                if self.cached {
-                    kernel::remember(&cache, key.as_slice(), CACHE_SECS);
-                }
-                key
-            }
+        let Some(key) = self
+            .recall(id)
+            .map_or_else(|| self.ask(id, person), |key| Ok(Some(key)))?
+        else {
+            return Ok(None);
         };
         self.known.borrow_mut().push((id.to_owned(), key.clone()));
         Ok(Some(key))
+    }
+
+    /// The key from the kernel's keyring.
+    fn recall(&self, id: &str) -> Option<DataKey> {
+        let bytes = self.cached.then(|| kernel::recall(&cache_name(id), 32)).flatten()?;
+        <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
+    }
+
+    /// The key from its source, for this process and those after it.
+    ///
+    /// One process at a time asks: a keychain that fifty ask at once answers some of them too late. Where there is no
+    /// lock to be had, this one asks all the same.
+    fn ask(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
+        let lock = self.cached.then(|| self.disk.lock("keychain.lock", TURN, &*self.wait));
+        let _turn = lock.and_then(|lock| lock.ok().flatten());
+        if let Some(key) = self.recall(id) {
+            return Ok(Some(key));
+        }
+        let key = self.source.find(id, person)?;
+        if let Some(key) = key.as_ref().filter(|_| self.cached) {
+            kernel::remember(&cache_name(id), key.as_slice(), CACHE_SECS);
+        }
+        Ok(key)
     }
 
     /// The id and key for a new body; set up if there is none yet, or the old one is lost.

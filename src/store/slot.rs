@@ -4,12 +4,13 @@
 //!
 //! `{"keyfob":1,"store":"file","family":"…","generation":3,…,"sum":"…"}` LF body. The sum is the last member, and covers
 //! every byte before it and the whole body, so that a slot that was torn or altered anywhere is found; it is no proof
-//! against somebody who can compute SHA-256 (a sealed body is). Security review, sections 3d and 4a.
+//! against somebody who can compute it (a sealed body is). Security review, sections 3d and 4a.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use crate::digest;
 
 /// The format that this program writes, and the newest that it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -75,9 +76,8 @@ struct Format {
 }
 
 const SUM_MEMBER: &[u8] = b",\"sum\":\"";
-const SUM_HEX: usize = 32;
 /// The member, the hex digits, the closing quote and brace.
-const SUM_LEN: usize = SUM_MEMBER.len() + SUM_HEX + 2;
+const SUM_LEN: usize = SUM_MEMBER.len() + digest::HEX_LEN + 2;
 
 /// The whole slot. `body` ends in a line feed.
 pub(super) fn encode(header: &Header, body: &[u8]) -> Zeroizing<Vec<u8>> {
@@ -144,11 +144,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Header, &[u8]), Flaw> {
 }
 
 fn sum(line: &[u8], body: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(line);
-    hash.update(b"\n");
-    hash.update(body);
-    data_encoding::HEXLOWER.encode(&hash.finalize()[..SUM_HEX / 2])
+    digest::hex(&[line, b"\n", body])
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, Lock, lock_name};
-use super::folder::{Folder, is_temporary_of};
+use super::folder::{Folder, is_temporary_of, temporary_of};
 use super::slot::{self, Flaw, Header, MAX_SLOT};
 use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
@@ -99,6 +99,20 @@ impl Stores {
         Ok(found.into_iter().next().filter(|stored| stored.record.key == *key))
     }
 
+    /// The same for the holder of the lock: nothing is left to put right, and a reserve of its own is no leftover.
+    ///
+    /// # Errors
+    /// As [`Stores::get`].
+    pub fn get_locked(&self, lock: &Lock, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let slot = key.digest();
+        self.check_lock(lock, key, &slot);
+        let Some(folder) = self.disk.folder(&key.group.digest())? else {
+            return Ok(None);
+        };
+        let stored = self.read(&folder, &slot, Some(&key.group))?;
+        Ok(stored.filter(|stored| stored.record.key == *key))
+    }
+
     /// All records of a group, in an order that stays.
     ///
     /// # Errors
@@ -177,14 +191,13 @@ impl Stores {
             return Ok(Vec::new());
         };
         let names = folder.names()?;
-        let slots: Vec<&String> = names
-            .iter()
-            .filter(|name| is_slot(name) && only.is_none_or(|only| only == *name))
-            .collect();
-        for slot in &slots {
-            if names.iter().any(|name| is_temporary_of(name, slot)) {
-                self.recover_if_idle(group, &folder, &names, slot);
-            }
+        let wanted = |slot: &str| is_slot(slot) && only.is_none_or(|only| only == slot);
+        let slots: Vec<&String> = names.iter().filter(|name| wanted(name)).collect();
+        // One that was cut off before it was first there must not stay either: it holds a secret.
+        let mut unfinished: Vec<&str> = names.iter().filter_map(|name| temporary_of(name)).collect();
+        unfinished.dedup();
+        for slot in unfinished.into_iter().filter(|slot| wanted(slot)) {
+            self.recover_if_idle(group, &folder, &names, slot);
         }
         let found = slots.iter().map(|slot| self.read(&folder, slot, Some(group)));
         found.filter_map(Result::transpose).collect()

@@ -104,17 +104,6 @@ fn a_slow_down_adds_five_seconds_to_every_later_pause() {
 }
 
 #[test]
-#[ignore = "takes more than half a minute"]
-fn three_slow_downs_add_up() {
-    let (sandbox, issuer) = set(DeviceScript {
-        slow_downs: 3,
-        ..DeviceScript::default()
-    });
-    login(&sandbox).expect_success();
-    paused(&pauses(&issuer), &[1, 6, 11, 16]);
-}
-
-#[test]
 fn a_connection_that_breaks_between_two_polls_only_slows_them() {
     let (sandbox, issuer) = set(DeviceScript {
         drops: 1,

@@ -14,13 +14,17 @@
 
 mod docker;
 mod examples;
+mod fault;
 mod flow;
 mod git;
 mod http_server;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod kill;
+mod man;
 mod network;
+mod person;
 mod provider;
 mod renewal;
 mod run;
@@ -30,5 +34,6 @@ mod session;
 mod store;
 mod terminal;
 mod tidy;
+mod tls;
 mod transcript;
 mod window;

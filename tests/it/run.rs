@@ -7,12 +7,18 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// When a run is killed. Longer than anything keyfob may take by its own deadlines without waiting for another process.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Until it is dropped, no run is started. Between fork and exec a new process has all our files, and with them our locks.
+pub fn no_forks() -> MutexGuard<'static, ()> {
+    static FORKING: Mutex<()> = Mutex::new(());
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A program that is about to be started.
 #[must_use]
@@ -65,9 +71,11 @@ impl Run {
 
     /// The same under strace, which meddles with system calls as its option `-e inject=` says, such as
     /// `fsync:error=EIO:when=1` or `rename,renameat,renameat2:signal=KILL`.
+    ///
+    /// What it saw is in the file `strace.log` of the working directory, with `(INJECTED)` where it meddled.
     pub fn injected(self, what: &str) -> Run {
         let calls = what.split(':').next().unwrap_or_default();
-        let mut args: Vec<OsString> = ["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={calls}")]
+        let mut args: Vec<OsString> = ["-f", "-qqq", "-o", "strace.log", "-e", &format!("trace={calls}")]
             .map(OsString::from)
             .into();
         args.extend(["-e".into(), format!("inject={what}").into(), "--".into(), self.program]);
@@ -98,9 +106,11 @@ impl Run {
         } else {
             Stdio::null()
         });
+        let forking = no_forks();
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.program.display()));
+        drop(forking);
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin) {
             // A program that does not read all of it is no failure of the test.
             std::thread::spawn(move || pipe.write_all(&bytes).ok());

@@ -143,7 +143,7 @@ fn a_logout_of_everything_says_which_variable_is_still_set() {
     sandbox.set("ACME_TOKEN", "acme_canary");
     let output = run(&sandbox, &["logout", "--all"]).expect_success();
     assert!(
-        output.stderr.contains("the variable ACME_TOKEN is still set"),
+        output.stderr.contains("the variable `ACME_TOKEN` is still set"),
         "{}",
         output.stderr
     );

@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["secret", "target", "time"]),
     ("oauth", &["record", "secret", "target", "time"]),
     ("protocol", &["error", "model", "report", "secret", "target", "time"]),
-    ("record", &["secret", "target", "time"]),
+    ("record", &["digest", "secret", "target", "time"]),
     (
         "renew",
         &[
@@ -41,11 +41,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config", "error", "model", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
-    ("secret", &[]),
-    ("store", &["error", "record", "secret", "time", "world"]),
+    ("digest", &[]),
+    ("secret", &["digest"]),
+    ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),
-    ("world", &["error", "secret", "time"]),
+    ("world", &["error", "hygiene", "secret", "time"]),
 ];
 
 /// Words that may stand in these files only, with the rule that they are the door of.
@@ -190,6 +191,106 @@ fn the_readme_has_the_exit_table_of_the_program() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     for (_, code, meaning) in keyfob::report::EXITS {
         assert!(text.contains(&format!("| {code} | {meaning} |")), "{code}");
+    }
+}
+
+#[test]
+fn the_readme_has_every_variable_of_the_program() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut named = Vec::new();
+    for (names, meaning) in keyfob::cli::ENVIRONMENT {
+        let row = format!("| `{}` | {meaning} |", names.join("`, `"));
+        assert!(text.contains(&row), "{row}");
+        named.extend_from_slice(names);
+    }
+    // What another program sets to describe the machine is no setting of ours.
+    let machine = [
+        "BROWSER",
+        "DISPLAY",
+        "HOME",
+        "SSH_CONNECTION",
+        "WAYLAND_DISPLAY",
+        "XDG_RUNTIME_DIR",
+    ];
+    for (file, code) in source() {
+        for call in ["var(\"", "var_os(\"", "absolute(\"", "dir(\""] {
+            for rest in code.split(call).skip(1) {
+                let name = rest.split('"').next().unwrap();
+                assert!(named.contains(&name) || machine.contains(&name), "{file} reads {name}");
+            }
+        }
+    }
+}
+
+/// The names of a table's rows; each is lower-case, and stands once.
+fn names_of_a_table<'a>(table: &str, names: impl IntoIterator<Item = &'a str>) {
+    let names: Vec<&str> = names.into_iter().collect();
+    for (at, name) in names.iter().enumerate() {
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        assert!(!name.is_empty() && name.bytes().all(good), "{table}: {name}");
+        assert!(!names[..at].contains(name), "{table}: {name} stands twice");
+    }
+}
+
+#[test]
+fn the_names_in_every_table_are_unique_and_lower_case() {
+    let protocols = keyfob::protocol::TABLE;
+    names_of_a_table("protocol", protocols.iter().map(|row| row.name));
+    names_of_a_table(
+        "programs",
+        protocols.iter().flat_map(|row| row.programs.iter().copied()),
+    );
+    names_of_a_table("store", keyfob::store::TABLE.iter().map(|row| row.name));
+    let flows: Vec<String> = keyfob::login::TABLE
+        .iter()
+        .map(|row| format!("{:?}", row.flow).to_lowercase())
+        .collect();
+    names_of_a_table("login", flows.iter().map(String::as_str));
+    names_of_a_table("preset", keyfob::config::preset::names());
+}
+
+#[test]
+fn every_protocol_has_its_section_with_a_hit_a_miss_and_a_failure() {
+    let page = fs::read_to_string(root().join("protocol.md")).unwrap();
+    for row in keyfob::protocol::TABLE {
+        let title = if row.name == "keyfob" {
+            "The native protocol"
+        } else {
+            row.name
+        };
+        let (_, section) = page
+            .split_once(&format!("\n## {title}\n"))
+            .unwrap_or_else(|| panic!("{title} has no section"));
+        let section = section.split("\n## ").next().unwrap();
+        for part in ["How it is called", "What we answer", "Miss", "Login", "Failure"] {
+            let heading = section
+                .lines()
+                .find(|line| line.starts_with("### ") && line.to_lowercase().contains(&part.to_lowercase()));
+            assert!(heading.is_some(), "{title} does not say: {part}");
+        }
+        assert!(section.contains("```transcript\n"), "{title} has no sample");
+        let link = title.to_lowercase().replace(' ', "-");
+        assert!(
+            page.contains(&format!("- [{title}](#{link})\n")),
+            "{title} is not in the contents"
+        );
+    }
+}
+
+#[test]
+fn every_word_of_a_provider_file_is_on_the_page() {
+    let page = fs::read_to_string(root().join("protocol.md")).unwrap();
+    let wire = fs::read_to_string(root().join("src/config/wire.rs")).unwrap();
+    let fields = wire
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    for (name, _) in fields {
+        assert!(
+            page.contains(&format!("`{name}`"))
+                || page.contains(&format!(".{name}`"))
+                || page.contains(&format!("`{name}.")),
+            "{name}"
+        );
     }
 }
 

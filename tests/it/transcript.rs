@@ -4,13 +4,15 @@
 //! the next one:
 //!
 //! - `-- store`: run `keyfob store` with this input first.
+//! - `-- provider NAME`: this is the provider file `NAME.toml`.
+//! - `-- key PROFILE`: run `keyfob set-token PROFILE --no-check` with this input first.
 //! - `-- as NAME`: call the program by this name.
 //! - `-- args WORDS…`: begins a run. All runs of a transcript share one home.
 //! - `-- env`, `-- stdin`: one variable a line; the input.
 //! - `-- stdout`, `-- stderr`, `-- status N`: what is expected. Absent: nothing, and 0.
 //!
 //! In a text `\r`, `\0`, `\e`, `\xNN` and `\\` stand for one byte each, and a backslash at the end of a line for no line
-//! end. With `KEYFOB_BLESS=1` the expectations of the files are rewritten; review them like code.
+//! end. With `KEYFOB_BLESS=1` the expectations of the files and the page are rewritten; review them like code.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -64,6 +66,13 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Puts a provider file in place.
+    pub(crate) fn provide(&self, name: &str, text: &str) {
+        let directory = self.0.join("config/providers");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("{name}.toml")), text).unwrap();
     }
 
     /// Keeps a credential, as a tool would.
@@ -160,6 +169,9 @@ fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The sections that are no part of a run.
+const BEGINNINGS: [&str; 5] = ["args", "as", "key", "provider", "store"];
+
 /// Runs a transcript; returns it with what was observed as what is expected.
 fn play(transcript: &str) -> String {
     let home = Home::new();
@@ -175,10 +187,23 @@ fn play(transcript: &str) -> String {
                 home.store(&String::from_utf8(unescape(&section.text)).unwrap());
                 seen += &section.text;
             }
+            "provider" => {
+                home.provide(section.words, &section.text);
+                seen += &section.text;
+            }
+            "key" => {
+                let output = home.run(
+                    "keyfob",
+                    &["set-token", section.words, "--no-check"],
+                    &unescape(&section.text),
+                );
+                assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+                seen += &section.text;
+            }
             "args" => {
                 let mut command = home.command(name, &section.words.split_whitespace().collect::<Vec<_>>());
                 let mut stdin = Vec::new();
-                while let Some(part) = rest.next_if(|part| !["as", "store", "args"].contains(&part.name)) {
+                while let Some(part) = rest.next_if(|part| !BEGINNINGS.contains(&part.name)) {
                     match part.name {
                         "env" => {
                             command.envs(part.text.lines().filter_map(|line| line.split_once('=')));
@@ -208,8 +233,7 @@ fn play(transcript: &str) -> String {
 #[test]
 fn every_transcript_is_what_happens() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    #[expect(clippy::disallowed_methods, reason = "a test is not in keyfob's world")]
-    let bless = std::env::var_os("KEYFOB_BLESS").is_some();
+    let bless = blesses();
     let mut failures = Vec::new();
     let mut count = 0;
     for folder in fs::read_dir(&root).unwrap() {
@@ -233,14 +257,29 @@ fn every_transcript_is_what_happens() {
 
 #[test]
 fn every_sample_of_the_page_is_what_happens() {
-    let page = include_str!("../../protocol.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let mut seen = String::new();
+    let mut rest = page.as_str();
     let mut count = 0;
-    for block in page.split("```transcript\n").skip(1) {
-        let (sample, _) = block.split_once("```\n").expect("a fenced block ends");
-        assert_eq!(play(sample), sample, "a sample of protocol.md");
+    while let Some((before, block)) = rest.split_once("```transcript\n") {
+        let (sample, after) = block.split_once("```\n").expect("a fenced block ends");
+        seen += &format!("{before}```transcript\n{}```\n", play(sample));
+        rest = after;
         count += 1;
     }
+    seen += rest;
+    if blesses() {
+        fs::write(&path, &seen).unwrap();
+    } else {
+        assert!(seen == page, "the samples of protocol.md are:\n{seen}");
+    }
     assert!(count > 10);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is not in keyfob's world")]
+fn blesses() -> bool {
+    std::env::var_os("KEYFOB_BLESS").is_some()
 }
 
 #[test]
@@ -253,6 +292,22 @@ fn the_exit_table_of_the_page_is_the_programs() {
         page.lines().filter(|line| is_exit_row(line)).count(),
         keyfob::report::EXITS.len() + 1
     );
+}
+
+#[test]
+fn a_record_is_where_the_page_says_and_has_the_sum_that_it_says() {
+    let home = Home::new();
+    home.store("protocol=https\nhost=git.example\nusername=a b\npath=team\npassword=canary\n");
+    let digest = |text: &str| keyfob::digest::hex(&[text.as_bytes()]);
+    let group = digest("origin https://git.example");
+    let (first, rest) = group.split_at(2);
+    let slot = digest("origin https://git.example a%20b team");
+    let path = home.path().join("data/records").join(first).join(rest).join(slot);
+    let text = fs::read_to_string(path).unwrap();
+    let (header, body) = text.split_once('\n').unwrap();
+    let (signed, sum) = header.split_once(",\"sum\":\"").unwrap();
+    assert_eq!(sum, format!("{}\"}}", digest(&format!("{signed}\n{body}"))));
+    assert!(body.starts_with("{\"key\":\"origin https://git.example a%20b team\",\"tool\":\"keyfob\","));
 }
 
 fn is_exit_row(line: &str) -> bool {

@@ -278,7 +278,7 @@ fn all_wrong_files_are_told_and_the_good_ones_too() {
     for place in [
         "one.toml:1: format: ",
         "three.toml:2: x: ",
-        "2 of 3 provider files are wrong",
+        "2 of the 3 provider files are wrong",
     ] {
         assert!(output.stderr.contains(place), "{}", output.stderr);
     }
@@ -323,7 +323,7 @@ fn what_a_file_says_over_its_preset_wins_key_by_key() {
         "Mine",
         "abc",
         "gist",
-        "https://mine.example (bearer",
+        "https://mine.example",
         "https://github.com/login/oauth/access_token",
         "GH_TOKEN",
     ] {

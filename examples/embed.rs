@@ -1,0 +1,58 @@
+//! A program that has keyfob inside instead of starting it: `cargo run --example embed https://acme.example/api`.
+//!
+//! It finds what `keyfob get` finds, in the same configuration and the same stores, and renews it in the same way.
+//! A program in another language, or one that does not want to be built again with each keyfob, starts keyfob instead:
+//! see `host_tool.rs`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program of its own")]
+
+use std::process::ExitCode;
+
+use keyfob::error::{Error, Result};
+use keyfob::model::{Action, Answer, Credential, Request};
+use keyfob::resolve::Sources;
+use keyfob::target::Target;
+use keyfob::world::World;
+use keyfob::{hygiene, report};
+
+fn main() -> ExitCode {
+    // No core file and no reader beside it, before the first secret is here.
+    if let Err(why) = hygiene::harden(false) {
+        eprintln!("embed: {why}");
+        return ExitCode::FAILURE;
+    }
+    // Arguments, environment, clock and terminal of this process. A test builds its own with `World::fixed`.
+    let world = World::process();
+    let url = world.args.get(1).and_then(|url| url.to_str()).unwrap_or_default();
+    match credential(&world, url) {
+        Ok(Some(credential)) => {
+            let who = credential.subject.or(credential.username);
+            let who = who.as_deref().map_or("somebody".into(), report::sanitise);
+            // Here a program would call its server. `credential.secret.expose()` is the one door to the secret.
+            println!("{url}: as {who}, from {}", credential.source);
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            println!("{url}: there is no credential");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprint!("{}", report::lines(&error));
+            ExitCode::from(report::exit_code(error.class))
+        }
+    }
+}
+
+/// The credential for a URL; none if there is none.
+fn credential(world: &World, url: &str) -> Result<Option<Credential>> {
+    let target = Target::from_url(url).map_err(|error| Error::usage(error).context("reading the URL"))?;
+    // The name by which a provider file may give a target to this program alone.
+    let mut request = Request::new(Action::Get, "embed");
+    request.target = Some(target);
+    // This program can send a bearer token as well as user name and password.
+    request.understands.authtype = true;
+    match Sources::open(world)?.resolve(&request)? {
+        Answer::Found(credential) => Ok(Some(*credential)),
+        _ => Ok(None),
+    }
+}
