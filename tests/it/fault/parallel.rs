@@ -44,7 +44,7 @@ fn a_hundred_stores_at_once_to_a_hundred_keys_are_all_kept() {
     let begun = Instant::now();
     // Users of one host are in one directory, hosts in many.
     let place = |number: usize| {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             ("kept.example".to_string(), format!("user-{number}"))
         } else {
             (format!("host-{number}.example"), "ann".to_string())
