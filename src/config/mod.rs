@@ -75,7 +75,7 @@ impl<'w> Config<'w> {
     /// The best claim on a target in a mode that was named.
     ///
     /// # Errors
-    /// What [`index::Index::load`] says.
+    /// When the provider files can be written by others.
     pub fn claim_of(&self, target: &Target, tool: &str, provider: &str, mode: &str) -> Result<Option<Claim>> {
         let mut claims = self.claims(target, tool)?;
         claims.retain(|claim| claim.provider == provider && claim.mode == mode);
