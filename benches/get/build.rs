@@ -47,7 +47,7 @@ pub(crate) fn linked_statically() -> Result<Programs> {
     let target = static_target();
     let floor = floor(Some(&target)).with_context(|| format!("`rustup target add {target}` first"))?;
     let built = std::env::var_os("KEYFOB_BENCH_STATIC_PROGRAM").map(PathBuf::from);
-    let keyfob = built.map_or_else(|| keyfob(&[], &scratch().join("cargo"), Some(&target)), Ok);
+    let keyfob = built.map_or_else(|| keyfob(&[], &root().join("target"), Some(&target)), Ok);
     Ok(Programs {
         floor,
         keyfob: keyfob.context("`apt-get install musl-tools` first?")?,
