@@ -23,14 +23,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = if args.with_token { Flow::Key } else { provider.flow };
-    let wanted = args
-        .account
-        .or_else(|| profile.account.clone())
-        .filter(|name| !name.is_empty());
-    if provider.flow == Flow::Static && wanted.is_none() {
-        return Err(Error::usage("the user name is missing")
-            .hint(format!("run `keyfob login {} --account NAME`", provider.name)));
-    }
+    let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     let mut scopes = mode.oauth.scopes.clone();
@@ -52,17 +45,27 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     keep(run, &login, tokens, wanted.as_deref(), check)
 }
 
-pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
-    let (provider, at) = provider_of(run, &profile)?;
-    let wanted = args
-        .account
+/// The account that the arguments name; a user name and password have one always.
+fn wanted_account(
+    provider: &Provider,
+    given: Option<String>,
+    profile: &Profile,
+    command: &str,
+) -> Result<Option<String>> {
+    let wanted = given
         .or_else(|| profile.account.clone())
         .filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
-            .hint(format!("run `keyfob set-token {} --account NAME`", provider.name)));
+            .hint(format!("run `keyfob {command} {} --account NAME`", provider.name)));
     }
+    Ok(wanted)
+}
+
+pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
+    let profile = run.profile(args.profile.as_deref())?;
+    let (provider, at) = provider_of(run, &profile)?;
+    let wanted = wanted_account(&provider, args.account, &profile, "set-token")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     let login = Login {

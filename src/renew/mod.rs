@@ -153,31 +153,9 @@ fn show(session: &Session, key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::life::fixture::{NOW, record};
     use super::*;
-    use crate::record::Group;
     use crate::secret::Secret;
-
-    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
-
-    fn record(obtained: i64, end: Option<i64>) -> Record {
-        let group = Group::Session {
-            provider: "acme".into(),
-            mode: String::new(),
-        };
-        let mut record = Record::new(
-            Key {
-                group,
-                account: String::new(),
-                path: None,
-            },
-            "f".into(),
-            "keyfob",
-        );
-        record.secret = Some(Secret::new("canary".into()));
-        record.obtained_at = Some(NOW.plus(obtained));
-        record.expires_at = end.map(|end| NOW.plus(end));
-        record
-    }
 
     #[test]
     fn an_absent_refresh_token_keeps_the_old_one() {

@@ -11,7 +11,10 @@ lay_out_keyfob
 
 # The releases of Debian whose git source is tried, newest first: the newest tree asks the most.
 RELEASES=${GIT_SUITE_RELEASES:-sid trixie bookworm}
-MIRROR=${GIT_SUITE_MIRROR:-http://deb.debian.org/debian}
+# The mirror is the machine's own; apt and not the shell reads the format.
+# shellcheck disable=SC2016
+MIRROR=${GIT_SUITE_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+    grep -v security | sort -u | head -n 1)}
 TREE=$WORK/tree
 # Fewer than these mean that the battery did not run as it should.
 LEAST_PLAIN=21
