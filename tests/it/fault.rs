@@ -12,17 +12,3 @@ mod process;
 mod refused;
 mod storm;
 mod time;
-
-/// Whether system calls can be meddled with; a machine without strace must say that it does not want these tests.
-fn strace() -> bool {
-    let there = std::process::Command::new("strace").arg("-V").output().is_ok();
-    if !there {
-        let skip = std::env::var_os("KEYFOB_SKIP_STRACE").is_some();
-        assert!(
-            skip,
-            "strace is not installed (KEYFOB_SKIP_STRACE=1 does without these tests)"
-        );
-        eprintln!("SKIPPED: strace is not installed, so no system call was made to fail");
-    }
-    there
-}

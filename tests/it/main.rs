@@ -24,6 +24,7 @@ mod issuer_test;
 mod kill;
 mod man;
 mod network;
+mod part;
 mod person;
 mod provider;
 mod renewal;

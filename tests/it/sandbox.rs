@@ -78,7 +78,7 @@ impl Sandbox {
         mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&sandbox.dir);
         sandbox.mounted = mount.output().is_ok_and(|output| output.status.success());
         if !sandbox.mounted {
-            eprintln!("SKIPPED: a small file system cannot be mounted here");
+            crate::part::skipped("a full disk", "a small file system cannot be mounted here");
         }
         sandbox.mounted.then_some(sandbox)
     }

@@ -51,8 +51,7 @@ fn a_home_is_gone_when_its_test_is_over() {
 #[test]
 fn a_system_call_can_be_made_to_fail_or_to_kill() {
     let sandbox = Sandbox::new();
-    if std::process::Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: strace is not installed");
+    if !crate::part::strace() {
         return;
     }
     let write = "dd if=/dev/zero of=file bs=1 count=1 conv=fsync status=none";

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::home::{Home, assert_whole, key, stores, temporaries};
 use crate::issuer::Script;
+use crate::part::is_root;
 use crate::sandbox::{Run, Sandbox};
 
 /// The user that is nobody.
@@ -164,10 +165,6 @@ fn a_limit_on_the_size_of_files_is_like_a_full_disk() {
     assert_eq!(home.token().code(), 0);
 }
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Gives a directory and all in it to nobody, with these modes.
 fn give_away(path: &Path, dir: u32, file: u32) {
     let is_dir = path.is_dir();
@@ -197,7 +194,6 @@ fn as_nobody(sandbox: &Sandbox, arguments: &[&str]) -> Run {
 #[test]
 fn where_nothing_can_be_written_what_lives_is_served_and_nothing_is_spent() {
     if !is_root() {
-        eprintln!("SKIPPED: only root can give files away");
         return;
     }
     let home = Home::new(Script::default());

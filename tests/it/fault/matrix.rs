@@ -5,8 +5,8 @@
 use std::os::unix::process::ExitStatusExt;
 
 use super::home::{Home, assert_whole};
-use super::strace;
 use crate::issuer::{Outcome, Script};
+use crate::part::strace;
 use crate::sandbox::{Run, Sandbox};
 
 /// What a run does to files, and what it says to the issuer.

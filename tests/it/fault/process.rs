@@ -8,21 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::home::Home;
-use super::strace;
 use crate::http_server::Reply;
 use crate::issuer::{DeviceEnd, Endpoint, Issuer, Script};
+use crate::part::{is_root, strace};
 use crate::sandbox::{Output, Run, Sandbox};
 
 /// The user that is nobody.
 const NOBODY: u32 = 65534;
-
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED: only root can be another user");
-    }
-    root
-}
 
 /// A sandbox that belongs to nobody, and the program in it.
 fn of_nobody() -> (Sandbox, PathBuf) {

@@ -4,8 +4,8 @@
 //! Security review, section 8, S5 and S6.
 
 use super::home::{Home, assert_whole, temporaries};
-use super::strace;
 use crate::issuer::{Outcome, Script};
+use crate::part::strace;
 use crate::sandbox::{Output, Run, Sandbox};
 
 /// What a disk, a file system or a quota says no to, and how.

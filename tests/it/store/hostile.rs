@@ -1,5 +1,6 @@
 //! What only files suffer: umasks, modes, owners, links, pipes, leftovers, full disks, other processes.
 
+use crate::part::is_root;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -17,10 +18,6 @@ fn mode(path: &Path) -> u32 {
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 /// The test that is another process where a variable gives it a task.
