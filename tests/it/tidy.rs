@@ -208,6 +208,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "BROWSER",
         "DISPLAY",
         "HOME",
+        "PATH",
         "SSH_CONNECTION",
         "WAYLAND_DISPLAY",
         "XDG_RUNTIME_DIR",
