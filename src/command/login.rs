@@ -26,8 +26,13 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
-    let mut scopes = mode.oauth.scopes.clone();
-    scopes.extend(args.scope);
+    // Whoever brings a token knows what it was granted, and nobody else.
+    let asks = flow == Flow::Device;
+    let scopes = if asks {
+        [mode.oauth.scopes.clone(), args.scope].concat()
+    } else {
+        Vec::new()
+    };
     let login = Login {
         world: run.world,
         http: &http,
@@ -119,9 +124,7 @@ fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result
         .map(|id| format!("\n[oauth]\nclient_id = \"{id}\"\n"))
         .unwrap_or_default();
     let text = format!("format = 1\npreset = \"{name}\"\n{oauth}");
-    let written = private_dir(directory)
-        .and_then(|()| private_file(&path))
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = private_dir(directory).and_then(|()| write_new(&path, text.as_bytes()));
     match written {
         Ok(()) => run.note(&format!("Wrote {}.\n", printable(&path.display().to_string()))),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -139,13 +142,17 @@ fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+/// Writes a file that is there whole or not at all, and replaces none.
+fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+    let temporary = path.with_extension("new");
+    let mut options = std::fs::File::options();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::hard_link(&temporary, path));
+    std::fs::remove_file(&temporary).and(written)
 }
 
 /// What becomes of a credential of which nobody can say whom it speaks for.

@@ -93,7 +93,7 @@ impl Run<'_> {
     /// The session that a profile means, and its record.
     fn session(&self, profile: &Profile) -> Result<(Session, Stored)> {
         let session = self.meant(profile)?;
-        let stored = self.sources.stores.group(&session.group())?;
+        let stored = session.records(self.sources)?;
         let stored = choose_account(stored, session.account.as_deref(), &session)?;
         Ok((session, stored))
     }

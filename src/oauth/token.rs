@@ -16,6 +16,9 @@ pub const ASSUMED_LIFE_SECS: i64 = 600;
 /// The longest lifetime that is believed: 400 days.
 const MAX_LIFE_SECS: i64 = 400 * 86_400;
 
+/// The longest list of scopes that is noted, in bytes; a longer one would take the room of the tokens in the record.
+const MAX_SCOPES: usize = 16 * 1024;
+
 /// What a token endpoint gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenSet {
@@ -108,7 +111,8 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
         Some(token) if token == access => return Err("a refresh token equal to the access token"),
         token => token,
     };
-    let scopes = wire.scope.as_ref().and_then(Value::as_str).map(|scopes| {
+    let scopes = wire.scope.as_ref().and_then(Value::as_str);
+    let scopes = scopes.filter(|scopes| scopes.len() <= MAX_SCOPES).map(|scopes| {
         let mut scopes: Vec<String> = scopes
             .split([' ', ','])
             .filter(|s| !s.is_empty())
@@ -243,6 +247,18 @@ mod tests {
             ));
             assert_eq!(tokens.unwrap().expires_in_secs, seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_of_scopes_takes_no_more_room_than_the_tokens() {
+        let scopes = |len| {
+            let body = format!(
+                r#"{{"access_token":"a","token_type":"bearer","scope":"{}"}}"#,
+                "s".repeat(len)
+            );
+            granted(&body).unwrap().scopes
+        };
+        assert!(scopes(16 * 1024).is_some() && scopes(16 * 1024 + 1).is_none());
     }
 
     #[test]

@@ -148,6 +148,8 @@ fn sort(reply: &Reply) -> Outcome {
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.
             "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected,
+            // GitHub's own word for it, which it sends with status 200.
+            "bad_refresh_token" => Outcome::Rejected,
             "temporarily_unavailable" | "server_error" => Outcome::Limited { after_secs: LIMIT_SECS },
             _ => Outcome::Misconfigured { code, description },
         },

@@ -79,6 +79,17 @@ impl Session {
         }
     }
 
+    /// Its records; where an account is named, a damaged one of another account is nobody's business.
+    ///
+    /// # Errors
+    /// As [`crate::store::Stores::group`].
+    pub fn records(&self, sources: &Sources) -> Result<Vec<Stored>> {
+        match (sources.stores.group(&self.group()), &self.account) {
+            (Err(_), Some(_)) => Ok(sources.stores.get(&self.key())?.into_iter().collect()),
+            (records, _) => Ok(records?),
+        }
+    }
+
     /// The key of its record.
     pub fn key(&self) -> Key {
         Key {
@@ -132,7 +143,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         return Ok(found(session, request, secret, None, Source::Environment(name)));
     }
-    let mut stored = sources.stores.group(&session.group())?;
+    let mut stored = session.records(sources)?;
     let Some(account) = wanted_account(session, request, &stored) else {
         return Ok(Answer::Absent);
     };

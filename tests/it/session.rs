@@ -100,6 +100,23 @@ fn a_damaged_record_is_told_by_status_and_forgotten_by_its_account() {
     assert!(sandbox.files_with("canary").is_empty());
 }
 
+#[test]
+fn a_damaged_record_of_another_account_is_no_business_of_the_named_one() {
+    let (sandbox, issuer) = set();
+    issuer.inject(Endpoint::Userinfo, 1, &Reply::Drop);
+    run(&sandbox, &["login", "acme", "--no-browser"]).expect_success();
+    ruin(&sandbox, "canary");
+    run(&sandbox, &["login", "acme", "--no-browser"]).expect_success();
+    run(&sandbox, &["token", "acme"]).expect_code(4);
+    run(&sandbox, &["token", "acme:ann"]).expect_success();
+    let git = sandbox.keyfob(&["git", "get"]).env("KEYFOB_ACCOUNT", "ann");
+    let answer = git
+        .stdin("protocol=https\nhost=acme.example\n\n")
+        .run()
+        .expect_success();
+    assert!(answer.text().contains("username=oauth2"), "{}", answer.text());
+}
+
 fn issuer_subject(sandbox: &Sandbox) -> String {
     run(sandbox, &["whoami", "acme"])
         .expect_success()
