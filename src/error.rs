@@ -31,6 +31,8 @@ pub struct Error {
     pub chain: anyhow::Error,
     /// The next step, as a command where there is one.
     pub hint: Option<String>,
+    /// Whether nobody else is to be asked instead: no other helper, and no person for a password.
+    pub last: bool,
 }
 
 /// The result of everything that a person or a tool can ask for.
@@ -43,6 +45,7 @@ impl Error {
             class,
             chain: anyhow::Error::msg(message.to_string()),
             hint: None,
+            last: false,
         }
     }
 
@@ -80,6 +83,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says that nobody else is to be asked instead.
+    #[must_use]
+    pub fn last(mut self) -> Self {
+        self.last = true;
         self
     }
 

@@ -38,6 +38,9 @@ use sandbox::Output;
 use stage::{Stage, check, done};
 use story::shortened;
 
+#[global_allocator]
+static ALLOCATOR: keyfob::hygiene::Wiping = keyfob::hygiene::Wiping;
+
 fn main() -> ExitCode {
     if stage::is_keyfob() {
         return keyfob::main();

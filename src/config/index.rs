@@ -58,6 +58,8 @@ pub struct Claim {
     pub username: Option<String>,
     /// The only tools that may have it; empty: all.
     pub tools: Vec<String>,
+    /// Whether a tool without a credential of this provider is to ask nobody else.
+    pub exclusive: bool,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
     /// The state of the provider's file when it was read.

@@ -76,6 +76,8 @@ pub struct Serves {
     pub username: Option<String>,
     /// The only tools that may have it; empty: all.
     pub tools: Vec<String>,
+    /// Whether a tool without a credential of this provider is to ask nobody else.
+    pub exclusive: bool,
 }
 
 /// The endpoints and names of an OAuth client (RFC 6749).
@@ -133,6 +135,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 bearer: serves.scheme == Scheme::Bearer,
                 username: serves.username.clone(),
                 tools: serves.tools.clone(),
+                exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 stamp,
             });

@@ -274,6 +274,7 @@ impl Reader<'_> {
             scheme,
             username,
             tools: tools.collect::<Result<_>>()?,
+            exclusive: part.exclusive,
         })
     }
 

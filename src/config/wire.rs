@@ -101,4 +101,6 @@ pub(super) struct TargetPart {
     pub username: Option<Text>,
     #[serde(default)]
     pub tools: Vec<Text>,
+    #[serde(default)]
+    pub exclusive: bool,
 }

@@ -60,6 +60,9 @@ const USAGE: &str = "usage: git-credential-keyfob get|store|erase|capability\n";
 /// What a caller may offer and expect (git-credential(1), section "Capability input/output format").
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
+/// Asks git for no other helper and no prompt (git-credential(1), the attribute `quit`).
+const QUIT: &[u8] = b"quit=1\n";
+
 fn serve(call: &mut Call, dialect: Dialect) -> u8 {
     // git appends the operation to whatever words its configuration has.
     let Some((operation, before)) = call.args.split_last() else {
@@ -80,6 +83,9 @@ fn serve(call: &mut Call, dialect: Dialect) -> u8 {
         Ok(arrived) => u8::from(!arrived),
         Err(error) => {
             protocol::tell(call.errors, &report::lines(&error));
+            if error.last && action == Action::Get && !protocol::write(call.output, QUIT) {
+                return 1;
+            }
             dialect.status(error.class)
         }
     }
@@ -134,6 +140,16 @@ mod tests {
             let answered = call("git", &[word], HOST, &mut || panic!("asked"));
             assert_eq!(answered, (0, String::new(), String::new()), "{word:?}");
         }
+    }
+
+    #[test]
+    fn only_a_login_that_nobody_can_replace_ends_the_question() {
+        let login = || Error::login("the session has ended");
+        let (status, output, errors) = call("git", &["get"], HOST, &mut || Err(login().last()));
+        assert_eq!((status, output.as_str()), (0, "quit=1\n"));
+        assert_eq!(errors, "keyfob: error: the session has ended\n");
+        let (_, output, _) = call("git", &["get"], HOST, &mut || Err(login()));
+        assert_eq!(output, "");
     }
 
     #[test]

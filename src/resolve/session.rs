@@ -2,7 +2,7 @@
 
 use super::Sources;
 use crate::config::{Claim, Flow, Provider, Scheme, profile};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
@@ -22,6 +22,7 @@ pub struct Session {
     username: Option<String>,
     bearer: bool,
     keeps: bool,
+    exclusive: bool,
 }
 
 impl Session {
@@ -34,6 +35,7 @@ impl Session {
             username: claim.username,
             bearer: claim.bearer,
             keeps: claim.keeps,
+            exclusive: claim.exclusive,
         })
     }
 
@@ -45,6 +47,7 @@ impl Session {
             Some(claim) => claim.username.clone(),
             None => first.and_then(|serves| serves.username.clone()),
         };
+        let exclusive = claim.as_ref().is_some_and(|claim| claim.exclusive);
         Session {
             provider: provider.name.clone(),
             mode: mode.name.clone(),
@@ -55,6 +58,7 @@ impl Session {
                 claim.bearer
             }),
             keeps: provider.flow == Flow::Static,
+            exclusive,
         }
     }
 
@@ -68,6 +72,7 @@ impl Session {
             username: None,
             bearer: false,
             keeps: false,
+            exclusive: false,
         }
     }
 
@@ -104,6 +109,16 @@ impl Session {
         self.keeps
     }
 
+    /// A failure, with whether the tool may ask somebody else instead: not where only a login helps and the provider file
+    /// wants it so.
+    fn told(&self, error: Error) -> Error {
+        if self.exclusive && error.class == Class::Login {
+            error.last()
+        } else {
+            error
+        }
+    }
+
     /// As a person types it.
     pub fn show(&self) -> String {
         profile::show(&self.provider, &self.mode, self.account.as_deref().unwrap_or_default())
@@ -132,7 +147,7 @@ impl Session {
 
 pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
     match request.action {
-        Action::Get => get(sources, session, request),
+        Action::Get => get(sources, session, request).map_err(|error| session.told(error)),
         Action::Store => store(sources, session, request),
         Action::Erase => erase(sources, session, request),
         Action::List => Ok(Answer::Declined),
