@@ -17,7 +17,7 @@ pub const ASSUMED_LIFE_SECS: i64 = 600;
 const MAX_LIFE_SECS: i64 = 400 * 86_400;
 
 /// The longest list of scopes that is noted, in bytes; a longer one would take the room of the tokens in the record.
-const MAX_SCOPES: usize = 16 * 1024;
+const MAX_SCOPES: usize = 64 * 1024;
 
 /// What a token endpoint gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,7 +258,7 @@ mod tests {
             );
             granted(&body).unwrap().scopes
         };
-        assert!(scopes(16 * 1024).is_some() && scopes(16 * 1024 + 1).is_none());
+        assert!(scopes(64 * 1024).is_some() && scopes(64 * 1024 + 1).is_none());
     }
 
     #[test]

@@ -129,7 +129,8 @@ impl Folder {
         if stat.st_uid != rustix::process::geteuid().as_raw() {
             return wrong("belongs to another user; remove it");
         }
-        if stat.st_nlink != 1 {
+        // None is what a file has that was replaced since it was opened: it is as whole as the new one.
+        if stat.st_nlink > 1 {
             return wrong("has a second name (a hard link); remove it");
         }
         if mode(stat) & WRITABLE_BY_OTHERS != 0 {

@@ -119,10 +119,11 @@ fn an_answer_larger_than_the_reserve_is_kept_in_memory_until_there_is_room() {
 fn a_logout_after_a_rescue_ends_the_token_that_was_rescued() {
     let slow = Script {
         before_commit: Duration::from_millis(700),
+        access_token: Some("acme_canary_".repeat(5000)),
         ..Script::default()
     };
     let Some((home, runtime)) = small(slow) else { return };
-    let long = "acme_canary_".repeat(10_000);
+    let long = "acme_canary_".repeat(5000);
     home.issuer.script(|script| {
         script.mutate = Some(std::sync::Arc::new(move |reply| reply["scope"] = long.clone().into()));
     });
