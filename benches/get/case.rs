@@ -103,6 +103,18 @@ impl Case {
         Ok((start.elapsed(), output))
     }
 
+    /// How long it takes from before the start to the end of the process; its answer waits in the pipe meanwhile.
+    pub(crate) fn time(&self) -> Result<Duration> {
+        let mut command = self.command()?;
+        command.stderr(Stdio::null());
+        let start = Instant::now();
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
+        child.wait().context("waiting for it")?;
+        Ok(start.elapsed())
+    }
+
     /// Runs it once and insists on status 0.
     pub(crate) fn must_run(&self) -> Result<Output> {
         let (_, output) = self.run()?;
