@@ -257,7 +257,7 @@ fn kills(script: &Script) -> Tally {
 #[test]
 fn random_kills_lose_no_session_of_an_issuer_with_grace() {
     let tally = kills(&Script {
-        grace: Duration::from_secs(3600),
+        grace: Duration::from_secs(10),
         ..Script::default()
     });
     assert_eq!(tally.lost, 0);
