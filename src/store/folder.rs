@@ -52,19 +52,22 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// All names that are text, sorted.
+    /// All names that are text, sorted; none once the directory was removed by somebody who found it empty.
     pub(super) fn names(&self) -> Result<Vec<String>, StoreError> {
         if self.listed.replace(true) {
             let start = rustix::fs::seek(&self.fd, rustix::fs::SeekFrom::Start(0));
             start.map_err(|errno| refusal("reading", &self.path, errno))?;
         }
         let mut names = Vec::new();
-        self.each_name(|name| {
+        let seen = self.each_name(|name| {
             if let Some(name) = name.to_str().ok().filter(|name| !matches!(*name, "." | "..")) {
                 names.push(name.to_owned());
             }
-        })
-        .map_err(|errno| refusal("reading", &self.path, errno))?;
+        });
+        match seen {
+            Ok(()) | Err(Errno::NOENT) => (),
+            Err(errno) => return Err(refusal("reading", &self.path, errno)),
+        }
         names.sort_unstable();
         Ok(names)
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::home::{Home, assert_whole, stores};
 use crate::issuer::Script;
+use crate::part::strace;
 use crate::sandbox::{Run, Running, Sandbox};
 
 const MANY: usize = 100;
@@ -140,6 +141,24 @@ fn stores_gets_and_erases_at_once_leave_a_value_or_none() {
     assert_eq!(password(bob.text()).as_deref(), Some("canary-bob"));
     assert_whole(&sandbox, "after all");
     eprintln!("{MANY} stores, gets and erases at once: {answers} answers, none torn, the bystander kept");
+}
+
+#[test]
+fn a_directory_that_is_removed_while_it_is_read_holds_nothing() {
+    if !strace() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let stored = request(&sandbox, "store", "kept.example", "ann", Some("canary-one"));
+    stored.run().expect_success();
+    for action in ["get", "erase"] {
+        // What the kernel answers in a directory that somebody has removed since it was opened.
+        let run = request(&sandbox, action, "kept.example", "ann", None);
+        let output = run.injected("getdents64:error=ENOENT").run().expect_success();
+        assert_eq!(password(output.text()), None, "{action}");
+        let log = std::fs::read_to_string(sandbox.path().join("strace.log")).unwrap();
+        assert!(log.contains("(INJECTED)"), "{action}");
+    }
 }
 
 #[test]
