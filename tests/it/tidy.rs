@@ -10,8 +10,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "config", "error", "http", "login", "oauth", "record", "renew", "report", "resolve", "store",
-            "time", "world",
+            "cli", "config", "error", "http", "login", "oauth", "record", "renew", "report", "resolve", "secret",
+            "store", "time", "world",
         ],
     ),
     ("config", &["error", "target", "world"]),
@@ -21,11 +21,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "config", "error", "http", "oauth", "record", "renew", "report", "secret", "world",
+            "config", "digest", "error", "http", "oauth", "record", "renew", "report", "secret", "target", "time",
+            "world",
         ],
     ),
     ("model", &["secret", "target", "time"]),
-    ("oauth", &["record", "secret", "target", "time"]),
+    ("oauth", &["digest", "record", "secret", "target", "time"]),
     ("protocol", &["error", "model", "report", "secret", "target", "time"]),
     ("record", &["digest", "secret", "target", "time"]),
     (
