@@ -176,6 +176,7 @@ fn wait(login: &Login, secrets: &Secrets, redirect_uri: &str, loopback: &mut Loo
                     if let Some(answer) = take(world, query, expected) {
                         return Ok(End::Answer(answer));
                     }
+                    world.write_stderr("That address belongs to another login, or is not whole.\n");
                 }
                 None => world.write_stderr(&format!("The address must begin with {redirect_uri}?\n")),
             },
