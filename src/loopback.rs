@@ -272,3 +272,75 @@ fn listen_at(host: RedirectHost, port: u16) -> io::Result<(Vec<TcpListener>, u16
     }
     Ok((listeners, port))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// A world whose clock goes on by so much at each look.
+    fn world(step: i64) -> World {
+        let now = Cell::new(0);
+        let clock = move || Timestamp::from_unix(now.replace(now.get() + step));
+        World::fixed([], Timestamp::from_unix(0)).with_time(clock, |_| ())
+    }
+
+    fn open(world: &World) -> Loopback {
+        Loopback::open(world, &Redirect::default()).unwrap()
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_limit_with_the_port_closed() {
+        let world = world(100);
+        let mut loopback = open(&world);
+        let port = loopback.port();
+        let mut ticks = 0;
+        let end = Timestamp::from_unix(300);
+        let event = loopback.wait(&world, end, &mut None, || ticks += 1, |_| Some(()));
+        assert!(matches!(event, Ok(Event::Late)) && ticks > 0, "{ticks}");
+        drop(loopback);
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    }
+
+    #[test]
+    fn only_the_loopback_interface_is_listened_at() {
+        let loopback = open(&world(0));
+        for listener in &loopback.listeners {
+            assert!(listener.local_addr().unwrap().ip().is_loopback());
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_is_dropped_after_its_time() {
+        let world = world(6);
+        let mut loopback = open(&world);
+        let mut idle = TcpStream::connect((Ipv4Addr::LOCALHOST, loopback.port())).unwrap();
+        let end = Timestamp::from_unix(40);
+        let event = loopback.wait(&world, end, &mut None, || (), |_| Some(()));
+        assert!(matches!(event, Ok(Event::Late)));
+        assert_eq!(idle.read(&mut [0; 8]).unwrap(), 0, "the other side has closed");
+    }
+
+    #[test]
+    fn there_are_never_more_connections_than_the_limit() {
+        let world = world(0);
+        let mut loopback = open(&world);
+        let address = (Ipv4Addr::LOCALHOST, loopback.port());
+        let idle: Vec<TcpStream> = (0..2 * MAX_CONNECTIONS)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let mut last = TcpStream::connect(address).unwrap();
+        let uri = loopback.redirect_uri();
+        let (_, path) = uri.split_at(uri.rfind('/').unwrap());
+        let request = format!("GET {path}?a=b HTTP/1.1\r\nHost: {}\r\n\r\n", loopback.authority);
+        last.write_all(request.as_bytes()).unwrap();
+        let end = Timestamp::from_unix(1);
+        let event = loopback.wait(&world, end, &mut None, || (), |query| Some(query.expose().to_owned()));
+        assert!(matches!(event.unwrap(), Event::Taken(query) if query == "a=b"));
+        assert!(loopback.connections.len() <= MAX_CONNECTIONS);
+        drop(idle);
+    }
+}
