@@ -19,7 +19,10 @@ fn every_provider_file_among_the_examples_is_valid() {
         sandbox.write_provider(name, &std::fs::read_to_string(file).unwrap());
     }
     let all = sandbox.keyfob(&["provider", "check"]).run().expect_success();
-    assert_eq!(all.text(), "acme: good\nacme-api: good\nacme-web: good\nintranet: good\n");
+    assert_eq!(
+        all.text(),
+        "acme: good\nacme-api: good\nacme-web: good\nintranet: good\n"
+    );
 }
 
 /// An example, which cargo builds before it runs the tests of all targets; built here if only this test is run.
