@@ -97,6 +97,12 @@ pub struct Login {
     /// The account to log in as; another one is refused.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
+    /// The address to which a code is sent.
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// The code that was sent before; no other is sent.
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// `keyfob logout`

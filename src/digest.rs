@@ -1,4 +1,4 @@
-//! Names and checksums: BLAKE2b with 16 bytes (RFC 7693).
+//! Names and checksums: BLAKE2b with 16 bytes (RFC 7693); SHA-256 for protocols.
 //!
 //! SHA-256 would do as well, but asks the processor for its features at each start, which a virtual machine answers
 //! slowly. Nothing here protects a secret; sealing does.
@@ -16,6 +16,12 @@ pub fn hex(parts: &[&[u8]]) -> String {
         hash.update(part);
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// SHA-256 (FIPS 180-4), where a protocol asks for it.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 #[cfg(test)]

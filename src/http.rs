@@ -25,6 +25,44 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The longest body that is read; token replies are a few KiB.
 const MAX_BODY: u64 = 1024 * 1024;
 
+/// What is sent with a call, which decides its method.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// Nothing, with `GET`.
+    None,
+    /// A form, with `POST`.
+    Form(&'a Form),
+    /// JSON, with `POST`.
+    Json(&'a [u8]),
+}
+
+/// One call.
+pub struct Call<'a> {
+    /// Where to: https, or http to a literal of the loopback interface.
+    pub url: &'a str,
+    /// What is sent.
+    pub body: Body<'a>,
+    /// Sent as `Authorization: Bearer`.
+    pub bearer: Option<&'a Secret>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, Zeroizing<String>)>,
+    /// How long it may take in all; never more than 8 s.
+    pub time: Duration,
+}
+
+impl<'a> Call<'a> {
+    /// A call with nothing but a body, of at most 8 s.
+    pub fn new(url: &'a str, body: Body<'a>) -> Call<'a> {
+        Call {
+            url,
+            body,
+            bearer: None,
+            headers: Vec::new(),
+            time: CALL,
+        }
+    }
+}
+
 /// An answer, whatever its status.
 pub struct Reply {
     /// The status code.
@@ -33,6 +71,8 @@ pub struct Reply {
     pub content_type: String,
     /// The header `Retry-After` in seconds, where it is a number.
     pub retry_after_secs: Option<i64>,
+    /// The header `DPoP-Nonce` (RFC 9449, section 8), or nothing.
+    pub dpop_nonce: Option<String>,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -85,13 +125,10 @@ impl<'w> Http<'w> {
     /// # Errors
     /// As [`Http::post`].
     pub fn post_within(&self, url: &str, form: &Form, time: Duration) -> Result<Reply, Failure> {
-        let agent = self.agent(url, time.min(CALL))?;
-        let request = agent
-            .post(url)
-            .header("accept", "application/json")
-            .content_type("application/x-www-form-urlencoded")
-            .send(form.body().as_bytes());
-        read(url, request)
+        self.send(&Call {
+            time,
+            ..Call::new(url, Body::Form(form))
+        })
     }
 
     /// Gets a page with a bearer token and reads the whole answer.
@@ -99,16 +136,46 @@ impl<'w> Http<'w> {
     /// # Errors
     /// [`Failure`].
     pub fn get(&self, url: &str, bearer: &Secret) -> Result<Reply, Failure> {
-        let agent = self.agent(url, CALL)?;
-        let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
-        read(
-            url,
-            agent
-                .get(url)
-                .header("accept", "application/json")
-                .header("authorization", value.as_str())
-                .call(),
-        )
+        self.send(&Call {
+            bearer: Some(bearer),
+            ..Call::new(url, Body::None)
+        })
+    }
+
+    /// Makes any call and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn send(&self, call: &Call) -> Result<Reply, Failure> {
+        let agent = self.agent(call.url, call.time.min(CALL))?;
+        let method = match call.body {
+            Body::None => "GET",
+            Body::Form(_) | Body::Json(_) => "POST",
+        };
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(call.url)
+            .header("accept", "application/json");
+        if let Some(bearer) = call.bearer {
+            let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
+            request = request.header("authorization", value.as_str());
+        }
+        for (name, value) in &call.headers {
+            request = request.header(*name, value.as_str());
+        }
+        let not_a_request = |_| Failure::NotSent("the request has a header that cannot be sent".into());
+        let sent = match call.body {
+            Body::None => agent.run(request.body(()).map_err(not_a_request)?),
+            Body::Form(form) => {
+                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                agent.run(request.body(form.body().as_bytes()).map_err(not_a_request)?)
+            }
+            Body::Json(json) => {
+                let request = request.header("content-type", "application/json");
+                agent.run(request.body(json).map_err(not_a_request)?)
+            }
+        };
+        read(call.url, sent)
     }
 
     fn agent(&self, url: &str, time: Duration) -> Result<Agent, Failure> {
@@ -219,6 +286,7 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         value.unwrap_or_default().to_owned()
     };
     let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let dpop_nonce = Some(header("dpop-nonce")).filter(|nonce| !nonce.is_empty());
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
     let body = Zeroizing::new(body.map_err(|error| match failure(url, &error) {
@@ -229,6 +297,7 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         status,
         content_type,
         retry_after_secs,
+        dpop_nonce,
         body,
     })
 }

@@ -8,12 +8,13 @@ use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
-use crate::login::{self, Login};
+use crate::login::{self, Login, Obtained, Options};
 use crate::oauth::token::TokenSet;
 use crate::record::Record;
 use crate::renew;
 use crate::report::{printable, sanitise};
 use crate::resolve::Session;
+use crate::secret::Secret;
 use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
@@ -22,16 +23,21 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
-    let flow = if args.with_token { Flow::Key } else { provider.flow };
+    let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
     let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
-    let asks = flow == Flow::Device;
-    let scopes = if asks {
+    let scopes = if flow.makes {
         [mode.oauth.scopes.clone(), args.scope].concat()
     } else {
         Vec::new()
+    };
+    let options = Options {
+        browser: !args.no_browser,
+        account: wanted.clone(),
+        email: args.email,
+        code: args.code.map(Secret::new),
     };
     let login = Login {
         world: run.world,
@@ -39,15 +45,11 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         provider: &provider,
         mode,
         scopes,
-        browser: !args.no_browser,
+        options: &options,
     };
-    let tokens = (login::find(flow).run)(&login)?;
-    let check = if flow == Flow::Device {
-        Check::Lenient
-    } else {
-        Check::Strict
-    };
-    keep(run, &login, tokens, wanted.as_deref(), check)
+    let obtained = (flow.run)(&login)?;
+    let check = if flow.makes { Check::Lenient } else { Check::Strict };
+    keep(run, &login, obtained, check)
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -70,7 +72,10 @@ fn wanted_account(
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let (provider, at) = provider_of(run, &profile)?;
-    let wanted = wanted_account(&provider, args.account, &profile, "set-token")?;
+    let options = Options {
+        account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        ..Options::default()
+    };
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     let login = Login {
@@ -79,14 +84,14 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         provider: &provider,
         mode,
         scopes: Vec::new(),
-        browser: false,
+        options: &options,
     };
-    let tokens = (login::find(Flow::Key).run)(&login)?;
+    let obtained = (login::find(Flow::Key).run)(&login)?;
     if run.world.var_os("CI").is_some() {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, tokens, wanted.as_deref(), check)
+    keep(run, &login, obtained, check)
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -166,8 +171,13 @@ enum Check {
     Strict,
 }
 
-fn keep(run: &Run, login: &Login, tokens: TokenSet, wanted: Option<&str>, check: Check) -> Result<u8> {
-    let subject = subject(run, login, &tokens, check)?;
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8> {
+    let wanted = login.options.account.as_deref();
+    let Obtained { tokens, subject } = obtained;
+    let subject = match subject {
+        Some(subject) => Some(subject),
+        None => self::subject(run, login, &tokens, check)?,
+    };
     let at = login
         .provider
         .modes

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::text::{field, table};
 use super::{Run, SCHEMA};
 use crate::cli;
-use crate::config::{Flow, Mode, Provider, Scheme, Serves, preset};
+use crate::config::{Mode, Provider, Scheme, Serves, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -61,15 +61,10 @@ fn show(run: &Run, name: &str) -> Result<u8> {
 }
 
 fn describe(provider: &Provider) -> String {
-    let flow = match provider.flow {
-        Flow::Device => "device",
-        Flow::Key => "key",
-        Flow::Static => "static",
-    };
     let mut text = String::new();
     line(&mut text, "name", &provider.name);
     line(&mut text, "title", &provider.title);
-    line(&mut text, "login", flow);
+    line(&mut text, "login", provider.flow.word());
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
     line(
         &mut text,

@@ -6,12 +6,11 @@
 mod disk;
 pub mod index;
 mod mistake;
-mod overlay;
 pub mod preset;
 pub mod profile;
 pub mod provider;
 mod read;
-mod wire;
+mod section;
 
 use std::path::PathBuf;
 
@@ -21,7 +20,9 @@ use crate::world::World;
 
 pub use index::Claim;
 pub use profile::Profile;
-pub use provider::{Flow, Mode, Oauth, Provider, Scheme, Serves, Whoami};
+pub use provider::{Flow, Mode, Provider, Scheme, Serves};
+pub use section::oauth::Oauth;
+pub use section::whoami::Whoami;
 
 /// The configuration of one user.
 pub struct Config<'w> {

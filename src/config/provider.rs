@@ -6,10 +6,12 @@
 use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
+use super::section::oauth::Oauth;
+use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
 
-/// How a person obtains a credential of a provider.
+/// How a credential of a provider is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// OAuth device authorization grant (RFC 8628).
@@ -18,6 +20,44 @@ pub enum Flow {
     Key,
     /// A user name and password that a tool or the person brings.
     Static,
+}
+
+/// What a provider file says of a flow.
+#[derive(Debug)]
+pub struct FlowRow {
+    /// The flow.
+    pub flow: Flow,
+    /// The word for it in `login.flow`.
+    pub word: &'static str,
+    /// The keys of `[oauth]` without which it cannot begin.
+    pub needs: &'static [&'static str],
+}
+
+/// All flows, by their words.
+pub const FLOWS: &[FlowRow] = &[
+    FlowRow {
+        flow: Flow::Device,
+        word: "device",
+        needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
+    },
+    FlowRow {
+        flow: Flow::Key,
+        word: "key",
+        needs: &[],
+    },
+    FlowRow {
+        flow: Flow::Static,
+        word: "static",
+        needs: &[],
+    },
+];
+
+impl Flow {
+    /// The word for it in a provider file.
+    pub fn word(self) -> &'static str {
+        let row = FLOWS.iter().find(|row| row.flow == self);
+        row.expect("every flow has a row; a test checks it").word
+    }
 }
 
 /// How the credential is sent to a target.
@@ -78,36 +118,6 @@ pub struct Serves {
     pub tools: Vec<String>,
     /// Whether a tool without a credential of this provider is to ask nobody else.
     pub exclusive: bool,
-}
-
-/// The endpoints and names of an OAuth client (RFC 6749).
-#[derive(Debug, Clone, Default)]
-pub struct Oauth {
-    /// RFC 8628, section 3.1.
-    pub device_authorization_endpoint: Option<String>,
-    /// RFC 6749, section 3.2.
-    pub token_endpoint: Option<String>,
-    /// RFC 7009, section 2.
-    pub revocation_endpoint: Option<String>,
-    /// RFC 6749, section 2.2.
-    pub client_id: Option<String>,
-    /// The secret of a client that cannot keep one (RFC 8252, section 8.5); known to everybody who has the file.
-    pub client_secret: Option<String>,
-    /// What to ask for.
-    pub scopes: Vec<String>,
-    /// A request parameter that several issuers want.
-    pub audience: Option<String>,
-    /// RFC 8707, section 2.
-    pub resource: Vec<String>,
-}
-
-/// A request that shows whom a credential speaks for.
-#[derive(Debug, Clone)]
-pub struct Whoami {
-    /// Asked with the credential as bearer token.
-    pub url: String,
-    /// JSON pointer (RFC 6901) to the subject in the reply.
-    pub subject: String,
 }
 
 impl Provider {

@@ -1,11 +1,10 @@
 //! From the words of a provider file to valid values, or to a mistake with file, line, key and what was expected.
 
 use super::mistake;
-use super::overlay::{Parts, overlay};
 use super::preset;
 use super::profile::check_name;
-use super::provider::{Flow, Mode, Oauth, Provider, Scheme, Serves, Whoami};
-use super::wire::{File, OauthPart, TargetPart, Text, WhoamiPart};
+use super::provider::{FLOWS, FlowRow, Mode, Provider, Scheme, Serves};
+use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -23,14 +22,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
+    pub(super) fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
         let before = &self.text.as_bytes()[..at.unwrap_or(0).min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         Error::usage(format!("{}:{line}: {message}", self.place)).hint("correct it, then run `keyfob provider check`")
     }
 
     /// A mistake at a text of the file.
-    fn wrong_at(&self, text: &Text, message: impl std::fmt::Display) -> Error {
+    pub(super) fn wrong_at(&self, text: &Text, message: impl std::fmt::Display) -> Error {
         self.wrong(Some(text.span().start), message)
     }
 
@@ -56,7 +55,10 @@ impl Reader<'_> {
             ));
         }
         let file = match &file.preset {
-            Some(wanted) => overlay(self.preset(wanted)?, file),
+            Some(wanted) => {
+                let base = self.preset(wanted)?;
+                file.over(base)
+            }
             None => file,
         };
         self.build(name, file)
@@ -75,37 +77,17 @@ impl Reader<'_> {
 
     fn build(&self, name: &str, file: File) -> Result<Provider> {
         check_name("provider", name)?;
-        let flow = match &file.login.flow {
-            None => return Err(self.wrong(None, "login.flow: expected device, key or static, found nothing")),
-            Some(flow) => match flow.get_ref().as_str() {
-                "device" => Flow::Device,
-                "key" => Flow::Key,
-                "static" => Flow::Static,
-                _ => return Err(self.wrong_at(flow, "login.flow: expected device, key or static, found another word")),
-            },
-        };
+        let flow = self.flow(file.login.flow.as_ref())?;
         let store = self.one_of("store", file.store.as_ref(), &STORES)?;
         let mut modes = Vec::new();
-        let whole = Parts {
-            oauth: &file.oauth,
-            whoami: &file.whoami,
-            env: &file.env,
-            key: &file.key,
-        };
+        let whole = file.parts();
         if file.mode.is_empty() {
             modes.push(self.mode("", flow, &whole, file.target.as_deref())?);
         }
         for (mode, part) in &file.mode {
             check_name("mode", mode.get_ref()).map_err(|error| self.wrong_at(mode, format!("mode: {error}")))?;
-            let own = Parts {
-                oauth: &part.oauth,
-                whoami: &part.whoami,
-                env: &part.env,
-                key: &part.key,
-            };
-            let merged = own.over(&whole);
             let targets = part.target.as_deref().or(file.target.as_deref());
-            modes.push(self.mode(mode.get_ref(), flow, &merged.borrowed(), targets)?);
+            modes.push(self.mode(mode.get_ref(), flow, &part.parts().over(&whole), targets)?);
         }
         if let Some(first) = &file.login.default_mode {
             let at = modes.iter().position(|mode| mode.name == *first.get_ref());
@@ -114,121 +96,48 @@ impl Reader<'_> {
             })?;
             modes[..=at].rotate_right(1);
         }
-        let register = file
-            .login
-            .register
-            .as_ref()
-            .map(|url| self.url("login.register", url))
-            .transpose()?;
+        let register = self.url_if("login.register", file.login.register.as_ref())?;
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
-            flow,
+            flow: flow.flow,
             store,
             register,
             modes,
         })
     }
 
-    fn mode(&self, name: &str, flow: Flow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
-        let oauth = self.oauth(parts.oauth)?;
-        if flow == Flow::Device {
-            let needed = [
-                ("client_id", oauth.client_id.is_some()),
-                (
-                    "device_authorization_endpoint",
-                    oauth.device_authorization_endpoint.is_some(),
-                ),
-                ("token_endpoint", oauth.token_endpoint.is_some()),
-            ];
-            if let Some((key, _)) = needed.iter().find(|(_, there)| !there) {
-                return Err(self.wrong(
-                    None,
-                    format!("oauth.{key}: expected by the flow `device`, found nothing"),
-                ));
-            }
+    fn flow(&self, word: Option<&Text>) -> Result<&'static FlowRow> {
+        let all = || FLOWS.iter().map(|row| row.word).collect::<Vec<_>>().join(", ");
+        let Some(word) = word else {
+            return Err(self.wrong(None, format!("login.flow: expected one of {}, found nothing", all())));
+        };
+        let found = FLOWS.iter().find(|row| row.word == word.get_ref());
+        found.ok_or_else(|| {
+            self.wrong_at(
+                word,
+                format!("login.flow: expected one of {}, found another word", all()),
+            )
+        })
+    }
+
+    fn mode(&self, name: &str, flow: &FlowRow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
+        let oauth = section::oauth::read(self, &parts.oauth)?;
+        let missing = flow.needs.iter().find(|key| !oauth.has(key));
+        // What is missing is discovered at the login.
+        if let Some(key) = missing.filter(|_| oauth.issuer.is_none()) {
+            let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
+            return Err(self.wrong(None, message));
         }
-        let targets = targets
-            .unwrap_or_default()
-            .iter()
-            .map(|part| self.target(part))
-            .collect::<Result<Vec<_>>>()?;
-        let mut variables = Vec::new();
-        for variable in parts.env.variables.iter().flatten() {
-            let name = variable.get_ref();
-            let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && !name.starts_with(|c: char| c.is_ascii_digit());
-            if name.is_empty() || !good {
-                return Err(self.wrong_at(
-                    variable,
-                    "env.variables: expected names of letters, digits and `_`, found another",
-                ));
-            }
-            variables.push(name.clone());
-        }
-        let key_prefix = parts
-            .key
-            .prefix
-            .as_ref()
-            .map(|text| self.visible("key.prefix", text))
-            .transpose()?;
+        let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
-            targets,
+            targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
-            whoami: self.whoami(parts.whoami)?,
-            variables,
-            key_prefix,
+            whoami: section::whoami::read(self, &parts.whoami)?,
+            variables: section::env::read(self, &parts.env)?,
+            key_prefix: section::key::read(self, &parts.key)?,
         })
-    }
-
-    fn oauth(&self, part: &OauthPart) -> Result<Oauth> {
-        let url = |key: &str, text: &Option<Text>| {
-            text.as_ref()
-                .map(|text| self.url(&format!("oauth.{key}"), text))
-                .transpose()
-        };
-        let visible = |key: &str, text: &Option<Text>| {
-            text.as_ref()
-                .map(|text| self.visible(&format!("oauth.{key}"), text))
-                .transpose()
-        };
-        let list = |key: &str, texts: &Option<Vec<Text>>| {
-            let key = format!("oauth.{key}");
-            texts
-                .iter()
-                .flatten()
-                .map(|text| self.visible(&key, text))
-                .collect::<Result<Vec<_>>>()
-        };
-        Ok(Oauth {
-            device_authorization_endpoint: url("device_authorization_endpoint", &part.device_authorization_endpoint)?,
-            token_endpoint: url("token_endpoint", &part.token_endpoint)?,
-            revocation_endpoint: url("revocation_endpoint", &part.revocation_endpoint)?,
-            client_id: visible("client_id", &part.client_id)?,
-            client_secret: visible("client_secret", &part.client_secret)?,
-            scopes: list("scopes", &part.scopes)?,
-            audience: visible("audience", &part.audience)?,
-            resource: list("resource", &part.resource)?,
-        })
-    }
-
-    fn whoami(&self, part: &WhoamiPart) -> Result<Option<Whoami>> {
-        let Some(url) = &part.url else { return Ok(None) };
-        let subject = match &part.subject {
-            None => "/sub".into(),
-            Some(text) if text.get_ref().starts_with('/') => text.get_ref().clone(),
-            Some(text) => {
-                return Err(self.wrong_at(
-                    text,
-                    "whoami.subject: expected a JSON pointer such as `/sub`, found none",
-                ));
-            }
-        };
-        Ok(Some(Whoami {
-            url: self.url("whoami.url", url)?,
-            subject,
-        }))
     }
 
     fn target(&self, part: &TargetPart) -> Result<Serves> {
@@ -263,11 +172,7 @@ impl Reader<'_> {
                 .map_err(|error| self.wrong_at(tool, format!("target.tools: {error}")))?;
             Ok(tool.get_ref().clone())
         });
-        let username = part
-            .username
-            .as_ref()
-            .map(|text| self.visible("target.username", text))
-            .transpose()?;
+        let username = self.visible_if("target.username", part.username.as_ref())?;
         Ok(Serves {
             root,
             subdomains,
@@ -279,7 +184,7 @@ impl Reader<'_> {
     }
 
     /// An endpoint: https, or http to a literal of the loopback interface (RFC 6749, section 3.1; RFC 8252, section 7.3).
-    fn url(&self, key: &str, text: &Text) -> Result<String> {
+    pub(super) fn url(&self, key: &str, text: &Text) -> Result<String> {
         let wrong = |what: &str| self.wrong_at(text, format!("{key}: {what}"));
         let url = text.get_ref();
         let base = url.split(['?', '#']).next().unwrap_or(url);
@@ -298,12 +203,32 @@ impl Reader<'_> {
         }
     }
 
-    fn visible(&self, key: &str, text: &Text) -> Result<String> {
+    pub(super) fn visible(&self, key: &str, text: &Text) -> Result<String> {
         let good = !text.get_ref().is_empty() && text.get_ref().bytes().all(|b| b.is_ascii_graphic());
         if good {
             Ok(text.get_ref().clone())
         } else {
             Err(self.wrong_at(text, format!("{key}: expected visible ASCII, found another")))
+        }
+    }
+
+    pub(super) fn url_if(&self, key: &str, text: Option<&Text>) -> Result<Option<String>> {
+        text.map(|text| self.url(key, text)).transpose()
+    }
+
+    pub(super) fn visible_if(&self, key: &str, text: Option<&Text>) -> Result<Option<String>> {
+        text.map(|text| self.visible(key, text)).transpose()
+    }
+
+    /// A JSON pointer (RFC 6901) that is not the whole document.
+    pub(super) fn pointer(&self, key: &str, text: Option<&Text>, default: &str) -> Result<String> {
+        match text {
+            None => Ok(default.into()),
+            Some(text) if text.get_ref().starts_with('/') => Ok(text.get_ref().clone()),
+            Some(text) => Err(self.wrong_at(
+                text,
+                format!("{key}: expected a JSON pointer such as `/sub`, found none"),
+            )),
         }
     }
 

@@ -5,17 +5,19 @@
 
 use std::time::Duration;
 
-use super::Login;
+use super::waiting::Waiting;
+use super::{Login, Obtained};
 use crate::error::{Context, Error, Result};
 use crate::oauth::device::{self, Grant, Next, Pace};
 use crate::oauth::token::{self, TokenSet};
 use crate::renew::client;
 use crate::report::sanitise;
 
-pub(super) fn run(login: &Login) -> Result<TokenSet> {
+pub(super) fn run(login: &Login) -> Result<Obtained> {
     let grant = start(login).doing(format!("asking the issuer of `{}` for a code", login.provider.name))?;
     show(login, &grant);
-    poll(login, &grant).doing(format!("logging in to `{}`", login.provider.name))
+    let tokens = poll(login, &grant).doing(format!("logging in to `{}`", login.provider.name))?;
+    Ok(tokens.into())
 }
 
 fn start(login: &Login) -> Result<Grant> {
@@ -45,7 +47,7 @@ fn show(login: &Login, grant: &Grant) {
         sanitise(&grant.user_code),
     );
     login.world.write_stderr(&text);
-    if login.browser {
+    if login.options.browser {
         let page = grant
             .verification_uri_complete
             .as_deref()
@@ -68,7 +70,9 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
     let mut pace = Pace {
         interval_secs: grant.interval_secs,
     };
+    let mut waiting = Waiting::new(login.world, "Waiting for the approval", end);
     loop {
+        waiting.tick();
         let left = u64::try_from(end.since(login.world.now())).unwrap_or(0);
         login.world.sleep(Duration::from_secs(pace.interval_secs.min(left)));
         if login.world.now() >= end {

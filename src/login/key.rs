@@ -1,7 +1,7 @@
 //! A key or token that the person has: from standard input, or a hidden prompt. Never from the arguments, which every
 //! user of the machine can read.
 
-use super::Login;
+use super::{Login, Obtained};
 use crate::config::Flow;
 use crate::error::{Error, Result};
 use crate::oauth::token::TokenSet;
@@ -9,7 +9,7 @@ use crate::record::MAX_SECRET;
 use crate::report::sanitise;
 use crate::secret::Secret;
 
-pub(super) fn run(login: &Login) -> Result<TokenSet> {
+pub(super) fn run(login: &Login) -> Result<Obtained> {
     let secret = match (login.world.stdin_is_terminal(), login.world.person()) {
         (true, true) => ask(login)?,
         // Read like a file it would be shown as it is typed.
@@ -24,12 +24,7 @@ pub(super) fn run(login: &Login) -> Result<TokenSet> {
         (false, _) => from_stdin(login)?,
     };
     check(login, &secret)?;
-    Ok(TokenSet {
-        access: secret,
-        refresh: None,
-        expires_in_secs: None,
-        scopes: None,
-    })
+    Ok(TokenSet::bare(secret).into())
 }
 
 /// A hidden prompt on the terminal.

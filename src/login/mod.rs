@@ -4,6 +4,7 @@
 
 mod device;
 mod key;
+mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
@@ -21,34 +22,67 @@ pub struct Login<'a> {
     pub http: &'a Http<'a>,
     /// Whom to log in to.
     pub provider: &'a Provider,
-    /// In which mode.
+    /// In which mode, with everything that was discovered.
     pub mode: &'a Mode,
     /// What to ask for.
     pub scopes: Vec<String>,
+    /// What the person said on the command line.
+    pub options: &'a Options,
+}
+
+/// What a person may say of a login; a flow takes what concerns it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// The account that is wanted, by the issuer's name for it.
+    pub account: Option<String>,
+    /// The address to which a code is sent.
+    pub email: Option<String>,
+    /// The code that was sent before; no other is sent then.
+    pub code: Option<Secret>,
+}
+
+/// What a login ends in.
+pub struct Obtained {
+    /// The tokens, or the key as the access token of a set.
+    pub tokens: TokenSet,
+    /// Whom they speak for, where the flow learnt it.
+    pub subject: Option<String>,
+}
+
+impl From<TokenSet> for Obtained {
+    fn from(tokens: TokenSet) -> Obtained {
+        Obtained { tokens, subject: None }
+    }
 }
 
 /// One login flow.
 pub struct LoginFlow {
-    /// The word for it in a provider file.
+    /// Which one.
     pub flow: Flow,
-    /// Obtains tokens.
-    pub run: fn(&Login) -> Result<TokenSet>,
+    /// Whether the issuer makes the credential during the login, so that it is lost if it is not kept; else the person
+    /// brings it.
+    pub makes: bool,
+    /// Obtains the credential.
+    pub run: fn(&Login) -> Result<Obtained>,
 }
 
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
     LoginFlow {
         flow: Flow::Device,
+        makes: true,
         run: device::run,
     },
     LoginFlow {
         flow: Flow::Key,
+        makes: false,
         run: key::run,
     },
     LoginFlow {
         flow: Flow::Static,
+        makes: false,
         run: key::run,
     },
 ];
@@ -95,11 +129,13 @@ pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::provider::{FLOWS, FlowRow};
 
     #[test]
     fn every_flow_has_one_row() {
-        for flow in [Flow::Device, Flow::Key, Flow::Static] {
-            assert_eq!(TABLE.iter().filter(|row| row.flow == flow).count(), 1, "{flow:?}");
+        for FlowRow { flow, .. } in FLOWS {
+            assert_eq!(TABLE.iter().filter(|row| row.flow == *flow).count(), 1, "{flow:?}");
         }
+        assert_eq!(TABLE.len(), FLOWS.len());
     }
 }

@@ -30,6 +30,21 @@ pub struct TokenSet {
     pub expires_in_secs: Option<i64>,
     /// The granted scopes, sorted, where the reply names them.
     pub scopes: Option<Vec<String>>,
+    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; its claims are not checked yet, and it is not kept.
+    pub id_token: Option<Secret>,
+}
+
+impl TokenSet {
+    /// An access token of which nothing else is known.
+    pub fn bare(access: Secret) -> TokenSet {
+        TokenSet {
+            access,
+            refresh: None,
+            expires_in_secs: None,
+            scopes: None,
+            id_token: None,
+        }
+    }
 }
 
 /// What an answer means for whoever asked.
@@ -57,6 +72,7 @@ struct Wire {
     refresh_token: Option<Value>,
     expires_in: Option<Value>,
     scope: Option<Value>,
+    id_token: Option<Value>,
     error: Option<Value>,
     error_description: Option<Value>,
     interval: Option<Value>,
@@ -127,6 +143,7 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
         refresh,
         expires_in_secs: wire.expires_in.as_ref().and_then(life),
         scopes,
+        id_token: text(wire.id_token).filter(Secret::is_token),
     }))
 }
 

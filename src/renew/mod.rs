@@ -93,6 +93,7 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
         refresh,
         expires_in_secs,
         scopes,
+        id_token: _,
     } = tokens;
     record.secret = Some(access);
     record.refresh = refresh.or(record.refresh.take());
@@ -161,12 +162,7 @@ mod tests {
     fn an_absent_refresh_token_keeps_the_old_one() {
         let mut old = record(-3600, Some(0));
         old.refresh = Some(Secret::new("canary-refresh".into()));
-        let tokens = token::TokenSet {
-            access: Secret::new("canary2".into()),
-            refresh: None,
-            expires_in_secs: None,
-            scopes: None,
-        };
+        let tokens = token::TokenSet::bare(Secret::new("canary2".into()));
         merge(&mut old, tokens, NOW);
         assert_eq!(old.refresh, Some(Secret::new("canary-refresh".into())));
         assert_eq!(old.expires_at, Some(NOW.plus(token::ASSUMED_LIFE_SECS)));

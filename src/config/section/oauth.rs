@@ -1,0 +1,79 @@
+//! `[oauth]`: the endpoints of an issuer and the names of a client (RFC 6749).
+
+use super::Text;
+use crate::config::read::Reader;
+use crate::error::Result;
+
+words! {
+    issuer: Text,
+    authorization_endpoint: Text,
+    device_authorization_endpoint: Text,
+    token_endpoint: Text,
+    revocation_endpoint: Text,
+    client_id: Text,
+    client_secret: Text,
+    scopes: Vec<Text>,
+    audience: Text,
+    resource: Vec<Text>,
+}
+
+/// The endpoints and names of an OAuth client (RFC 6749).
+#[derive(Debug, Clone, Default)]
+pub struct Oauth {
+    /// The issuer's identifier (RFC 8414, section 2); endpoints that the file does not name are discovered from it.
+    pub issuer: Option<String>,
+    /// RFC 6749, section 3.1.
+    pub authorization_endpoint: Option<String>,
+    /// RFC 8628, section 3.1.
+    pub device_authorization_endpoint: Option<String>,
+    /// RFC 6749, section 3.2.
+    pub token_endpoint: Option<String>,
+    /// RFC 7009, section 2.
+    pub revocation_endpoint: Option<String>,
+    /// RFC 6749, section 2.2.
+    pub client_id: Option<String>,
+    /// The secret of a client that cannot keep one (RFC 8252, section 8.5); known to everybody who has the file.
+    pub client_secret: Option<String>,
+    /// What to ask for.
+    pub scopes: Vec<String>,
+    /// A request parameter that several issuers want.
+    pub audience: Option<String>,
+    /// RFC 8707, section 2.
+    pub resource: Vec<String>,
+}
+
+impl Oauth {
+    /// Whether a key that a flow needs is there; the key is one of [`super::super::provider::FlowRow::needs`].
+    pub(in crate::config) fn has(&self, key: &str) -> bool {
+        match key {
+            "authorization_endpoint" => self.authorization_endpoint.is_some(),
+            "client_id" => self.client_id.is_some(),
+            "device_authorization_endpoint" => self.device_authorization_endpoint.is_some(),
+            "token_endpoint" => self.token_endpoint.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Reads the table; which keys a flow needs is not its business.
+pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
+    let url = |key: &str, text: &Option<Text>| reader.url_if(&format!("oauth.{key}"), text.as_ref());
+    let visible = |key: &str, text: &Option<Text>| reader.visible_if(&format!("oauth.{key}"), text.as_ref());
+    let list = |key: &str, texts: &Option<Vec<Text>>| {
+        let key = format!("oauth.{key}");
+        let texts = texts.iter().flatten();
+        texts.map(|text| reader.visible(&key, text)).collect::<Result<Vec<_>>>()
+    };
+    Ok(Oauth {
+        issuer: url("issuer", &words.issuer)?,
+        authorization_endpoint: url("authorization_endpoint", &words.authorization_endpoint)?,
+        device_authorization_endpoint: url("device_authorization_endpoint", &words.device_authorization_endpoint)?,
+        token_endpoint: url("token_endpoint", &words.token_endpoint)?,
+        revocation_endpoint: url("revocation_endpoint", &words.revocation_endpoint)?,
+        client_id: visible("client_id", &words.client_id)?,
+        client_secret: visible("client_secret", &words.client_secret)?,
+        scopes: list("scopes", &words.scopes)?,
+        audience: visible("audience", &words.audience)?,
+        resource: list("resource", &words.resource)?,
+    })
+}
