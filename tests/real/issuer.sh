@@ -37,12 +37,15 @@ by_device() {
     ok 'the session speaks for the account' exits 0 whoami keyfob whoami acme
     ok 'the token that is served is the one that the issuer gave' eval 'serves acme && served_the_newest acme-served device'
     ok 'the issuer honours it' honours access device
-    ok 'the code can be typed at the page' code_login typed acme type_code typed
+    ok 'the code can be typed at the page' code_login 0 typed acme type_code typed
     ok 'the page took the typed code' page typed '.pages == ["code", "confirm", "login", "consent", "done"]'
     person device-denied --answer no
     ok 'a person who says no ends the login' login 2 device-denied acme
     ok 'the refusal is told' says device-denied access_denied
     ok 'the session from before is still there' serves acme
+    ok 'another account than the one asked for is refused' eval 'mark device && code_login 5 other acme:bob approve'
+    ok 'its tokens are ended at the issuer' honours_none_since_the_mark device
+    ok 'and it is not kept' exits 2 other-token keyfob token acme:bob
 }
 
 storm() {
@@ -76,6 +79,14 @@ renewal() {
     ok 'with one redemption' seen 1 "$REDEEMED"
 }
 
+killed_while_it_waits() {
+    local id
+    order 'fault?path=/token&kind=slow&seconds=3'
+    keyfob token "$1" --valid-for 10m >"$WORK/killed.out" 2>"$WORK/killed.err" </dev/null &
+    id=$!
+    await seen 1 "$REDEEMED" && kill -KILL "$id" && ! wait "$id" && [[ ! -s $WORK/killed.out ]]
+}
+
 # An issuer that repeats its answer for a while, as most that rotate do.
 lost_with_grace() {
     local lines
@@ -86,6 +97,10 @@ lost_with_grace() {
     ok 'an answer that is lost once is asked for again at once' needs_ten_minutes 0 patient
     ok 'which the issuer counts as two redemptions of one token' seen 2 "$REDEEMED"
     ok 'and the new refresh token is honoured' honours refresh device-grace
+    ok 'a session is made for a sudden end' aged_session patient
+    ok 'a process is killed while the issuer answers' killed_while_it_waits patient
+    ok 'the next one has the session renewed' needs_ten_minutes 0 patient
+    ok 'and the new refresh token is honoured, too' honours refresh device-grace
     ok 'a session is made for two lost answers' aged_session patient
     order 'fault?path=/token&kind=drop&times=2'
     ok 'an answer that is lost twice means to try again' needs_ten_minutes 3 patient

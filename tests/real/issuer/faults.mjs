@@ -26,6 +26,12 @@ const FAULTS = {
         answer.writeHead(503, { 'retry-after': String(seconds), 'content-type': 'application/json' });
         answer.end('{"error":"temporarily_unavailable"}');
     },
+    // The issuer does at once what was asked, and its answer takes a while.
+    slow(request, answer, serve, seconds) {
+        const end = answer.end.bind(answer);
+        answer.end = (...last) => setTimeout(() => end(...last), seconds * 1000);
+        serve();
+    },
     // Something that is no issuer answers: a captive portal, a gateway.
     page(request, answer) {
         answer.writeHead(200, { 'content-type': 'text/html' });

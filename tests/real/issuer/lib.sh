@@ -14,6 +14,8 @@ lay_out_parts() {
     sum=$(cat "$source/package.json" "$source/package-lock.json" | sha256sum)
     node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' ||
         die "the issuer needs Node.js 20 or newer ($(node --version) here)"
+    # An address in it would tie everybody to one registry.
+    ! grep -q '"resolved"' "$source/package-lock.json" || die 'package-lock.json names addresses'
     mkdir -p "$PARTS"
     cp "$source"/*.mjs "$source/package.json" "$source/package-lock.json" "$source/.npmrc" "$PARTS"
     [[ $(cat "$PARTS/installed" 2>/dev/null) == "$sum" ]] && return 0
@@ -144,11 +146,11 @@ login() {
     exits "$wanted" "$name" env -u CI keyfob login "$@"
 }
 
-# A login by the device grant whose code somebody else types: `code_login NAME PROFILE command …` gets the code as `$CODE`
-# and the page as `$PAGE`.
+# A login by the device grant whose code somebody else types: `code_login STATUS NAME PROFILE command …` gets the code as
+# `$CODE` and the page as `$PAGE`.
 code_login() {
-    local name=$1 profile=$2 id
-    shift 2
+    local wanted=$1 name=$2 profile=$3 id status=0
+    shift 3
     rm -f "$WORK/$name.err"
     timeout 60 keyfob login --no-browser "$profile" >"$WORK/$name.out" 2>"$WORK/$name.err" </dev/null &
     id=$!
@@ -156,7 +158,11 @@ code_login() {
     CODE=$(grep -m 1 -oE '^ +[A-Z]{4}-[A-Z]{4}$' "$WORK/$name.err" | tr -d ' ')
     PAGE=$(grep -m 1 -oE 'http://[^ ]+' "$WORK/$name.err")
     "$@" || return 1
-    wait "$id" || { echo "status $?"; cat "$WORK/$name.err"; return 1; }
+    wait "$id" || status=$?
+    [[ $status == "$wanted" ]] && return 0
+    echo "status $status and not $wanted"
+    cat "$WORK/$name.err"
+    return 1
 }
 approve() { order "approve?code=$CODE"; }
 type_code() {
@@ -165,7 +171,7 @@ type_code() {
 
 # A session whose token has a minute left, at an issuer that gives an hour from now on: whoever needs ten minutes renews.
 aged_session() {
-    order 'set?access=60' && code_login "$1-login" "$1" approve && order 'set?access=3600' && order reset
+    order 'set?access=60' && code_login 0 "$1-login" "$1" approve && order 'set?access=3600' && order reset
 }
 needs_ten_minutes() { exits "$1" "$2-renewal" keyfob token "$2" --valid-for 10m; }
 serves() { exits 0 "$1-served" keyfob token "$1"; }
