@@ -35,6 +35,7 @@ pub mod renew;
 pub mod report;
 pub mod resolve;
 pub mod secret;
+pub mod shape;
 pub mod store;
 pub mod target;
 pub mod time;

@@ -196,6 +196,15 @@ impl World {
         terminal::ask_secret(prompt)
     }
 
+    /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when the person closed
+    /// the question with Ctrl-D. Ctrl-C ends the program.
+    pub fn ask_line(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        terminal::ask_line(prompt)
+    }
+
     /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.
     ///
     /// `secrets` names the variables that the browser must not get.
