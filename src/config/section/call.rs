@@ -36,6 +36,8 @@ pub(in crate::config) mod reply {
 /// The deepest template that is read; a body that a service wants has two or three levels.
 const MAX_DEPTH: usize = 16;
 
+const OTHER_KIND: &str = "expected texts, numbers, lists and tables, found another kind";
+
 /// A value that is known only when the call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -253,8 +255,10 @@ fn fill(value: &Value, slots: &[Slot], depth: usize) -> Result<Template, String>
     Ok(match value {
         // A JSON reader is shown a date of TOML as a table with a name of its own.
         Value::Object(members) if members.keys().any(|name| name.starts_with('$')) => {
-            return Err("expected texts, numbers, lists and tables, found another kind".into());
+            return Err(OTHER_KIND.into());
         }
+        // A number of TOML that JSON does not have.
+        Value::Null => return Err(OTHER_KIND.into()),
         Value::Object(members) => {
             let members = members.iter().map(|(name, value)| Ok((name.clone(), below(value)?)));
             Template::Table(members.collect::<Result<_, String>>()?)
