@@ -133,11 +133,12 @@ mod tests {
     }
 
     fn sorted(status: u16, reply: &Value) -> Next {
+        let body = reply.to_string();
         let answer = Answer {
             status,
             content_type: "application/json",
             retry_after_secs: Some(7),
-            body: reply.to_string().as_bytes(),
+            body: body.as_bytes(),
         };
         next(&poll(), &answer, "ours", None)
     }
