@@ -6,7 +6,7 @@
 pub mod otp;
 pub mod poll;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -14,6 +14,9 @@ use crate::config::{Call, Query, Slot, Template};
 use crate::oauth::token::{self, TokenSet};
 use crate::record;
 use crate::secret::Secret;
+
+/// Everything but what a URL never escapes (RFC 3986, section 2.3), so that naive readers see the names they know.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What slots are filled with. A slot without a value is filled with nothing.
 pub type Values<'a> = &'a [(Slot, &'a str)];
@@ -44,9 +47,9 @@ pub fn with_query(url: &str, query: &Query, values: Values) -> String {
             _ => continue,
         };
         text.push(if text.contains('?') { '&' } else { '?' });
-        text.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
+        text.extend(utf8_percent_encode(name, QUERY));
         text.push('=');
-        text.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+        text.extend(utf8_percent_encode(value, QUERY));
     }
     text
 }
