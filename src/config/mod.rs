@@ -25,6 +25,7 @@ pub use section::call::{Call, Pointers, Query, Slot, Template};
 pub use section::oauth::Oauth;
 pub use section::otp::Otp;
 pub use section::poll::{Marks, Poll};
+pub use section::redirect::{Redirect, RedirectHost};
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.

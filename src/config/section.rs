@@ -114,6 +114,8 @@ pub(super) mod call;
 
 sections! { env, key, oauth, otp, poll, whoami }
 
+pub(super) mod redirect;
+
 /// `[login]`, which is the whole file's.
 pub(super) use login::Words as Login;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::service::{answer, ask};
+use super::service::{answer, ask, obtained};
 use super::{Login, Obtained};
 use crate::config::{Otp, Slot};
 use crate::error::{Context, Error, Result};
@@ -45,10 +45,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
     };
     // Whoever reads the mail of an address speaks for it, where nobody can be asked for another name.
     let subject = granted.subject.or_else(|| login.mode.whoami.is_none().then_some(email));
-    Ok(Obtained {
-        tokens: granted.tokens,
-        subject: subject.map(|subject| sanitise(&subject)),
-    })
+    Ok(obtained(login, Granted { subject, ..granted }))
 }
 
 /// Address and code of the command line. None where there is no code and a person can be asked.

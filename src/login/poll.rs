@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::service::{answer, ask};
+use super::service::{answer, ask, obtained};
 use super::waiting::Waiting;
 use super::{Login, Obtained};
 use crate::config::{Poll, Slot};
@@ -123,12 +123,7 @@ impl<'a> Attempt<'a> {
                 }
             };
             match next {
-                Next::Done(granted) => {
-                    return Ok(Some(Obtained {
-                        tokens: granted.tokens,
-                        subject: granted.subject.map(|subject| sanitise(&subject)),
-                    }));
-                }
+                Next::Done(granted) => return Ok(Some(obtained(self.login, granted))),
                 // After a lost answer, a service that does not surely know the login has given its tokens away.
                 Next::Pending { surely: false } | Next::Expired | Next::Refused(_) if lost => return Ok(None),
                 Next::Pending { .. } => (trouble, lost, interval) = (None, false, usual),

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::Login;
+use super::{Login, Obtained};
 use crate::config;
 use crate::http::{Body, Call, Failure, Reply};
-use crate::shape::{self, Answer, Values};
+use crate::report::sanitise;
+use crate::shape::{self, Answer, Granted, Values};
 
 /// Makes one call, once, in at most this time.
 ///
@@ -28,5 +29,17 @@ pub(super) fn answer(reply: &Reply) -> Answer<'_> {
         content_type: &reply.content_type,
         retry_after_secs: reply.retry_after_secs,
         body: &reply.body,
+    }
+}
+
+/// What a login ends in. A refresh token that nothing could ever send is not kept: it would only be there to be stolen.
+pub(super) fn obtained(login: &Login, granted: Granted) -> Obtained {
+    let Granted { mut tokens, subject } = granted;
+    if login.mode.oauth.token_endpoint.is_none() {
+        tokens.refresh = None;
+    }
+    Obtained {
+        subject: subject.map(|subject| sanitise(&subject)),
+        ..Obtained::from(tokens)
     }
 }
