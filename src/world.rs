@@ -199,6 +199,15 @@ impl World {
         terminal::ask_secret(prompt)
     }
 
+    /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when the person closed
+    /// the question with Ctrl-D. Ctrl-C ends the program.
+    pub fn ask_line(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        terminal::ask_line(prompt)
+    }
+
     /// The terminal's keyboard, for lines that a person may type while something else is waited for; none where nobody
     /// may be asked.
     pub fn keyboard(&self) -> Option<Keyboard> {
