@@ -85,6 +85,9 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Draw no QR code.
+    #[arg(long)]
+    pub no_qr: bool,
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,

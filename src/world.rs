@@ -4,6 +4,8 @@
 //! A test builds its own with a map for the environment and closures for clock and waiting.
 
 mod dirs;
+mod screen;
+mod signal;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 
 pub use dirs::Dirs;
+pub use screen::Screen;
+pub use signal::Kept;
 
 /// What a tool may write to us on stdin; the largest known request is well under 200 KiB.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -194,6 +198,19 @@ impl World {
     /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
     pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
         terminal::ask_secret(prompt)
+    }
+
+    /// Asks on the terminal for the Enter key, and waits for it at most this long. What was typed before is dropped.
+    ///
+    /// False when there is no terminal, when it was closed, and when nobody came.
+    pub fn ask_enter(&self, prompt: &str, patience: Duration) -> bool {
+        matches!(self.vars, Vars::Process) && terminal::ask_enter(prompt, patience)
+    }
+
+    /// From now on, until the result is dropped, a signal that ends the program first wipes the line that is being
+    /// written over on standard error.
+    pub fn keep_line(&self) -> Kept {
+        signal::keep(signal::Keep::Nothing, "\r\u{1b}[K")
     }
 
     /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.

@@ -35,6 +35,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     };
     let options = Options {
         browser: !args.no_browser,
+        qr: !args.no_qr,
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),

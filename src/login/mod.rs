@@ -4,6 +4,8 @@
 
 mod device;
 mod key;
+mod notice;
+mod qr;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
@@ -13,6 +15,8 @@ use crate::oauth::token::{TokenSet, is_json};
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
+
+pub use waiting::Waiting;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -35,6 +39,8 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether a QR code may be drawn.
+    pub qr: bool,
     /// The account that is wanted, by the issuer's name for it.
     pub account: Option<String>,
     /// The address to which a code is sent.
