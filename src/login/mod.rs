@@ -55,11 +55,17 @@ pub struct Obtained {
     pub tokens: TokenSet,
     /// Whom they speak for, where the flow learnt it.
     pub subject: Option<String>,
+    /// The nonce that was sent, which the ID token must have (OpenID Connect Core, section 3.1.2.1).
+    pub nonce: Option<String>,
 }
 
 impl From<TokenSet> for Obtained {
     fn from(tokens: TokenSet) -> Obtained {
-        Obtained { tokens, subject: None }
+        Obtained {
+            tokens,
+            subject: None,
+            nonce: None,
+        }
     }
 }
 

@@ -126,7 +126,7 @@ mod tests {
         };
         assert_eq!(
             line("Waiting", Some(61), Some("no answer"), ascii),
-            "Waiting ... 1:01 left (no answer; trying"
+            "Waiting ... 1:01 left (no answer; tryin"
         );
         for columns in 0..60 {
             let narrow = Screen { columns, ..SCREEN };
