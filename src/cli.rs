@@ -38,6 +38,7 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_ATTACH"],
         "if set, a debugger may attach and a crash may leave a core",
     ),
+    (&["NO_COLOR"], "if set, no colours on a terminal"),
     (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
 ];
 
@@ -88,6 +89,12 @@ pub struct Login {
     /// Draw no QR code.
     #[arg(long)]
     pub no_qr: bool,
+    /// Paste the address of the last page, which no browser can open here.
+    #[arg(long, conflicts_with_all = ["device", "with_token"])]
+    pub manual: bool,
+    /// Log in with a short code on any device, if the provider can.
+    #[arg(long, conflicts_with = "with_token")]
+    pub device: bool,
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,

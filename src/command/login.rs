@@ -28,7 +28,17 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
-    let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
+    let flow = login::find(match (args.with_token, args.device) {
+        (true, _) => Flow::Key,
+        (_, true) => Flow::Device,
+        _ => provider.flow,
+    });
+    if args.manual && flow.flow != Flow::Browser {
+        return Err(Error::usage(format!(
+            "`--manual` is for logins in a browser, and `{}` has another one",
+            provider.name
+        )));
+    }
     let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
@@ -42,6 +52,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let options = Options {
         browser: !args.no_browser,
         qr: !args.no_qr,
+        manual: args.manual,
+        other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
@@ -54,21 +66,40 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
-    if !flow.makes {
-        let obtained = (flow.run)(&login)?;
-        return keep(run, &login, obtained, Check::Strict);
-    }
-    let session = Session::named(&provider, at, None, wanted);
-    let _mine = match turn::take(run, &session, &extra)? {
-        Turn::Mine(lock) => lock,
-        Turn::Adopted(stored) => {
-            run.note("Another login at the same time made this session:\n");
-            tell(run, &login, &session, &stored)?;
-            return Ok(0);
+    // Held until the session is kept.
+    let mut turn = None;
+    if flow.makes {
+        let session = Session::named(&provider, at, None, wanted);
+        match turn::take(run, &session, &extra)? {
+            Turn::Mine(lock) => turn = Some(lock),
+            Turn::Adopted(stored) => {
+                run.note("Another login at the same time made this session:\n");
+                tell(run, &login, &session, &stored)?;
+                return Ok(0);
+            }
         }
-    };
-    let obtained = (flow.run)(&login)?;
-    keep(run, &login, obtained, Check::Lenient)
+    }
+    let mut obtained = (flow.run)(&login)?;
+    let check = if flow.makes { Check::Lenient } else { Check::Strict };
+    let visitor = obtained.visitor.take();
+    let kept = keep(run, &login, obtained, check);
+    drop(turn);
+    match (visitor, &kept) {
+        (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
+        (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
+        (None, _) => (),
+    }
+    kept.map(|_| 0)
+}
+
+/// Whether there is a session of another account than the wanted one.
+fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    // A login may be what puts a damaged record right.
+    let stored = Session::named(provider, at, None, None)
+        .records(run.sources)
+        .unwrap_or_default();
+    stored.iter().any(|stored| stored.record.key.account != wanted)
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -110,7 +141,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    keep(run, &login, obtained, check).map(|_| 0)
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -193,7 +224,7 @@ enum Check {
 /// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
 const REVOCATION: Duration = Duration::from_secs(10);
 
-fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8> {
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
     let identified = identity::subject(run, login, &obtained, check);
     let tokens = obtained.tokens;
@@ -231,7 +262,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
-    Ok(0)
+    Ok(stored)
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

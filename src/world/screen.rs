@@ -43,7 +43,7 @@ impl World {
 }
 
 fn size() -> (usize, usize) {
-    let known = rustix::termios::tcgetwinsize(rustix::stdio::stderr()).ok();
+    let known = rustix::termios::tcgetwinsize(World::errors()).ok();
     let known = known.filter(|size| size.ws_col > 0 && size.ws_row > 0);
     known.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
 }

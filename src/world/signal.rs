@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use rustix::termios::{OptionalActions, Termios};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use super::World;
+
 /// What is to be put right, the innermost last.
 static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
 
@@ -92,7 +94,7 @@ fn put_right() {
                 let _ = terminal.write_all(end.as_bytes());
             }
             None => {
-                let _ = rustix::io::write(rustix::stdio::stderr(), end.as_bytes());
+                let _ = rustix::io::write(World::errors(), end.as_bytes());
             }
         }
     }

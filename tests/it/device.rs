@@ -34,7 +34,7 @@ const ERRORS: &[(&str, i32, &str)] = &[
     ("access_denied", 2, "the login was refused on the issuer's page"),
     ("expired_token", 2, "the code has expired before it was approved"),
     ("invalid_grant", 2, "does not know the code any more"),
-    ("something_else", 2, "the issuer refused (`something_else`)"),
+    ("something_else", 2, "the issuer refused (`something_else`"),
     ("server_error", 3, "trouble of its own"),
     ("temporarily_unavailable", 3, "trouble of its own"),
     ("invalid_client", 64, "does not let this client id"),

@@ -5,6 +5,7 @@ use crate::error::{Class, Context, Error, Result};
 use crate::login::{self, Login, Obtained};
 use crate::oauth::id_token::{self, Claims, Expected, Mistake};
 use crate::report::message;
+use crate::secret::Secret;
 
 /// The account; none where nobody says it, and for a credential that is kept whatever they say.
 ///
@@ -40,7 +41,7 @@ fn claims(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result
     let expected = Expected {
         issuer: login.mode.oauth.issuer.as_deref(),
         client_id: login.mode.oauth.client_id.as_deref().unwrap_or_default(),
-        nonce: obtained.nonce.as_deref(),
+        nonce: obtained.nonce.as_ref().map(Secret::expose),
         now: run.world.now(),
     };
     match id_token::read(token, &expected) {
