@@ -15,6 +15,7 @@
 mod browser;
 mod device;
 mod docker;
+mod every_flow;
 mod examples;
 mod fault;
 mod flow;
