@@ -19,6 +19,7 @@ fn set(more: &str) -> (Sandbox, Service) {
         "acme",
         &format!(
             "format = 1\ntitle = \"Acme\"\n[login]\nflow = \"email-otp\"\n[env]\nvariables = [\"ACME_TOKEN\"]\n\
+             [oauth]\ntoken_endpoint = \"{url}/token\"\nclient_id = \"acme-cli\"\n\
              [otp.send]\nurl = \"{url}/send\"\n[otp.exchange]\nurl = \"{url}/exchange\"\n{more}\n\
              [[target]]\nurl = \"https://acme.example\"\nscheme = \"bearer\"\n"
         ),
@@ -141,6 +142,17 @@ fn a_key_is_kept_as_a_key_and_nothing_renews_it() {
     let output = scripted(&sandbox, CODE).expect_code(1);
     assert!(output.stderr.contains("does not begin as"), "{}", output.stderr);
     assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
+fn a_refresh_token_that_nothing_could_send_is_not_kept() {
+    let (sandbox, _service) = set("");
+    let path = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("token_endpoint", "revocation_endpoint")).unwrap();
+    let output = scripted(&sandbox, CODE).expect_success();
+    assert!(!output.stderr.contains("renewed by itself"), "{}", output.stderr);
+    assert!(sandbox.files_with(REFRESH).is_empty() && !sandbox.files_with(ACCESS).is_empty());
 }
 
 #[test]
