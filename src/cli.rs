@@ -38,6 +38,7 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_ATTACH"],
         "if set, a debugger may attach and a crash may leave a core",
     ),
+    (&["NO_COLOR"], "if set, no colours on a terminal"),
     (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
 ];
 
@@ -85,6 +86,9 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Draw no QR code.
+    #[arg(long)]
+    pub no_qr: bool,
     /// Paste the address of the last page, which no browser can open here.
     #[arg(long, conflicts_with_all = ["device", "with_token"])]
     pub manual: bool,

@@ -6,7 +6,9 @@ mod browser;
 mod device;
 mod email_otp;
 mod key;
+mod notice;
 mod poll;
+mod qr;
 mod service;
 mod waiting;
 
@@ -19,6 +21,7 @@ use crate::secret::Secret;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use waiting::Waiting;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -41,6 +44,8 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether a QR code may be drawn.
+    pub qr: bool,
     /// Whether the person brings the address of the last page, because no browser can come back to this machine.
     pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.

@@ -13,12 +13,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod browser;
+mod device;
 mod docker;
 mod examples;
 mod fault;
 mod flow;
 mod git;
 mod http_server;
+mod identity;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
@@ -35,6 +37,7 @@ mod renewal;
 mod run;
 mod sandbox;
 mod sandbox_test;
+mod screen;
 mod service;
 mod session;
 mod store;
@@ -42,4 +45,5 @@ mod terminal;
 mod tidy;
 mod tls;
 mod transcript;
+mod turn;
 mod window;
