@@ -33,6 +33,7 @@ mod part;
 mod person;
 mod poll;
 mod provider;
+mod refresh;
 mod renewal;
 mod run;
 mod sandbox;
