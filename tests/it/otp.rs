@@ -196,6 +196,7 @@ fn every_answer_to_a_code_has_its_exit_code_and_its_next_step() {
         ),
         (Reply::Bytes(b"SSH-2.0-x\r\n".to_vec()), 3, "not HTTP"),
         (Reply::Drop, 3, "the code may be used up"),
+        (Reply::Silence(Vec::new()), 3, "did not answer in time"),
         (Reply::json(200, &json!({})), 1, "cannot be used"),
         (Reply::text(204, "", ""), 1, "cannot be used"),
         (

@@ -171,6 +171,7 @@ fn what_answers_for_the_service_is_not_believed_and_asked_again() {
         Reply::text(511, "text/html", "pay first"),
         Reply::error(503, "busy"),
         Reply::Bytes(b"SSH-2.0-x\r\n".to_vec()),
+        Reply::Silence(Vec::new()),
         Reply::json(200, &json!({"x": "x".repeat(2 * 1024 * 1024)})),
     ];
     std::thread::scope(|scope| {
