@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::notice;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
-use crate::config::profile as named;
 use crate::error::{Class, Context, Error, Result};
 use crate::http;
 use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
@@ -158,12 +157,7 @@ fn expired(login: &Login, trouble: Option<String>) -> Error {
 }
 
 fn again(login: &Login) -> String {
-    format!("run `keyfob login {}` again for a fresh code", profile(login))
-}
-
-fn profile(login: &Login) -> String {
-    let account = login.options.account.as_deref().unwrap_or_default();
-    named::show(&login.provider.name, &login.mode.name, account)
+    format!("run `keyfob login {}` again for a fresh code", login.profile())
 }
 
 /// An error of the issuer as a sentence, with what to do about it: RFC 8628, section 3.5 and RFC 6749, section 5.2.
@@ -176,7 +170,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
             "the login was refused on the issuer's page",
             format!(
                 "if that was a mistake, run `keyfob login {}` and approve it",
-                profile(login)
+                login.profile()
             ),
         ),
         "invalid_grant" => (Class::Login, "the issuer does not know the code any more", again(login)),

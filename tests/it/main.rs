@@ -34,6 +34,7 @@ mod part;
 mod person;
 mod poll;
 mod provider;
+mod refresh;
 mod renewal;
 mod run;
 mod sandbox;
