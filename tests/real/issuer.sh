@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # keyfob's logins and the life of its sessions at a certified OpenID provider, with a real browser at its pages.
 # It knows the provider's clients and what a person sees; it must not know how keyfob keeps a session.
-# By hand: KEYFOB=target/debug/keyfob tests/real/issuer.sh; the pages that were met are pictures in target/ci/pages.
+# By hand: KEYFOB=target/debug/keyfob tests/real/issuer.sh; with arguments, only the functions named (`by_browser`).
+# The pages that were met are pictures in target/ci/pages.
 
 # Programs given to an inner shell expand there, and the names of commands in sentences are no commands.
 # shellcheck disable=SC2016
@@ -46,6 +47,75 @@ by_device() {
     ok 'another account than the one asked for is refused' eval 'mark device && code_login 5 other acme:bob approve'
     ok 'its tokens are ended at the issuer' honours_none_since_the_mark device
     ok 'and it is not kept' exits 2 other-token keyfob token acme:bob
+}
+
+# `web NAME CLIENT [LINE …]`: a provider whose login is in a browser; without `prompt` this issuer gives nothing to renew with.
+web() {
+    local name=$1 client=$2 lines
+    shift 2
+    lines=$(endpoints "$client" authorization=/auth)
+    provider "$name" browser "$lines" "issuer = \"$ISSUER\"" 'redirect_issuer = true' \
+        'parameters = { prompt = "consent" }' "$@"
+}
+
+# The page that keyfob shows at the end: who is logged in, that it may be closed, and no code left in the address.
+ends_at_our_page() {
+    page "$1" '.pages == ["login", "consent", "end"] and (.url | startswith("http://127.0.0.1:")) and
+        (.text | test("Logged in to Acme") and test("ann") and test("close this page"))' && ends_well "$1"
+}
+no_code_in_the_address() { page "$1" '.url | test("code=|state=") | not'; }
+
+by_browser() {
+    web web browser 'redirect_path = "/callback"'
+    person web
+    ok 'a person signs in at the browser that keyfob opened' login 0 web web
+    ok 'and ends at our page, which is good on a phone and wants nothing from elsewhere' ends_at_our_page web
+    ok 'in whose address the code is no more' no_code_in_the_address web
+    ok 'keyfob names who signed in, too' says web 'as `ann`'
+    ok 'the token that is served is the one that the issuer gave, here too' \
+        eval 'serves web && served_the_newest web-served browser'
+    ok 'which honours it' honours access browser
+    order reset
+    ok 'the session renews' eval 'order "set?access=7200" && exits 0 web-renewal keyfob token web --valid-for 90m'
+    ok 'with one redemption of its refresh token' seen 1 "$REDEEMED"
+    order 'set?access=3600'
+
+    web web-any browser-any-path
+    person web-any
+    ok 'a random path works where the issuer allows any' login 0 web-any web-any
+    ok 'and ends at our page' ends_at_our_page web-any
+
+    person web-denied --answer no
+    mark browser
+    ok 'a person who says no at the consent ends the login' login 2 web-denied web
+    ok 'the terminal says so' says web-denied 'access_denied'
+    ok 'and so does the page' page web-denied '.pages == ["login", "consent", "end"] and (.text | test("close this page"))'
+    ok 'which is good on a phone and wants nothing from elsewhere, too' ends_well web-denied
+    ok 'no token was given' none_since_the_mark browser
+    ok 'the session from before is still there, and good' serves web
+
+    person web-closed --answer close
+    ok 'a login that a person leaves and interrupts ends' interrupted web-closed web
+    ok 'and the session from before is good still' serves web
+}
+
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Ctrl-C while the browser is away: the program ends by the signal, and nobody listens any more.
+interrupted() {
+    local id status=0 port
+    # A shell's background jobs ignore the signal that a terminal sends.
+    env -u CI python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' keyfob login "$2" >"$WORK/$1.out" 2>"$WORK/$1.err" </dev/null &
+    id=$!
+    page "$1" '.pages == ["login"]' || return 1
+    port=$(grep -oE '127\.0\.0\.1%3A[0-9]+%2Fcallback' "$WORK/$1.err" | sed -n '1s/.*%3A\([0-9]*\)%2F.*/\1/p')
+    listens "$port" || { echo "nobody listens at port $port"; return 1; }
+    kill -INT "$id"
+    wait "$id" || status=$?
+    [[ $status == 130 ]] || { echo "status $status"; return 1; }
+    fails listens "$port" || { echo "somebody listens at port $port"; return 1; }
 }
 
 storm() {
@@ -159,13 +229,14 @@ no_leak() {
     [[ -s $WORK/tokens ]] && ! grep -rqFf "$WORK/tokens" "$WORK" --include='*.err' && ! holds_canary "$WORK"/*.err
 }
 
-by_device
-lost_with_grace
-page_in_between
-renewal
-lost_without_grace
-logout
-ok 'the session whose answers were lost has recovered' recovers patient
-ok 'and so has the one with a page in between' recovers portal
+recovered() {
+    ok 'the session whose answers were lost has recovered' recovers patient
+    ok 'and so has the one with a page in between' recovers portal
+}
+
+if (($# == 0)); then
+    set -- by_device by_browser lost_with_grace page_in_between renewal lost_without_grace logout recovered
+fi
+for section; do "$section"; done
 ok 'no token and no password is in what keyfob said' no_leak
 finish

@@ -63,6 +63,7 @@ honours_none_since_the_mark() {
     done < <(tokens "client=$1" | tail -n +$(($(cat "$WORK/mark") + 1)))
     ((count > 0)) || { echo "no token since the mark"; return 1; }
 }
+none_since_the_mark() { [[ $(tokens "client=$1" | wc -l) == "$(cat "$WORK/mark")" ]]; }
 
 # `provider NAME FLOW [LINE …]`: a provider file; the lines go into its part `oauth`.
 provider() {
@@ -135,7 +136,10 @@ END
 
 # `page NAME FILTER`: what jq says of the last page that the person saw.
 page() {
-    await test -e "$WORK/$1.page" && [[ -s $WORK/$1.page ]] || { cat "$WORK/$1.browser-log"; return 1; }
+    local at
+    # A browser on a loaded machine takes its time.
+    for ((at = 0; at < 6; at++)); do await test -e "$WORK/$1.page" && break; done
+    [[ -s $WORK/$1.page ]] || { echo "no page: $(cat "$WORK/$1.browser-log")"; return 1; }
     jq -e "$2" "$WORK/$1.page" >/dev/null || { cat "$WORK/$1.page"; return 1; }
 }
 
