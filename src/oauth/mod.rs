@@ -4,6 +4,7 @@
 
 pub mod code;
 pub mod device;
+pub mod id_token;
 pub mod pkce;
 pub mod refresh;
 pub mod revoke;
