@@ -5,7 +5,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "a global allocator is an unsafe trait and hands out raw memory; three system calls have no safe form"
+    reason = "a global allocator is an unsafe trait and hands out raw memory; four system calls have no safe form"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -42,6 +42,18 @@ pub fn harden(debuggable: bool) -> Result<(), &'static str> {
     }
     let _ = debuggable;
     Ok(())
+}
+
+/// Whether whoever started this process had it ignore a signal.
+#[cfg(unix)]
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action `sigaction` only fills in the old one, and a zeroed one is valid where it fails.
+    let action = unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    };
+    action.sa_sigaction == libc::SIG_IGN
 }
 
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);

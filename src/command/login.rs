@@ -1,6 +1,12 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod identity;
+mod turn;
+
 use std::io::Write;
+use std::time::Duration;
+
+use turn::Turn;
 
 use super::Run;
 use super::text::wrap;
@@ -9,7 +15,6 @@ use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login, Obtained, Options};
-use crate::oauth::token::TokenSet;
 use crate::record::Record;
 use crate::renew;
 use crate::report::{printable, sanitise};
@@ -23,21 +28,42 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
-    let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
+    let flow = login::find(match (args.with_token, args.device) {
+        (true, _) => Flow::Key,
+        (_, true) => Flow::Device,
+        _ => provider.flow,
+    });
+    if flow.flow != Flow::EmailOtp && (args.email.is_some() || args.code.is_some()) {
+        return Err(Error::usage(format!(
+            "`--email` and `--code` are for providers that send a code, and `{}` sends none",
+            provider.name
+        )));
+    }
+    if args.manual && flow.flow != Flow::Browser {
+        return Err(Error::usage(format!(
+            "`--manual` is for logins in a browser, and `{}` has another one",
+            provider.name
+        )));
+    }
     let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
+    let extra = args.scope;
     let scopes = if flow.makes {
-        [mode.oauth.scopes.clone(), args.scope].concat()
+        [mode.oauth.scopes.clone(), extra.clone()].concat()
     } else {
         Vec::new()
     };
     let options = Options {
         browser: !args.no_browser,
+        qr: !args.no_qr,
+        manual: args.manual,
+        other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
+        token: None,
     };
     let login = Login {
         world: run.world,
@@ -47,9 +73,40 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
-    let obtained = (flow.run)(&login)?;
+    // Held until the session is kept.
+    let mut turn = None;
+    if flow.makes {
+        let session = Session::named(&provider, at, None, wanted);
+        match turn::take(run, &session, &extra)? {
+            Turn::Mine(lock) => turn = Some(lock),
+            Turn::Adopted(stored) => {
+                run.note("Another login at the same time made this session:\n");
+                tell(run, &login, &session, &stored)?;
+                return Ok(0);
+            }
+        }
+    }
+    let mut obtained = (flow.run)(&login)?;
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    let visitor = obtained.visitor.take();
+    let kept = keep(run, &login, obtained, check);
+    drop(turn);
+    match (visitor, &kept) {
+        (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
+        (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
+        (None, _) => (),
+    }
+    kept.map(|_| 0)
+}
+
+/// Whether there is a session of another account than the wanted one.
+fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    // A login may be what puts a damaged record right.
+    let stored = Session::named(provider, at, None, None)
+        .records(run.sources)
+        .unwrap_or_default();
+    stored.iter().any(|stored| stored.record.key.account != wanted)
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -70,10 +127,11 @@ fn wanted_account(
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
+    let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
         account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        token,
         ..Options::default()
     };
     let http = Http::new(run.world)?;
@@ -91,7 +149,39 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    keep(run, &login, obtained, check).map(|_| 0)
+}
+
+/// What the arguments of `set-token` mean; a key among them is shown nowhere.
+///
+/// A program that hands its own `auth set-token KEY` over adds `--provider`, so that the one argument is the key. Without
+/// that a mistyped profile must not become a key, unless it begins as one.
+fn profile_and_key(run: &Run, first: Option<String>, second: Option<String>) -> Result<(Profile, Option<Secret>)> {
+    let key = |text: String| Some(Secret::new(text)).filter(|key| key.expose() != "-");
+    let Some(first) = first else {
+        return Ok((run.profile(None)?, None));
+    };
+    let names = run.sources.config.names()?;
+    let named = Profile::parse(&first).ok();
+    let named = named.filter(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some());
+    match (named, second) {
+        (Some(profile), second) => Ok((profile, second.and_then(key))),
+        (None, None) if run.provider.is_some() || is_key_of_the_only_one(run, &first) => {
+            Ok((run.profile(None)?, key(first)))
+        }
+        (None, _) => Err(Error::usage("the first argument names no provider that there is")
+            .hint("`keyfob provider list` names them; a key is given on standard input")),
+    }
+}
+
+fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
+    let only = run
+        .profile(None)
+        .and_then(|profile| run.sources.config.profile(&profile));
+    only.is_ok_and(|(provider, at)| {
+        let prefix = provider.modes[at].key_prefix.as_ref();
+        prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
+    })
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -171,13 +261,14 @@ enum Check {
     Strict,
 }
 
-fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8> {
+/// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
+const REVOCATION: Duration = Duration::from_secs(10);
+
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject } = obtained;
-    let subject = match subject {
-        Some(subject) => Some(subject),
-        None => self::subject(run, login, &tokens, check)?,
-    };
+    let identified = identity::subject(run, login, &obtained, check);
+    let tokens = obtained.tokens;
+    let subject = identified.as_ref().ok().cloned().flatten();
     let at = login
         .provider
         .modes
@@ -189,10 +280,6 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
         .or_else(|| subject.clone())
         .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
-    // A preset serves its targets from now on, and not when its credential was never there.
-    if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None)?;
-    }
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
@@ -200,40 +287,22 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let (Some(wanted), Some(subject)) = (wanted, &subject)
-        && wanted != subject
-    {
-        if check == Check::Lenient {
+    if let Err(error) = identified {
+        if check == Check::Lenient && error.class == Class::Refused {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
-            let _ = renew::revoke(run.sources, &session, &unwanted);
+            let _ = renew::revoke(run.sources, &session, &unwanted, REVOCATION);
         }
-        return Err(Error::refused(format!(
-            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
-        ))
-        .hint("log out in the browser, then log in with the account that you want"));
+        return Err(error);
+    }
+    // A preset serves its targets from now on, and not when its credential was never there.
+    if !run.sources.config.names()?.contains(&login.provider.name) {
+        write_provider_file(run, &login.provider.name, None)?;
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
-    Ok(0)
-}
-
-/// Whom the credential speaks for.
-fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<Option<String>> {
-    if check == Check::None {
-        return Ok(None);
-    }
-    match login::whoami(login.http, login.mode, &tokens.access) {
-        Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
-            run.note(&format!(
-                "keyfob: warning: {}; the session is kept without a name\n",
-                crate::report::message(&error)
-            ));
-            Ok(None)
-        }
-        subject => subject,
-    }
+    Ok(stored)
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

@@ -2,7 +2,9 @@
 //!
 //! One file a specification. Nothing here reads a clock, opens a connection or knows where a token is kept.
 
+pub mod code;
 pub mod device;
+pub mod id_token;
 pub mod pkce;
 pub mod refresh;
 pub mod revoke;

@@ -21,9 +21,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "config", "digest", "error", "http", "oauth", "record", "renew", "report", "secret", "target", "time",
-            "world",
+            "config", "digest", "error", "http", "loopback", "oauth", "record", "renew", "report", "secret", "shape",
+            "target", "time", "world",
         ],
+    ),
+    (
+        "loopback",
+        &["config", "digest", "error", "report", "secret", "time", "world"],
     ),
     ("model", &["secret", "target", "time"]),
     ("oauth", &["digest", "record", "secret", "target", "time"]),
@@ -44,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("digest", &[]),
     ("secret", &["digest"]),
+    ("shape", &["config", "oauth", "record", "secret"]),
     ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),
@@ -210,8 +215,14 @@ fn the_readme_has_every_variable_of_the_program() {
         "BROWSER",
         "DISPLAY",
         "HOME",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LOGNAME",
         "PATH",
         "SSH_CONNECTION",
+        "TERM",
+        "USER",
         "WAYLAND_DISPLAY",
         "XDG_RUNTIME_DIR",
     ];
@@ -283,18 +294,24 @@ fn every_protocol_has_its_section_with_a_hit_a_miss_and_a_failure() {
 #[test]
 fn every_word_of_a_provider_file_is_on_the_page() {
     let page = fs::read_to_string(root().join("protocol.md")).unwrap();
-    let wire = fs::read_to_string(root().join("src/config/wire.rs")).unwrap();
-    let fields = wire
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
-    for (name, _) in fields {
-        assert!(
-            page.contains(&format!("`{name}`"))
-                || page.contains(&format!(".{name}`"))
-                || page.contains(&format!("`{name}.")),
-            "{name}"
-        );
+    let code: BTreeMap<String, String> = source()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("config/section"))
+        .collect();
+    let mut seen = 0;
+    for (file, text) in code {
+        // The keys of each table, between `words! {` and the brace that closes it.
+        for table in text.split("words! {").skip(1) {
+            let (keys, _) = table.split_once("\n}").or_else(|| table.split_once("\n    }")).unwrap();
+            for (name, _) in keys.lines().filter_map(|line| line.trim().split_once(": ")) {
+                let name = name.trim_matches(['[', ']']);
+                let spellings = [format!("`{name}`"), format!(".{name}`"), format!("`{name}.")];
+                assert!(spellings.iter().any(|name| page.contains(name)), "{file}: {name}");
+                seen += 1;
+            }
+        }
     }
+    assert!(seen > 15, "{seen}");
 }
 
 #[test]
