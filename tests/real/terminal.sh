@@ -161,6 +161,7 @@ codes_that_end() {
     type_line ends 'clear; keyfob login acme --no-qr'
     ok 'a login waits' shows ends left
     press ends C-c
+    sleep 0.5
     type_line ends 'echo "status $?"'
     ok 'Ctrl-C ends it, as Ctrl-C does' shows ends 'status 130' device-ctrl-c
     ok 'the countdown is gone' lacks ends 'Waiting'
@@ -219,7 +220,24 @@ without_a_terminal() {
 }
 
 # The person's browser: it opens the page that stands on the screen and follows where it leads.
-page_of() { scrolled "$1" | tr -d '\n' | grep -oE "$ISSUER/authorize\?[!-~]+" | tail -n 1; }
+page_of() { term capture-pane -J -p -S - -t "$1" | grep -oE "$ISSUER/authorize\?[^ ]+" | tail -n 1; }
+# Where the page leads back to.
+address_of() { curl -s -o /dev/null -w '%{redirect_url}' "$(page_of "$1")"; }
+
+a_browser_here() {
+    say "a browser on this machine"
+    # It takes its time, so that the wait can be seen.
+    printf '#!/bin/sh\n(sleep 4; exec curl -sL -o "%s" "$1") &\n' "$WORK/page.html" >"$WORK/bin/person"
+    chmod +x "$WORK/bin/person"
+    open_terminal here 80 24 DISPLAY=:0 BROWSER="$WORK/bin/person"
+    type_line here 'keyfob login web'
+    ok 'the browser is named' shows here 'in your browser.'
+    ok 'the page is on the screen too' test -n "$(page_of here)"
+    ok 'the wait has a countdown' shows here 'Waiting for the browser' browser-here
+    ok 'the browser comes back and logs in' shows here 'Logged in to Acme as `ann@acme.example`' browser-done
+    ok 'the countdown is gone' lacks here 'Waiting'
+    ok 'no secret is on the screen' no_secret here
+}
 
 a_browser_elsewhere() {
     say "a browser on another machine"
@@ -232,6 +250,10 @@ a_browser_elsewhere() {
     ok 'and comes' shows ssh 'enter the code' browser-to-device
     issuer /approve
     ok 'and logs in' shows ssh 'Logged in to Acme'
+    type_line ssh 'clear; keyfob login web --manual'
+    ok 'the address may be pasted instead' shows ssh 'paste it here' browser-manual
+    type_line ssh "$(address_of ssh)"
+    ok 'which logs in too' shows ssh 'Logged in to Acme as `ann@acme.example`' browser-manual-done
 }
 
 start_issuer
@@ -243,6 +265,7 @@ codes_that_end
 two_at_once
 a_hidden_prompt
 without_a_terminal
+a_browser_here
 a_browser_elsewhere
 say "the screens: ${SCREENS#"$ROOT"/}"
 finish
