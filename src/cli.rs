@@ -110,7 +110,7 @@ pub struct Login {
     /// The address to which a code is sent.
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent.
+    /// The code that was sent before, or `-` for standard input; none is sent.
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
 }
@@ -135,6 +135,8 @@ pub struct SetToken {
     /// Which session is meant.
     #[arg(help = PROFILE)]
     pub profile: Option<String>,
+    /// The key itself, where there is no other way; everybody can read it.
+    pub key: Option<String>,
     /// The account or user name that it is for.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,

@@ -208,6 +208,15 @@ impl World {
         terminal::ask_secret(prompt)
     }
 
+    /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when the person closed
+    /// the question with Ctrl-D. Ctrl-C ends the program.
+    pub fn ask_line(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        terminal::ask_line(prompt)
+    }
+
     /// Asks on the terminal for the Enter key, and waits for it at most this long. What was typed before is dropped.
     ///
     /// False when there is no terminal, when it was closed, and when nobody came.

@@ -33,6 +33,12 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         (_, true) => Flow::Device,
         _ => provider.flow,
     });
+    if flow.flow != Flow::EmailOtp && (args.email.is_some() || args.code.is_some()) {
+        return Err(Error::usage(format!(
+            "`--email` and `--code` are for providers that send a code, and `{}` sends none",
+            provider.name
+        )));
+    }
     if args.manual && flow.flow != Flow::Browser {
         return Err(Error::usage(format!(
             "`--manual` is for logins in a browser, and `{}` has another one",
@@ -57,6 +63,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
+        token: None,
     };
     let login = Login {
         world: run.world,
@@ -120,10 +127,11 @@ fn wanted_account(
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
+    let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
         account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        token,
         ..Options::default()
     };
     let http = Http::new(run.world)?;
@@ -142,6 +150,38 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
     keep(run, &login, obtained, check).map(|_| 0)
+}
+
+/// What the arguments of `set-token` mean; a key among them is shown nowhere.
+///
+/// A program that hands its own `auth set-token KEY` over adds `--provider`, so that the one argument is the key. Without
+/// that a mistyped profile must not become a key, unless it begins as one.
+fn profile_and_key(run: &Run, first: Option<String>, second: Option<String>) -> Result<(Profile, Option<Secret>)> {
+    let key = |text: String| Some(Secret::new(text)).filter(|key| key.expose() != "-");
+    let Some(first) = first else {
+        return Ok((run.profile(None)?, None));
+    };
+    let names = run.sources.config.names()?;
+    let named = Profile::parse(&first).ok();
+    let named = named.filter(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some());
+    match (named, second) {
+        (Some(profile), second) => Ok((profile, second.and_then(key))),
+        (None, None) if run.provider.is_some() || is_key_of_the_only_one(run, &first) => {
+            Ok((run.profile(None)?, key(first)))
+        }
+        (None, _) => Err(Error::usage("the first argument names no provider that there is")
+            .hint("`keyfob provider list` names them; a key is given on standard input")),
+    }
+}
+
+fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
+    let only = run
+        .profile(None)
+        .and_then(|profile| run.sources.config.profile(&profile));
+    only.is_ok_and(|(provider, at)| {
+        let prefix = provider.modes[at].key_prefix.as_ref();
+        prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
+    })
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.

@@ -4,9 +4,12 @@
 
 mod browser;
 mod device;
+mod email_otp;
 mod key;
 mod notice;
+mod poll;
 mod qr;
+mod service;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
@@ -51,8 +54,10 @@ pub struct Options {
     pub other_account: bool,
     /// The address to which a code is sent.
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent then.
+    /// The code that was sent before; no other is sent then. `-` means that it is on standard input.
     pub code: Option<Secret>,
+    /// The key or token that was given on the command line.
+    pub token: Option<Secret>,
 }
 
 /// What a login ends in.
@@ -102,9 +107,19 @@ pub const TABLE: &[LoginFlow] = &[
         run: device::run,
     },
     LoginFlow {
+        flow: Flow::EmailOtp,
+        makes: true,
+        run: email_otp::run,
+    },
+    LoginFlow {
         flow: Flow::Key,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Poll,
+        makes: true,
+        run: poll::run,
     },
     LoginFlow {
         flow: Flow::Static,
