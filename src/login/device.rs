@@ -200,6 +200,8 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
         }
         _ => (Class::Login, "the issuer refused", provider_file),
     };
-    let says = description.map_or_else(String::new, |text| format!(": it says \"{}\"", sanitise(text)));
+    let says = description.map_or_else(String::new, |text| {
+        format!(": it says \u{201c}{}\u{201d}", sanitise(text))
+    });
     Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
 }

@@ -53,7 +53,7 @@ fn drawn(title: &str, grant: &Grant, screen: Screen, qr: &Qr) -> Option<String> 
         }
     }
     let words = lines(title, grant, screen.columns.min(COLUMNS), screen.colour, true);
-    let fits = qr.side < screen.columns && picture.len() + words.len() + BELOW + 1 <= screen.rows;
+    let fits = qr.side < screen.columns && picture.len() + words.len() + BELOW < screen.rows;
     fits.then(|| format!("{}\n\n{}\n\n", picture.join("\n"), words.join("\n")))
 }
 

@@ -49,6 +49,14 @@ prefix = "canary"
 END
 }
 
+# `service NAME FLOW`, with the rest of the provider file on stdin.
+service() {
+    {
+        printf 'format = 1\nname = "%s"\ntitle = "Acme"\n[login]\nflow = "%s"\n' "$1" "$2"
+        cat
+    } >"$KEYFOB_HOME/config/providers/$1.toml"
+}
+
 # One tmux server for this run; it is ended by its own command.
 term() { tmux -u -L "$SOCKET" -f /dev/null "$@"; }
 SOCKET=keyfob-$$
@@ -256,9 +264,64 @@ a_browser_elsewhere() {
     ok 'which logs in too' shows ssh 'Logged in to Acme as `ann@acme.example`' browser-manual-done
 }
 
+a_code_by_mail() {
+    say "a code by mail"
+    open_terminal mail 80 24
+    modes mail before
+    type_line mail 'clear; keyfob login mail'
+    ok 'it asks for the address' shows mail 'Email: ' otp-address
+    type_line mail 'ann@acme.example'
+    ok 'it says where to look' shows mail 'Look for a code in the mail of ann@acme.example' otp-sent
+    ok 'and asks for the code' shows mail 'Code (r sends another):'
+    type_line mail '271 828'
+    ok 'a wrong code is said, with the tries that are left' shows mail '2 tries are left' otp-wrong
+    type_line mail r
+    ok 'another code is sent when the service allows it' shows mail 'at the earliest' otp-again
+    type_line mail '314-159'
+    ok 'the right one, with a dash, logs in' shows mail 'Logged in to Acme as `ann@acme.example`' otp-done
+    ok 'no secret is on the screen' no_secret mail
+    type_line mail 'clear; keyfob login mail --email bob@acme.example'
+    ok 'a pause that the service wants is said' shows mail 'the service wants a pause' otp-limited
+    modes mail after
+    ok 'the terminal is as it was, here too' same_modes mail
+}
+
+a_page_that_is_asked_about() {
+    say "a page that is asked about"
+    open_terminal page 80 24
+    type_line page 'clear; keyfob login page'
+    ok 'the page is on the screen' shows page "$ISSUER/cli?" poll-page
+    ok 'the wait has a countdown' shows page 'left'
+    ok 'that moves, on one line' eval 'moves page && counts page "Waiting" 1'
+    issuer '/approve'
+    ok 'approved: it says who is logged in' shows page 'Logged in to Acme as `ann`' poll-done
+    ok 'the countdown is gone' lacks page 'Waiting'
+}
+
 start_issuer
 provider acme device
 provider web browser
+service mail email-otp <<END
+[otp.send]
+url = "$ISSUER/mail"
+body = { email = "{email}" }
+[otp.exchange]
+url = "$ISSUER/exchange"
+body = { email = "{email}", code = "{code}" }
+[otp.exchange.reply]
+key = "/key"
+subject = "/email"
+END
+service page poll <<END
+[poll]
+page = "$ISSUER/cli"
+[poll.retrieve]
+url = "$ISSUER/asked"
+body = { state = "{state}", verifier = "{verifier}" }
+[poll.retrieve.reply]
+access_token = "/token"
+subject = "/name"
+END
 a_device_login
 narrow_and_plain
 codes_that_end
@@ -267,5 +330,7 @@ a_hidden_prompt
 without_a_terminal
 a_browser_here
 a_browser_elsewhere
+a_code_by_mail
+a_page_that_is_asked_about
 say "the screens: ${SCREENS#"$ROOT"/}"
 finish

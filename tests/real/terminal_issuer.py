@@ -1,9 +1,10 @@
-"""A small scripted issuer for tests/real/terminal.sh: the device grant and the code grant, as a person meets them.
+"""A small scripted issuer for tests/real/terminal.sh: the device grant and the code grant, a code by mail, and a page that
+is asked about, as a person meets them.
 
-It knows OAuth's wire (RFC 6749, RFC 8628) and no keyfob. Everything that it gives out contains `canary`.
+It knows OAuth's wire (RFC 6749, RFC 8628), two plain JSON services, and no keyfob. Everything that it gives out contains `canary`.
 Run with the file for its address as argument. What a person does at its pages is done by GET:
 /approve and /deny answer all codes that wait; /codes?life=SECONDS sets how long the next ones live;
-/authorize leads the browser straight back, as if the person had agreed.
+The code by mail is 314159, and is sent once a minute at most. /authorize leads the browser straight back, as if the person had agreed.
 """
 
 import http.server
@@ -13,7 +14,7 @@ import sys
 import urllib.parse
 
 CODES = {}
-STATE = {"life": 600, "count": 0}
+STATE = {"life": 600, "count": 0, "mailed": False}
 WORDS = ["WDJB-MJHT", "QKRT-BLZX", "HNPW-CVDF"]
 
 
@@ -21,9 +22,11 @@ class Issuer(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, status, body):
+    def answer(self, status, body, headers=None):
         data = json.dumps(body).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -56,6 +59,20 @@ class Issuer(http.server.BaseHTTPRequestHandler):
             self.device()
         elif self.path == "/token":
             self.token(form)
+        elif self.path == "/mail":
+            again = STATE["mailed"]
+            STATE["mailed"] = True
+            self.answer(429 if again else 200, {}, {"Retry-After": "60"} if again else {})
+        elif self.path == "/exchange":
+            if json.loads(body)["code"] == "314159":
+                self.answer(200, {"key": "canary-" + secrets.token_hex(16), "email": json.loads(body)["email"]})
+            else:
+                self.answer(400, {"error": "invalid_code", "message": "Wrong code"})
+        elif self.path == "/asked":
+            if CODES.setdefault("page", "pending") == "approve":
+                self.answer(200, {"token": "canary-" + secrets.token_hex(16), "name": "ann"})
+            else:
+                self.answer(202, {"status": "pending"})
         elif self.path == "/revoke":
             self.answer(200, {})
         else:
