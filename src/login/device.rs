@@ -13,7 +13,7 @@ use crate::http;
 use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
 use crate::oauth::token::{self, Reply, TokenSet};
 use crate::renew::client;
-use crate::report::sanitise;
+use crate::report::{message, sanitise, wrap};
 
 /// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
 /// because other logins wait for this one.
@@ -71,10 +71,10 @@ fn show(login: &Login, grant: &Grant) {
             .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
         let line = match world.open_browser(page, &login.mode.variables) {
-            Ok(()) => "The page is being opened in your browser.\n".to_owned(),
-            Err(error) => format!("No browser was opened: {}.\n", crate::report::message(&error)),
+            Ok(()) => "The page is being opened in your browser.".to_owned(),
+            Err(error) => format!("No browser was opened: {}.", message(&error)),
         };
-        world.write_stderr(&line);
+        world.write_stderr(&wrap(notice::columns(world.screen()), "", &line));
     }
 }
 
@@ -194,6 +194,8 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
         }
         _ => (Class::Login, "the issuer refused", provider_file),
     };
-    let says = description.map_or_else(String::new, |text| format!(": it says \"{}\"", sanitise(text)));
+    let says = description.map_or_else(String::new, |text| {
+        format!(": it says \u{201c}{}\u{201d}", sanitise(text))
+    });
     Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
 }
