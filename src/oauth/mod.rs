@@ -3,9 +3,14 @@
 //! One file a specification. Nothing here reads a clock, opens a connection or knows where a token is kept.
 
 pub mod device;
+pub mod dpop;
+pub mod metadata;
+pub mod par;
 pub mod pkce;
 pub mod refresh;
+pub mod register;
 pub mod revoke;
+pub mod service;
 pub mod token;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -1,0 +1,108 @@
+//! Pushed authorization requests: RFC 9126.
+//!
+//! What the browser would carry goes to the issuer directly, so that nobody on the way can read or change it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::token;
+use super::{Client, Form};
+use crate::record;
+
+/// The longest reference that is taken; RFC 9126, section 2.2 has one of under 100 bytes.
+const MAX_REFERENCE: usize = 2048;
+
+/// The parameters of an authorization request, as they are pushed (section 2.1).
+pub fn form(client: Client, parameters: &[(String, String)]) -> Form {
+    parameters
+        .iter()
+        .filter(|(name, _)| name != "client_id" && name != "client_secret")
+        .fold(Form::new(client), |form, (name, value)| form.with(name, value))
+}
+
+/// Why there is no reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The issuer said no; its code, and its words, not yet fit for a terminal.
+    Code(String, Option<String>),
+    /// Something that cannot be used came back; the text has no value of it.
+    Unusable(String),
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    request_uri: Option<String>,
+    error: Option<Value>,
+    error_description: Option<Value>,
+}
+
+/// The reference (section 2.2) that the browser carries instead of the parameters. It is good once, and not for long.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<String, Refusal> {
+    if !token::is_json(content_type) {
+        return Err(Refusal::Unusable(format!(
+            "it answered with status {status} and something other than JSON"
+        )));
+    }
+    let wire: Wire = serde_json::from_slice(body)
+        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
+    if let Some(error) = wire.error {
+        let code = error
+            .as_str()
+            .filter(|code| (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()));
+        let description = wire.error_description.and_then(|text| text.as_str().map(Into::into));
+        return Err(match code {
+            Some(code) => Refusal::Code(code.into(), description),
+            None => Refusal::Unusable("it answered with an error without a code".into()),
+        });
+    }
+    if !matches!(status, 200 | 201) {
+        return Err(Refusal::Unusable(format!("it answered with status {status}")));
+    }
+    let good = |uri: &String| (1..=MAX_REFERENCE).contains(&uri.len()) && uri.bytes().all(|b| b.is_ascii_graphic());
+    wire.request_uri
+        .filter(good)
+        .ok_or_else(|| Refusal::Unusable("its answer has no `request_uri`".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_stands_once_in_the_form() {
+        let client = Client { id: "c", secret: None };
+        let parameters = [("client_id", "c"), ("state", "s"), ("resource", "a"), ("resource", "b")];
+        let parameters = parameters.map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(
+            form(client, &parameters).body(),
+            "client_id=c&state=s&resource=a&resource=b"
+        );
+    }
+
+    #[test]
+    fn a_reference_is_visible_ascii() {
+        let from = |body: &str| read(201, "application/json", body.as_bytes());
+        let urn = "urn:ietf:params:oauth:request_uri:abc";
+        assert_eq!(
+            from(&format!(r#"{{"request_uri":"{urn}","expires_in":60}}"#)),
+            Ok(urn.into())
+        );
+        for body in [
+            "{}",
+            r#"{"request_uri":""}"#,
+            r#"{"request_uri":"a b"}"#,
+            r#"{"request_uri":"a\n"}"#,
+            "<html>",
+        ] {
+            assert!(from(body).is_err(), "{body}");
+        }
+        assert_eq!(
+            read(400, "application/json", br#"{"error":"invalid_request"}"#),
+            Err(Refusal::Code("invalid_request".into(), None))
+        );
+        assert!(matches!(read(201, "text/html", b"{}"), Err(Refusal::Unusable(_))));
+    }
+}
