@@ -7,6 +7,7 @@ use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
 use super::section::oauth::Oauth;
+use super::section::service::Service;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -95,6 +96,8 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// From where issuer and client are found.
+    pub service: Option<Service>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
 use crate::error::{Context, Error, Result};
+use crate::http::CALL;
 use crate::oauth::device::{self, Grant, Next, Pace};
-use crate::oauth::token::{self, TokenSet};
-use crate::renew::client;
+use crate::oauth::token::TokenSet;
+use crate::renew::{self, client};
 use crate::report::sanitise;
 
 pub(super) fn run(login: &Login) -> Result<Obtained> {
@@ -61,7 +62,7 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
     let again = || format!("run `keyfob login {}` again for a fresh code", login.provider.name);
     let url = login.mode.oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let form = device::poll(client(login.mode)?, &grant.device_code);
+    let form = device::poll(client(login.mode)?, &grant.device_code, &login.mode.oauth.resource);
     let expired = || Error::login("the code was not approved in time").hint(again());
     let end = login
         .world
@@ -78,8 +79,8 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
         if login.world.now() >= end {
             return Err(expired());
         }
-        let next = match login.http.post(url, &form) {
-            Ok(reply) => pace.answered(token::read(reply.status, &reply.content_type, &reply.body)),
+        let next = match renew::post(login.http, login.mode, url, &form, CALL) {
+            Ok(reply) => pace.answered(renew::read(login.mode, &reply)),
             Err(_) => pace.lost(),
         };
         match next {

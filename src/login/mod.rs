@@ -8,7 +8,7 @@ mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
-use crate::http::Http;
+use crate::http::{Body, Call, Http};
 use crate::oauth::token::{TokenSet, is_json};
 use crate::report::sanitise;
 use crate::secret::Secret;
@@ -102,7 +102,12 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
 pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
     let Some(whoami) = &mode.whoami else { return Ok(None) };
     let doing = "asking whom the credential speaks for";
-    let reply = http.get(&whoami.url, token).map_err(Error::temporary).doing(doing)?;
+    let call = Call {
+        bearer: Some(token),
+        key: mode.oauth.dpop_key.as_ref(),
+        ..Call::new(&whoami.url, Body::None)
+    };
+    let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
     match reply.status {
         200 if is_json(&reply.content_type) => (),
         401 | 403 => return Err(Error::login("the server refuses the credential")).doing(doing),

@@ -122,12 +122,15 @@ fn page(uri: &str) -> Option<String> {
     (safe && visible).then(|| uri.to_owned())
 }
 
-/// The form of one poll (RFC 8628, section 3.4).
-pub fn poll(client: Client, device_code: &Secret) -> Form {
+/// The form of one poll (RFC 8628, section 3.4; RFC 8707, section 2.2).
+pub fn poll(client: Client, device_code: &Secret, resource: &[String]) -> Form {
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
-    Form::new(client)
+    let form = Form::new(client)
         .with("grant_type", grant)
-        .with("device_code", device_code.expose())
+        .with("device_code", device_code.expose());
+    resource
+        .iter()
+        .fold(form, |form, resource| form.with("resource", resource))
 }
 
 /// What to do after one poll.

@@ -118,8 +118,8 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
         let Some(time) = budget.left() else {
             return Outcome::NotSent("there was no time left to ask".into());
         };
-        match http.post_within(url, &form, time) {
-            Ok(reply) => return sort(&reply),
+        match super::post(http, mode, url, &form, time) {
+            Ok(reply) => return sort(mode, &reply),
             Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
             Err(Failure::NotSent(why)) => {
                 if tries == CONNECTION_TRIES || !budget.pause() {
@@ -130,7 +130,7 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
     }
 }
 
-fn sort(reply: &Reply) -> Outcome {
+fn sort(mode: &Mode, reply: &Reply) -> Outcome {
     if reply.status == 429 {
         let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_REST_SECS);
         return Outcome::Limited { after_secs };
@@ -143,7 +143,7 @@ fn sort(reply: &Reply) -> Outcome {
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
         };
     }
-    match token::read(reply.status, &reply.content_type, &reply.body) {
+    match super::read(mode, reply) {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.

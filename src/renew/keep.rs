@@ -114,7 +114,7 @@ pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Forgott
 /// # Errors
 /// Why the issuer could not be told.
 pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<Option<()>> {
-    let mode = mode_of(sources, session)?;
+    let mode = mode_of(sources, session, record)?;
     if mode.oauth.revocation_endpoint.is_none() {
         return Ok(None);
     }

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store", "time", "world",
         ],
     ),
-    ("config", &["error", "target", "world"]),
+    ("config", &["error", "secret", "target", "world"]),
     ("error", &[]),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
