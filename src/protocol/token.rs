@@ -74,8 +74,8 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         _ => Err(
             Error::login(format!("finding a credential for `{}`: there is none", options.what)).hint(
                 match request.profile {
-                    Some(profile) => format!("keyfob login {profile}"),
-                    None => "keyfob login PROFILE".into(),
+                    Some(profile) => format!("run `keyfob login {profile}`"),
+                    None => "run `keyfob login PROFILE`".into(),
                 },
             ),
         ),
@@ -196,7 +196,7 @@ fn seconds(text: &str) -> Result<u32> {
 fn usage(what: impl std::fmt::Display) -> Error {
     Error::usage(what)
         .context("reading the command line")
-        .hint("keyfob token --help")
+        .hint("run `keyfob token --help`")
 }
 
 #[cfg(test)]

@@ -282,18 +282,23 @@ fn every_protocol_has_its_section_with_a_hit_a_miss_and_a_failure() {
 #[test]
 fn every_word_of_a_provider_file_is_on_the_page() {
     let page = fs::read_to_string(root().join("protocol.md")).unwrap();
-    let wire = fs::read_to_string(root().join("src/config/wire.rs")).unwrap();
-    let fields = wire
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
-    for (name, _) in fields {
-        assert!(
-            page.contains(&format!("`{name}`"))
-                || page.contains(&format!(".{name}`"))
-                || page.contains(&format!("`{name}.")),
-            "{name}"
-        );
+    let code: BTreeMap<String, String> = source()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("config/section"))
+        .collect();
+    let mut seen = 0;
+    for (file, text) in code {
+        // The keys of each table, between `words! {` and the brace that closes it.
+        for table in text.split("words! {").skip(1) {
+            let (keys, _) = table.split_once("\n}").or_else(|| table.split_once("\n    }")).unwrap();
+            for (name, _) in keys.lines().filter_map(|line| line.trim().split_once(": ")) {
+                let spellings = [format!("`{name}`"), format!(".{name}`"), format!("`{name}.")];
+                assert!(spellings.iter().any(|name| page.contains(name)), "{file}: {name}");
+                seen += 1;
+            }
+        }
     }
+    assert!(seen > 15, "{seen}");
 }
 
 #[test]

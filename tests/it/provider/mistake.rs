@@ -46,7 +46,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[mode.dev]\nflow = \"key\"\n",
         3,
-        "mode.dev.flow: expected one of oauth, whoami, env, key, target, found another key",
+        "mode.dev.flow: expected one of env, key, ",
     ),
     (
         "format = 1\n[[target]]\nscheme = \"basic\"\n",
@@ -56,7 +56,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[oauth]\nclient_id = \"a\"\n",
         1,
-        "login.flow: expected device, key or static, found nothing",
+        "login.flow: expected one of device, key, static",
     ),
     (
         "format = 1\n[login]\nflow = \"device\"\n",
@@ -131,7 +131,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[login]\nflow = \"canary\"\n",
         3,
-        "login.flow: expected device, key or static, found another word",
+        "login.flow: expected one of device, key, static",
     ),
     (
         "format = 1\n[login]\nflow = \"key\"\nregister = \"canary\"\n",
