@@ -6,11 +6,12 @@ use super::Run;
 use super::text::wrap;
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Context, Error, Result};
 use crate::http::Http;
+use crate::login::discover::{self, Ask};
 use crate::login::{self, Login, Obtained, Options};
 use crate::oauth::token::TokenSet;
-use crate::record::Record;
+use crate::record::{Learnt, Record};
 use crate::renew;
 use crate::report::{printable, sanitise};
 use crate::resolve::Session;
@@ -19,8 +20,9 @@ use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    if let Some(id) = &args.client_id {
-        write_provider_file(run, &profile.provider, Some(id))?;
+    let mut client_id = args.client_id;
+    if client_id.is_some() && is_bare_preset(run, &profile.provider)? {
+        write_provider_file(run, &profile.provider, client_id.take().as_deref())?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
@@ -39,17 +41,61 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         email: args.email,
         code: args.code.map(Secret::new),
     };
-    let login = Login {
+    let before = known_before(run, &profile)?;
+    let mut ask = Ask {
         world: run.world,
         http: &http,
         provider: &provider,
         mode,
-        scopes,
+        flow: flow.flow,
+        scopes: &scopes,
+        auth_url: args.auth_url.as_deref(),
+        client_id: client_id.as_deref(),
+        before: before.as_ref(),
+    };
+    let doing = format!("logging in to `{}`", profile.provider);
+    let mut known = discover::complete(&ask).doing(&doing)?;
+    let frame = Login {
+        world: run.world,
+        http: &http,
+        provider: &provider,
+        mode,
+        scopes: scopes.clone(),
+        learnt: None,
         options: &options,
     };
-    let obtained = (flow.run)(&login)?;
+    let obtained = match (flow.run)(&frame.with(&known)) {
+        Err(error) if known.reused && error.code.as_deref().is_some_and(is_client_refused) => {
+            // The issuer has forgotten the client that an earlier login made.
+            ask.before = None;
+            known = discover::complete(&ask).doing(&doing)?;
+            (flow.run)(&frame.with(&known))?
+        }
+        obtained => obtained?,
+    };
+    let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     keep(run, &login, obtained, check)
+}
+
+/// What a session of this provider and mode, ended or not, learnt of its issuer when a client was registered.
+fn known_before(run: &Run, profile: &Profile) -> Result<Option<Learnt>> {
+    let mut session = run.meant(profile)?;
+    session.account = None;
+    // What cannot be read now does not hinder a login; another client is made then.
+    let records = session.records(run.sources).unwrap_or_default();
+    let learnt = records.into_iter().filter_map(|stored| stored.record.learnt);
+    Ok(learnt.into_iter().find(|learnt| learnt.registration.is_some()))
+}
+
+/// The codes with which an issuer says that it does not know a client (RFC 6749, sections 4.1.2.1 and 5.2).
+fn is_client_refused(code: &str) -> bool {
+    matches!(code, "invalid_client" | "unauthorized_client")
+}
+
+/// Whether a name is a preset's, without a provider file of the user.
+fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
+    Ok(preset::find(name).is_some() && !run.sources.config.names()?.iter().any(|own| own == name))
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -84,6 +130,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         provider: &provider,
         mode,
         scopes: Vec::new(),
+        learnt: None,
         options: &options,
     };
     let obtained = (login::find(Flow::Key).run)(&login)?;
@@ -97,8 +144,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
 /// The provider; of a preset that needs the user's client id, only what is missing.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
-    let is_file = run.sources.config.names()?.contains(&profile.provider);
-    if is_file || preset::find(&profile.provider).is_none() {
+    if !is_bare_preset(run, &profile.provider)? {
         return found;
     }
     found.map_err(|_| {
@@ -111,11 +157,6 @@ fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
 
 /// Writes the provider file that makes a preset the user's own.
 fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result<()> {
-    if preset::find(name).is_none() {
-        return Err(Error::usage(format!(
-            "`--client-id` is for presets, and `{name}` is none"
-        )));
-    }
     if client_id
         .is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)))
     {
@@ -196,6 +237,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
+        record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);

@@ -34,7 +34,7 @@ fn start(login: &Login) -> Result<Grant> {
     let reply = login.http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
-        status => device::read(status, &reply.content_type, &reply.body).map_err(|why| Error::failure(sanitise(&why))),
+        status => device::read(status, &reply.content_type, &reply.body).map_err(super::refused),
     }
 }
 
@@ -91,7 +91,8 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
                 let says = description
                     .map(|text| format!(": the issuer says “{}”", sanitise(&text)))
                     .unwrap_or_default();
-                return Err(Error::login(format!("the issuer answered `{}`{says}", sanitise(&code))).hint(again()));
+                let message = format!("the issuer answered `{}`{says}", sanitise(&code));
+                return Err(Error::login(message).hint(again()).code(code));
             }
         }
     }

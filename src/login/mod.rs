@@ -3,13 +3,17 @@
 //! A flow ends in a token set; keeping it is `command/login.rs`'s business.
 
 mod device;
+pub mod discover;
 mod key;
+mod register;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
+use crate::oauth::Refusal;
 use crate::oauth::token::{TokenSet, is_json};
+use crate::record::Learnt;
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
@@ -26,8 +30,23 @@ pub struct Login<'a> {
     pub mode: &'a Mode,
     /// What to ask for.
     pub scopes: Vec<String>,
+    /// What was discovered, for the record of the session.
+    pub learnt: Option<Learnt>,
     /// What the person said on the command line.
     pub options: &'a Options,
+}
+
+impl<'a> Login<'a> {
+    /// The same login with what was found out.
+    #[must_use]
+    pub fn with(&self, known: &'a discover::Known) -> Login<'a> {
+        Login {
+            mode: &known.mode,
+            learnt: known.learnt.clone(),
+            scopes: self.scopes.clone(),
+            ..*self
+        }
+    }
 }
 
 /// What a person may say of a login; a flow takes what concerns it.
@@ -93,6 +112,17 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
         .iter()
         .find(|row| row.flow == flow)
         .expect("every flow has a row; a test checks it")
+}
+
+/// An issuer's no, with its code and its words.
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Code { code, description } => {
+            let says = description.map(|text| format!(": the issuer says \u{201c}{}\u{201d}", sanitise(&text)));
+            Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default())).code(code)
+        }
+        Refusal::Unusable(why) => Error::failure(sanitise(&why)),
+    }
 }
 
 /// Asks whom a token speaks for. None where the provider does not say how to ask.

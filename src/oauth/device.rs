@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token::{self, Reply, TokenSet};
-use super::{Client, Form};
+use super::{Client, Form, Refusal};
 use crate::record;
 use crate::secret::Secret;
 use crate::target::Target;
@@ -49,6 +49,7 @@ struct Wire {
     expires_in: Option<Value>,
     interval: Option<Value>,
     error: Option<Value>,
+    error_description: Option<Value>,
 }
 
 /// The form that asks for a code (RFC 8628, section 3.1).
@@ -64,35 +65,32 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
 /// Reads the reply with the code (RFC 8628, section 3.2).
 ///
 /// # Errors
-/// What is wrong with it, with no value of it but the error code.
-pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, String> {
+/// [`Refusal`].
+pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, Refusal> {
     if !token::is_json(content_type) {
-        return Err(format!(
-            "it answered with status {status} and something other than JSON"
-        ));
+        return Err(Refusal::not_json(status));
     }
-    let wire: Wire =
-        serde_json::from_slice(body).map_err(|error| format!("in its answer {}", record::place(&error)))?;
-    if let Some(error) = wire.error {
-        return Err(format!(
-            "it answered with the error `{}`",
-            error.as_str().unwrap_or("without a code")
-        ));
+    let wire: Wire = serde_json::from_slice(body)
+        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
+    if let Some(error) = &wire.error {
+        return Err(Refusal::of(error, wire.error_description.as_ref()));
     }
     if status != 200 {
-        return Err(format!("it answered with status {status}"));
+        return Err(Refusal::Unusable(format!("it answered with status {status}")));
     }
-    let uri = wire.verification_uri.ok_or("its answer has no verification URI")?;
+    let absent = |what: &str| Refusal::Unusable(format!("its answer has no {what}"));
+    let uri = wire.verification_uri.ok_or_else(|| absent("verification URI"))?;
+    let not_https = || Refusal::unusable("its verification URI is not an https URL");
     Ok(Grant {
         device_code: wire
             .device_code
             .filter(Secret::is_token)
-            .ok_or("its answer has no device code")?,
+            .ok_or_else(|| absent("device code"))?,
         user_code: wire
             .user_code
             .filter(|code| !code.trim().is_empty())
-            .ok_or("its answer has no user code")?,
-        verification_uri: page(&uri).ok_or("its verification URI is not an https URL")?,
+            .ok_or_else(|| absent("user code"))?,
+        verification_uri: page(&uri).ok_or_else(not_https)?,
         verification_uri_complete: wire.verification_uri_complete.and_then(|uri| page(&uri)),
         expires_in_secs: number(wire.expires_in).unwrap_or(LIFE_SECS).clamp(1, MAX_LIFE_SECS),
         interval_secs: number(wire.interval)
@@ -189,7 +187,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn grant(extra: &str) -> Result<Grant, String> {
+    fn grant(extra: &str) -> Result<Grant, Refusal> {
         let body =
             format!(r#"{{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a.example/d"{extra}}}"#);
         read(200, "application/json", body.as_bytes())

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token;
-use super::{Client, Form};
+use super::{Client, Form, Refusal};
 use crate::record;
 
 /// The longest reference that is taken; RFC 9126, section 2.2 has one of under 100 bytes.
@@ -18,15 +18,6 @@ pub fn form(client: Client, parameters: &[(String, String)]) -> Form {
         .iter()
         .filter(|(name, _)| name != "client_id" && name != "client_secret")
         .fold(Form::new(client), |form, (name, value)| form.with(name, value))
-}
-
-/// Why there is no reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The issuer said no; its code, and its words, not yet fit for a terminal.
-    Code(String, Option<String>),
-    /// Something that cannot be used came back; the text has no value of it.
-    Unusable(String),
 }
 
 #[derive(Deserialize)]
@@ -42,21 +33,12 @@ struct Wire {
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<String, Refusal> {
     if !token::is_json(content_type) {
-        return Err(Refusal::Unusable(format!(
-            "it answered with status {status} and something other than JSON"
-        )));
+        return Err(Refusal::not_json(status));
     }
     let wire: Wire = serde_json::from_slice(body)
         .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
-    if let Some(error) = wire.error {
-        let code = error
-            .as_str()
-            .filter(|code| (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()));
-        let description = wire.error_description.and_then(|text| text.as_str().map(Into::into));
-        return Err(match code {
-            Some(code) => Refusal::Code(code.into(), description),
-            None => Refusal::Unusable("it answered with an error without a code".into()),
-        });
+    if let Some(error) = &wire.error {
+        return Err(Refusal::of(error, wire.error_description.as_ref()));
     }
     if !matches!(status, 200 | 201) {
         return Err(Refusal::Unusable(format!("it answered with status {status}")));
@@ -101,7 +83,10 @@ mod tests {
         }
         assert_eq!(
             read(400, "application/json", br#"{"error":"invalid_request"}"#),
-            Err(Refusal::Code("invalid_request".into(), None))
+            Err(Refusal::Code {
+                code: "invalid_request".into(),
+                description: None
+            })
         );
         assert!(matches!(read(201, "text/html", b"{}"), Err(Refusal::Unusable(_))));
     }

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Refusal;
 use super::metadata;
 use super::token;
 use crate::record;
@@ -36,15 +37,6 @@ pub struct Registered {
     pub manage: Option<(String, Secret)>,
     /// Whether the issuer wants every token request proved (RFC 9449, section 5.2).
     pub dpop: bool,
-}
-
-/// Why there is no client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The issuer said no; its code, and its words, not yet fit for a terminal.
-    Code(String, Option<String>),
-    /// Something that cannot be used came back; the text has no value of it.
-    Unusable(String),
 }
 
 #[derive(Deserialize)]
@@ -91,21 +83,13 @@ pub fn request(wish: &Wish) -> Vec<u8> {
 /// # Errors
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8], near: bool) -> Result<Registered, Refusal> {
-    let unusable = |why: &str| Refusal::Unusable(why.into());
     if !token::is_json(content_type) {
-        return Err(Refusal::Unusable(format!(
-            "it answered with status {status} and something other than JSON"
-        )));
+        return Err(Refusal::not_json(status));
     }
     let wire: Wire = serde_json::from_slice(body)
         .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
-    if let Some(error) = wire.error {
-        let code = error.as_str().filter(|code| is_name(code));
-        let description = wire.error_description.and_then(|text| text.as_str().map(Into::into));
-        return Err(match code {
-            Some(code) => Refusal::Code(code.into(), description),
-            None => unusable("it answered with an error without a code"),
-        });
+    if let Some(error) = &wire.error {
+        return Err(Refusal::of(error, wire.error_description.as_ref()));
     }
     if !matches!(status, 200 | 201) {
         return Err(Refusal::Unusable(format!("it answered with status {status}")));
@@ -113,11 +97,13 @@ pub fn read(status: u16, content_type: &str, body: &[u8], near: bool) -> Result<
     let id = wire.client_id.filter(|id| is_name(id));
     let secret = wire.client_secret.filter(|secret| !secret.is_empty());
     if secret.as_ref().is_some_and(|secret| !secret.is_token()) {
-        return Err(unusable("its answer has a client secret that no form can carry"));
+        return Err(Refusal::unusable(
+            "its answer has a client secret that no form can carry",
+        ));
     }
     let manage = wire.registration_client_uri.zip(wire.registration_access_token);
     Ok(Registered {
-        id: id.ok_or_else(|| unusable("its answer has no client id"))?,
+        id: id.ok_or_else(|| Refusal::unusable("its answer has no client id"))?,
         secret,
         secret_ends: wire
             .client_secret_expires_at
@@ -212,7 +198,10 @@ mod tests {
         );
         assert_eq!(
             refused,
-            Err(Refusal::Code("invalid_redirect_uri".into(), Some("no loopback".into())))
+            Err(Refusal::Code {
+                code: "invalid_redirect_uri".into(),
+                description: Some("no loopback".into())
+            })
         );
         for (status, kind, body) in [
             (201, "text/html", r#"{"client_id":"c"}"#),

@@ -63,8 +63,8 @@ pub struct Oauth {
 }
 
 impl Oauth {
-    /// Whether a key that a flow needs is there; the key is one of [`super::super::provider::FlowRow::needs`].
-    pub(in crate::config) fn has(&self, key: &str) -> bool {
+    /// Whether a key that a flow needs is there; the key is one of [`crate::config::provider::FlowRow::needs`].
+    pub fn has(&self, key: &str) -> bool {
         match key {
             "authorization_endpoint" => self.authorization_endpoint.is_some(),
             "client_id" => self.client_id.is_some(),
