@@ -22,6 +22,7 @@ pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
 pub use section::oauth::Oauth;
+pub use section::redirect::{Redirect, RedirectHost};
 pub use section::service::Service;
 pub use section::whoami::Whoami;
 

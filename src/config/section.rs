@@ -109,6 +109,8 @@ macro_rules! sections {
 
 sections! { env, key, oauth, service, whoami }
 
+pub(super) mod redirect;
+
 /// `[login]`, which is the whole file's.
 pub(super) use login::Words as Login;
 

@@ -94,6 +94,13 @@ pub fn complete(ask: &Ask) -> Result<Known> {
         ))
         .hint("choose another `login.flow` in the provider file"));
     }
+    if !mode.oauth.par && found.as_ref().is_some_and(|found| found.pushed_only) {
+        let issuer = issuer.unwrap_or_default();
+        return Err(Error::usage(format!(
+            "the issuer {issuer} takes no request that was not pushed (RFC 9126)"
+        ))
+        .hint("take `oauth.par` out of the provider file"));
+    }
     if mode.oauth.dpop == Some(true) && found.as_ref().is_some_and(|found| !found.dpop) {
         let issuer = issuer.unwrap_or_default();
         return Err(

@@ -3,7 +3,7 @@
 //! A client that an earlier login made is used again, so that an issuer does not gather one for each login.
 
 use super::discover::Ask;
-use crate::config::Mode;
+use crate::config::{Mode, Redirect};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call};
 use crate::oauth::Refusal;
@@ -57,13 +57,12 @@ pub(super) fn client(ask: &Ask, mode: &Mode, found: Option<&Metadata>) -> Result
         .hint(format!("run `keyfob login {name} --client-id ID`{register}")));
     };
     let path = code.then(|| redirect_path(ask));
-    let redirects: Vec<String> = path
-        .iter()
-        .flat_map(|path| [format!("http://127.0.0.1{path}"), format!("http://[::1]{path}")])
-        .collect();
+    let redirects = path
+        .as_deref()
+        .map_or_else(Vec::new, |path| redirects(&mode.oauth.redirect, path));
     let wish = Wish {
         redirects: &redirects,
-        device: !code,
+        device: mode.oauth.device_authorization_endpoint.is_some(),
         scopes: ask.scopes,
         dpop: mode.oauth.dpop == Some(true),
     };
@@ -97,7 +96,7 @@ pub(super) fn client(ask: &Ask, mode: &Mode, found: Option<&Metadata>) -> Result
 /// The client of an earlier login at the same issuer, unless its secret has ended or the issuer says that it is gone.
 fn earlier(ask: &Ask, mode: &Mode, before: &Learnt, code: bool) -> Option<Client> {
     let registration = before.registration.clone()?;
-    let fits = before.issuer == mode.oauth.issuer && registration.redirect_path.is_some() == code;
+    let fits = before.issuer == mode.oauth.issuer && (!code || registration.redirect_path.is_some());
     let ended = registration
         .secret_ends
         .is_some_and(|end| end <= ask.world.now().unix());
@@ -123,9 +122,20 @@ fn earlier(ask: &Ask, mode: &Mode, before: &Learnt, code: bool) -> Option<Client
     })
 }
 
-/// A path that no other program's redirects have; the issuer knows it, so it must stay the same.
+/// The file's path, or one that no other program's redirects have; the issuer knows it, so it must stay the same.
 fn redirect_path(ask: &Ask) -> String {
-    format!("/{}", data_encoding::HEXLOWER.encode(&ask.world.random::<16>()))
+    let own = ask.mode.oauth.redirect.path.clone();
+    own.unwrap_or_else(|| format!("/{}", data_encoding::HEXLOWER.encode(&ask.world.random::<16>())))
+}
+
+/// The redirects of a client: without a port, as an issuer must allow any (RFC 8252, section 7.3), or with the file's.
+fn redirects(redirect: &Redirect, path: &str) -> Vec<String> {
+    let host = redirect.host.text();
+    if redirect.ports.is_empty() {
+        return vec![format!("http://{host}{path}")];
+    }
+    let ports = redirect.ports.iter();
+    ports.map(|port| format!("http://{host}:{port}{path}")).collect()
 }
 
 fn refused(ask: &Ask, refusal: Refusal) -> Error {

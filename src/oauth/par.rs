@@ -12,12 +12,13 @@ use crate::record;
 /// The longest reference that is taken; RFC 9126, section 2.2 has one of under 100 bytes.
 const MAX_REFERENCE: usize = 2048;
 
-/// The parameters of an authorization request, as they are pushed (section 2.1).
-pub fn form(client: Client, parameters: &[(String, String)]) -> Form {
-    parameters
-        .iter()
-        .filter(|(name, _)| name != "client_id" && name != "client_secret")
-        .fold(Form::new(client), |form, (name, value)| form.with(name, value))
+/// What the browser carries instead of the parameters (section 4).
+pub fn reference(client_id: &str, request_uri: &str) -> Form {
+    let client = Client {
+        id: client_id,
+        secret: None,
+    };
+    Form::new(client).with("request_uri", request_uri)
 }
 
 #[derive(Deserialize)]
@@ -54,14 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_stands_once_in_the_form() {
-        let client = Client { id: "c", secret: None };
-        let parameters = [("client_id", "c"), ("state", "s"), ("resource", "a"), ("resource", "b")];
-        let parameters = parameters.map(|(name, value)| (name.to_string(), value.to_string()));
-        assert_eq!(
-            form(client, &parameters).body(),
-            "client_id=c&state=s&resource=a&resource=b"
-        );
+    fn the_browser_carries_client_and_reference_alone() {
+        let form = reference("c", "urn:x:1");
+        assert_eq!(form.body(), "client_id=c&request_uri=urn%3Ax%3A1");
     }
 
     #[test]

@@ -32,10 +32,15 @@ pub fn overlay(mode: &mut Mode, learnt: &Learnt) {
         &learnt.pushed_authorization_request_endpoint,
     );
     fill(&mut oauth.userinfo_endpoint, &learnt.userinfo_endpoint);
-    oauth.iss_parameter |= learnt.iss_parameter;
+    oauth.redirect_issuer |= learnt.iss_parameter;
     if oauth.client_id.is_none() {
         oauth.client_id.clone_from(&learnt.client_id);
         oauth.client_secret.clone_from(&learnt.client_secret);
+        let registration = learnt.registration.as_ref();
+        fill(
+            &mut oauth.redirect.path,
+            &registration.and_then(|registration| registration.redirect_path.clone()),
+        );
     }
     oauth.dpop_key.clone_from(&learnt.dpop_key);
     if mode.whoami.is_none() {

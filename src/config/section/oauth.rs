@@ -1,6 +1,11 @@
 //! `[oauth]`: the endpoints of an issuer and the names of a client (RFC 6749).
 
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
 use super::Text;
+use super::redirect::{self, Redirect};
 use crate::config::read::Reader;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -20,6 +25,11 @@ words! {
     scopes: Vec<Text>,
     audience: Text,
     resource: Vec<Text>,
+    parameters: BTreeMap<Text, Text>,
+    redirect_host: Text,
+    redirect_path: Text,
+    redirect_ports: Vec<Spanned<u32>>,
+    redirect_issuer: bool,
 }
 
 /// The endpoints and names of an OAuth client (RFC 6749).
@@ -47,8 +57,6 @@ pub struct Oauth {
     pub dpop_key: Option<Secret>,
     /// OpenID Connect Core, section 5.3; never in a file, which has `whoami` for it.
     pub userinfo_endpoint: Option<String>,
-    /// Whether every redirect names the issuer (RFC 9207, section 3); never in a file.
-    pub iss_parameter: bool,
     /// RFC 6749, section 2.2.
     pub client_id: Option<String>,
     /// In a file, the secret of a client that cannot keep one (RFC 8252, section 8.5), known to everybody who has the
@@ -60,6 +68,12 @@ pub struct Oauth {
     pub audience: Option<String>,
     /// RFC 8707, section 2.
     pub resource: Vec<String>,
+    /// What the authorization URL says besides, such as `access_type`; none of it is set by the flow itself.
+    pub parameters: Vec<(String, String)>,
+    /// Where the browser comes back to.
+    pub redirect: Redirect,
+    /// Whether the issuer promises to name itself in each redirect (RFC 9207, section 3). Defaults to no.
+    pub redirect_issuer: bool,
 }
 
 impl Oauth {
@@ -100,10 +114,17 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         dpop: words.dpop,
         dpop_key: None,
         userinfo_endpoint: None,
-        iss_parameter: false,
         client_secret: visible("client_secret", &words.client_secret)?.map(Secret::new),
         scopes: list("scopes", &words.scopes)?,
         audience: visible("audience", &words.audience)?,
         resource: list("resource", &words.resource)?,
+        parameters: redirect::parameters(reader, words.parameters.as_ref())?,
+        redirect: redirect::read(
+            reader,
+            words.redirect_host.as_ref(),
+            words.redirect_path.as_ref(),
+            words.redirect_ports.as_deref().unwrap_or_default(),
+        )?,
+        redirect_issuer: words.redirect_issuer.unwrap_or_default(),
     })
 }
