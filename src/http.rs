@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -246,7 +247,9 @@ impl<'w> Http<'w> {
                 "the endpoint is neither https nor on the loopback interface".into(),
             ));
         }
-        let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        let mut tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::PlatformVerifier);
         if let Some(roots) = &self.roots {
             tls = tls.root_certs(roots.clone());
         }

@@ -57,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Words that may stand in these files only, with the rule that they are the door of.
 const DOORS: &[(&str, &[&str])] = &[
     ("ureq::", &["http.rs"]),
+    ("rustls::", &["http.rs"]),
     ("keyring::", &["store/keychain.rs"]),
     ("keyring_core::", &["store/keychain.rs"]),
     ("linux_keyutils::", &["store/kernel.rs"]),
