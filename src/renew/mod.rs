@@ -18,12 +18,14 @@ use std::time::Duration;
 use crate::config::{Mode, Profile, profile};
 use crate::error::{Class, Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
-use crate::oauth::{Client, Form, token};
+use crate::model::Proves;
+use crate::oauth::{Client, Form, dpop, token};
 use crate::record::{Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::Stored;
 use crate::time::Timestamp;
+use crate::world::World;
 
 pub use keep::{Forgotten, forget, keep, reject, revoke};
 use life::{Life, Measure};
@@ -149,6 +151,21 @@ pub fn read(mode: &Mode, reply: &Reply) -> token::Reply {
         token::read
     };
     read(reply.status, &reply.content_type, &reply.body)
+}
+
+/// A proof of possession for a request that a tool will make with a token (RFC 9449, section 7).
+///
+/// # Errors
+/// [`Class::Failure`] when the key is damaged.
+pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Result<Secret> {
+    let request = dpop::Request {
+        method: &proves.method,
+        url: &proves.url,
+        token: Some(token),
+        nonce: proves.nonce.as_deref(),
+    };
+    let proof = dpop::proof(key, &request, world.random(), world.now()).map_err(Error::failure)?;
+    Ok(Secret::new(proof.to_string()))
 }
 
 /// The client that a mode names.

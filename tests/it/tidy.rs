@@ -36,7 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "http", "oauth", "record", "report", "resolve", "secret", "store", "time", "world",
+            "config", "error", "http", "model", "oauth", "record", "report", "resolve", "secret", "store", "time",
+            "world",
         ],
     ),
     ("report", &["error"]),
