@@ -4,6 +4,7 @@
 //! RFC 8414, OpenID Connect Discovery 1.0, RFC 9728, RFC 7591. The documents come from `front.rs`, the tokens from the
 //! scripted issuer at another port, which is another host to a client.
 
+mod bound;
 mod client;
 mod front;
 mod lie;
