@@ -1,17 +1,23 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod found;
+mod identity;
+mod turn;
+
 use std::io::Write;
+use std::time::Duration;
+
+use found::Named;
+use turn::Turn;
 
 use super::Run;
 use super::text::wrap;
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
-use crate::error::{Class, Context, Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::http::Http;
-use crate::login::discover::{self, Ask};
 use crate::login::{self, Login, Obtained, Options};
-use crate::oauth::token::TokenSet;
-use crate::record::{Learnt, Record};
+use crate::record::Record;
 use crate::renew;
 use crate::report::{printable, sanitise};
 use crate::resolve::Session;
@@ -30,6 +36,12 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         (_, true) => Flow::Device,
         _ => provider.flow,
     });
+    if flow.flow != Flow::EmailOtp && (args.email.is_some() || args.code.is_some()) {
+        return Err(Error::usage(format!(
+            "`--email` and `--code` are for providers that send a code, and `{}` sends none",
+            provider.name
+        )));
+    }
     if args.manual && flow.flow != Flow::Browser {
         return Err(Error::usage(format!(
             "`--manual` is for logins in a browser, and `{}` has another one",
@@ -40,55 +52,54 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
+    let extra = args.scope;
     let scopes = if flow.makes {
-        [mode.oauth.scopes.clone(), args.scope].concat()
+        [mode.oauth.scopes.clone(), extra.clone()].concat()
     } else {
         Vec::new()
     };
     let options = Options {
         browser: !args.no_browser,
+        qr: !args.no_qr,
         manual: args.manual,
         other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
+        token: None,
     };
-    let before = known_before(run, &profile)?;
-    let mut ask = Ask {
-        world: run.world,
-        http: &http,
-        provider: &provider,
-        mode,
-        flow: flow.flow,
-        scopes: &scopes,
-        auth_url: args.auth_url.as_deref(),
-        client_id: client_id.as_deref(),
-        before: before.as_ref(),
-    };
-    let doing = format!("logging in to `{}`", profile.provider);
-    let mut known = discover::complete(&ask).doing(&doing)?;
     let frame = Login {
         world: run.world,
         http: &http,
         provider: &provider,
         mode,
-        scopes: scopes.clone(),
+        scopes,
         learnt: None,
         options: &options,
     };
-    let mut obtained = match (flow.run)(&frame.with(&known)) {
-        Err(error) if known.reused && error.code.as_deref().is_some_and(is_client_refused) => {
-            // The issuer has forgotten the client that an earlier login made.
-            ask.before = None;
-            known = discover::complete(&ask).doing(&doing)?;
-            (flow.run)(&frame.with(&known))?
+    // Held until the session is kept.
+    let mut turn = None;
+    if flow.makes {
+        let session = Session::named(&provider, at, None, wanted);
+        match turn::take(run, &session, &extra)? {
+            Turn::Mine(lock) => turn = Some(lock),
+            Turn::Adopted(stored) => {
+                run.note("Another login at the same time made this session:\n");
+                tell(run, &frame, &session, &stored)?;
+                return Ok(0);
+            }
         }
-        obtained => obtained?,
+    }
+    let named = Named {
+        auth_url: args.auth_url.as_deref(),
+        client_id: client_id.as_deref(),
     };
+    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
     let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
     let kept = keep(run, &login, obtained, check);
+    drop(turn);
     match (visitor, &kept) {
         (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
         (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
@@ -105,21 +116,6 @@ fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>
         .records(run.sources)
         .unwrap_or_default();
     stored.iter().any(|stored| stored.record.key.account != wanted)
-}
-
-/// What a session of this provider and mode, ended or not, learnt of its issuer when a client was registered.
-fn known_before(run: &Run, profile: &Profile) -> Result<Option<Learnt>> {
-    let mut session = run.meant(profile)?;
-    session.account = None;
-    // What cannot be read now does not hinder a login; another client is made then.
-    let records = session.records(run.sources).unwrap_or_default();
-    let learnt = records.into_iter().filter_map(|stored| stored.record.learnt);
-    Ok(learnt.into_iter().find(|learnt| learnt.registration.is_some()))
-}
-
-/// The codes with which an issuer says that it does not know a client (RFC 6749, sections 4.1.2.1 and 5.2).
-fn is_client_refused(code: &str) -> bool {
-    matches!(code, "invalid_client" | "unauthorized_client")
 }
 
 /// Whether a name is a preset's, without a provider file of the user.
@@ -145,10 +141,11 @@ fn wanted_account(
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
+    let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
         account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        token,
         ..Options::default()
     };
     let http = Http::new(run.world)?;
@@ -168,6 +165,38 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
     keep(run, &login, obtained, check).map(|_| 0)
+}
+
+/// What the arguments of `set-token` mean; a key among them is shown nowhere.
+///
+/// A program that hands its own `auth set-token KEY` over adds `--provider`, so that the one argument is the key. Without
+/// that a mistyped profile must not become a key, unless it begins as one.
+fn profile_and_key(run: &Run, first: Option<String>, second: Option<String>) -> Result<(Profile, Option<Secret>)> {
+    let key = |text: String| Some(Secret::new(text)).filter(|key| key.expose() != "-");
+    let Some(first) = first else {
+        return Ok((run.profile(None)?, None));
+    };
+    let names = run.sources.config.names()?;
+    let named = Profile::parse(&first).ok();
+    let named = named.filter(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some());
+    match (named, second) {
+        (Some(profile), second) => Ok((profile, second.and_then(key))),
+        (None, None) if run.provider.is_some() || is_key_of_the_only_one(run, &first) => {
+            Ok((run.profile(None)?, key(first)))
+        }
+        (None, _) => Err(Error::usage("the first argument names no provider that there is")
+            .hint("`keyfob provider list` names them; a key is given on standard input")),
+    }
+}
+
+fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
+    let only = run
+        .profile(None)
+        .and_then(|profile| run.sources.config.profile(&profile));
+    only.is_ok_and(|(provider, at)| {
+        let prefix = provider.modes[at].key_prefix.as_ref();
+        prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
+    })
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -241,13 +270,14 @@ enum Check {
     Strict,
 }
 
+/// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
+const REVOCATION: Duration = Duration::from_secs(10);
+
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject, .. } = obtained;
-    let subject = match subject {
-        Some(subject) => Some(subject),
-        None => self::subject(run, login, &tokens, check)?,
-    };
+    let identified = identity::subject(run, login, &obtained, check);
+    let tokens = obtained.tokens;
+    let subject = identified.as_ref().ok().cloned().flatten();
     let at = login
         .provider
         .modes
@@ -259,10 +289,6 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         .or_else(|| subject.clone())
         .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
-    // A preset serves its targets from now on, and not when its credential was never there.
-    if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None)?;
-    }
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
@@ -271,40 +297,22 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let (Some(wanted), Some(subject)) = (wanted, &subject)
-        && wanted != subject
-    {
-        if check == Check::Lenient {
+    if let Err(error) = identified {
+        if check == Check::Lenient && error.class == Class::Refused {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
-            let _ = renew::revoke(run.sources, &session, &unwanted);
+            let _ = renew::revoke(run.sources, &session, &unwanted, REVOCATION);
         }
-        return Err(Error::refused(format!(
-            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
-        ))
-        .hint("log out in the browser, then log in with the account that you want"));
+        return Err(error);
+    }
+    // A preset serves its targets from now on, and not when its credential was never there.
+    if !run.sources.config.names()?.contains(&login.provider.name) {
+        write_provider_file(run, &login.provider.name, None)?;
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
     Ok(stored)
-}
-
-/// Whom the credential speaks for.
-fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<Option<String>> {
-    if check == Check::None {
-        return Ok(None);
-    }
-    match login::whoami(login.http, login.mode, &tokens.access) {
-        Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
-            run.note(&format!(
-                "keyfob: warning: {}; the session is kept without a name\n",
-                crate::report::message(&error)
-            ));
-            Ok(None)
-        }
-        subject => subject,
-    }
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

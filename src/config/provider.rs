@@ -7,6 +7,8 @@ use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
 use super::section::oauth::Oauth;
+use super::section::otp::Otp;
+use super::section::poll::Poll;
 use super::section::service::Service;
 use super::section::whoami::Whoami;
 use crate::error::Result;
@@ -19,8 +21,12 @@ pub enum Flow {
     Browser,
     /// OAuth device authorization grant (RFC 8628).
     Device,
+    /// A code that is sent to the person's address, and given with it for a session or a key.
+    EmailOtp,
     /// A key or token that the person brings.
     Key,
+    /// A page with a proof key (RFC 7636), and a question to the service whether the person is done there.
+    Poll,
     /// A user name and password that a tool or the person brings.
     Static,
 }
@@ -49,8 +55,18 @@ pub const FLOWS: &[FlowRow] = &[
         needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
     },
     FlowRow {
+        flow: Flow::EmailOtp,
+        word: "email-otp",
+        needs: &[],
+    },
+    FlowRow {
         flow: Flow::Key,
         word: "key",
+        needs: &[],
+    },
+    FlowRow {
+        flow: Flow::Poll,
+        word: "poll",
         needs: &[],
     },
     FlowRow {
@@ -105,6 +121,10 @@ pub struct Mode {
     pub oauth: Oauth,
     /// From where issuer and client are found.
     pub service: Option<Service>,
+    /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
+    pub otp: Option<Otp>,
+    /// The page and its question, where the flow is [`Flow::Poll`].
+    pub poll: Option<Poll>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

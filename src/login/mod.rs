@@ -5,22 +5,28 @@
 mod browser;
 mod device;
 pub mod discover;
+mod email_otp;
 mod key;
+mod notice;
+mod poll;
 mod pushed;
+mod qr;
 mod register;
+mod service;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
-use crate::oauth::Refusal;
 use crate::oauth::token::{TokenSet, is_json};
+use crate::oauth::{Refusal, id_token};
 use crate::record::Learnt;
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use waiting::Waiting;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -58,6 +64,8 @@ impl<'a> Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether a QR code may be drawn.
+    pub qr: bool,
     /// Whether the person brings the address of the last page, because no browser can come back to this machine.
     pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.
@@ -66,8 +74,10 @@ pub struct Options {
     pub other_account: bool,
     /// The address to which a code is sent.
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent then.
+    /// The code that was sent before; no other is sent then. `-` means that it is on standard input.
     pub code: Option<Secret>,
+    /// The key or token that was given on the command line.
+    pub token: Option<Secret>,
 }
 
 /// What a login ends in.
@@ -117,9 +127,19 @@ pub const TABLE: &[LoginFlow] = &[
         run: device::run,
     },
     LoginFlow {
+        flow: Flow::EmailOtp,
+        makes: true,
+        run: email_otp::run,
+    },
+    LoginFlow {
         flow: Flow::Key,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Poll,
+        makes: true,
+        run: poll::run,
     },
     LoginFlow {
         flow: Flow::Static,
@@ -147,40 +167,52 @@ fn refused(refusal: Refusal) -> Error {
     }
 }
 
-/// Asks whom a token speaks for. None where the provider does not say how to ask.
+/// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
+/// there is neither.
 ///
 /// # Errors
 /// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
 pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
-    let Some(whoami) = &mode.whoami else { return Ok(None) };
+    let (url, pointer) = match (&mode.whoami, &mode.oauth.userinfo_endpoint) {
+        (Some(whoami), _) => (&whoami.url, Some(whoami.subject.as_str())),
+        (None, Some(url)) => (url, None),
+        (None, None) => return Ok(None),
+    };
     let doing = "asking whom the credential speaks for";
     let call = Call {
         bearer: Some(token),
         key: mode.oauth.dpop_key.as_ref(),
-        ..Call::new(&whoami.url, Body::None)
+        ..Call::new(url, Body::None)
     };
     let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
     match reply.status {
-        200 if is_json(&reply.content_type) => (),
-        401 | 403 => return Err(Error::login("the server refuses the credential")).doing(doing),
+        200 if is_json(&reply.content_type) => subject(&reply.body, pointer).map(Some).doing(doing),
+        401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {
             let message = format!("the server answered with status {status} and no JSON that could be used");
-            return Err(Error::temporary(message)).doing(doing);
+            Err(Error::temporary(message)).doing(doing)
         }
     }
-    let body: serde_json::Value = serde_json::from_slice(&reply.body)
-        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))
-        .doing(doing)?;
-    let subject = match body.pointer(&whoami.subject) {
+}
+
+/// The name in an answer: at the pointer, or by the claims of OpenID Connect.
+fn subject(body: &[u8], pointer: Option<&str>) -> Result<String> {
+    let Some(pointer) = pointer else {
+        let claims = id_token::userinfo(body).ok_or_else(|| Error::failure("the server's answer names no subject"))?;
+        return Ok(sanitise(&claims.name));
+    };
+    let body: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))?;
+    let subject = match body.pointer(pointer) {
         Some(serde_json::Value::String(text)) => sanitise(text),
         Some(serde_json::Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
     if subject.is_empty() {
-        let message = format!("the server's answer has no text at `{}`", whoami.subject);
-        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file")).doing(doing);
+        let message = format!("the server's answer has no text at `{pointer}`");
+        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file"));
     }
-    Ok(Some(subject))
+    Ok(subject)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 pub mod code;
 pub mod device;
 pub mod dpop;
+pub mod id_token;
 pub mod metadata;
 pub mod par;
 pub mod pkce;

@@ -25,12 +25,8 @@ impl Refusal {
                 code: code.into(),
                 description: description.and_then(Value::as_str).map(Into::into),
             },
-            None => Refusal::unusable("it answered with an error without a code"),
+            None => "it answered with an error without a code".into(),
         }
-    }
-
-    pub(super) fn unusable(why: impl Into<String>) -> Refusal {
-        Refusal::Unusable(why.into())
     }
 
     /// Of an answer that is no JSON.
@@ -38,5 +34,11 @@ impl Refusal {
         Refusal::Unusable(format!(
             "it answered with status {status} and something other than JSON"
         ))
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(why: &str) -> Refusal {
+        Refusal::Unusable(why.into())
     }
 }

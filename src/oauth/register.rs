@@ -97,13 +97,11 @@ pub fn read(status: u16, content_type: &str, body: &[u8], near: bool) -> Result<
     let id = wire.client_id.filter(|id| is_name(id));
     let secret = wire.client_secret.filter(|secret| !secret.is_empty());
     if secret.as_ref().is_some_and(|secret| !secret.is_token()) {
-        return Err(Refusal::unusable(
-            "its answer has a client secret that no form can carry",
-        ));
+        return Err("its answer has a client secret that no form can carry".into());
     }
     let manage = wire.registration_client_uri.zip(wire.registration_access_token);
     Ok(Registered {
-        id: id.ok_or_else(|| Refusal::unusable("its answer has no client id"))?,
+        id: id.ok_or("its answer has no client id")?,
         secret,
         secret_ends: wire
             .client_secret_expires_at

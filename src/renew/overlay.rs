@@ -1,6 +1,6 @@
 //! A mode of a provider file, completed with what the login learnt of its issuer.
 
-use crate::config::{Mode, Oauth, Whoami};
+use crate::config::{Mode, Oauth};
 use crate::record::Learnt;
 
 /// Fills in what the file does not say. What it says itself wins, unless the person named another issuer or another
@@ -43,12 +43,6 @@ pub fn overlay(mode: &mut Mode, learnt: &Learnt) {
         );
     }
     oauth.dpop_key.clone_from(&learnt.dpop_key);
-    if mode.whoami.is_none() {
-        mode.whoami = oauth.userinfo_endpoint.clone().map(|url| Whoami {
-            url,
-            subject: "/sub".into(),
-        });
-    }
 }
 
 /// Forgets where an issuer is, so that another one can take its place.

@@ -175,7 +175,7 @@ fn a_resource_is_named_at_each_step() {
 
 #[test]
 fn a_session_of_an_older_keyfob_works_as_before() {
-    let (sandbox, _, issuer) = set();
+    let (sandbox, _front, issuer) = set();
     // A file that says everything leaves nothing to remember, as it was before there was discovery.
     sandbox.provider(&issuer);
     sandbox.login_expired(&issuer);

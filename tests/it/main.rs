@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod browser;
+mod device;
 mod discovery;
 mod docker;
 mod examples;
@@ -20,23 +21,30 @@ mod fault;
 mod flow;
 mod git;
 mod http_server;
+mod identity;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod key;
 mod kill;
 mod man;
 mod network;
+mod otp;
 mod part;
 mod person;
+mod poll;
 mod provider;
 mod renewal;
 mod run;
 mod sandbox;
 mod sandbox_test;
+mod screen;
+mod service;
 mod session;
 mod store;
 mod terminal;
 mod tidy;
 mod tls;
 mod transcript;
+mod turn;
 mod window;

@@ -40,7 +40,8 @@ pub fn read_proof(text: &str) -> Proof {
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
     let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_FIXED, point);
     let signed = text.rsplit_once('.').unwrap().0;
-    key.verify(signed.as_bytes(), &decode(signature)).expect("the signature is good");
+    key.verify(signed.as_bytes(), &decode(signature))
+        .expect("the signature is good");
     let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
     Proof {
         claims: serde_json::from_slice(&decode(claims)).unwrap(),
@@ -110,9 +111,14 @@ fn answer(state: &mut State, behind: &str, request: &Request) -> Reply {
 
 /// What the issuer itself answers.
 fn forward(behind: &str, request: &Request) -> Reply {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
     let sent = agent.post(format!("{behind}{}", request.path));
-    let sent = sent.header("content-type", "application/x-www-form-urlencoded").send(&request.body[..]);
+    let sent = sent
+        .header("content-type", "application/x-www-form-urlencoded")
+        .send(&request.body[..]);
     let mut sent = sent.unwrap();
     let status = sent.status().as_u16();
     Reply::text(status, "application/json", &sent.body_mut().read_to_string().unwrap())
@@ -148,28 +154,38 @@ const REQUEST: &[&str] = &["--dpop-method", "POST", "--dpop-url", "https://api.a
 
 #[test]
 fn one_key_proves_login_renewal_and_what_a_script_calls() {
-    let (sandbox, prover, _, issuer) = set(State::default());
+    let (sandbox, prover, _front, issuer) = set(State::default());
     issuer.script(|script| script.life_secs = 1);
     login(&sandbox, &[]).expect_success();
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let (token, proof) = headers(&sandbox, REQUEST);
     let proof = read_proof(&proof);
     assert_eq!(issuer.refreshes(), 1);
-    assert!(issuer.live_family().unwrap().access.iter().any(|(access, _)| *access == token));
+    assert!(
+        issuer
+            .live_family()
+            .unwrap()
+            .access
+            .iter()
+            .any(|(access, _)| *access == token)
+    );
     assert_eq!(proof.claims["htm"], "POST");
     assert_eq!(proof.claims["htu"], "https://api.acme.example/me");
     let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
     assert_eq!(proof.claims["ath"], json!(BASE64URL_NOPAD.encode(digest.as_ref())));
     let sent = prover.proofs();
     assert_eq!(sent.len(), 2);
-    assert!(sent.iter().all(|sent| sent.key == proof.key && sent.claims.get("ath").is_none()));
+    assert!(
+        sent.iter()
+            .all(|sent| sent.key == proof.key && sent.claims.get("ath").is_none())
+    );
     let nonce = [REQUEST, &["--dpop-nonce", "n-1"]].concat();
     assert_eq!(read_proof(&headers(&sandbox, &nonce).1).claims["nonce"], "n-1");
 }
 
 #[test]
 fn a_new_login_has_a_new_key() {
-    let (sandbox, prover, ..) = set(State::default());
+    let (sandbox, prover, _front, _issuer) = set(State::default());
     login(&sandbox, &[]).expect_success();
     login(&sandbox, &[]).expect_success();
     let sent = prover.proofs();
@@ -178,7 +194,7 @@ fn a_new_login_has_a_new_key() {
 
 #[test]
 fn a_nonce_is_sent_back_once_and_then_kept_for_the_run() {
-    let (sandbox, prover, _, issuer) = set(State {
+    let (sandbox, prover, _front, issuer) = set(State {
         nonce: Some("first".into()),
         ..State::default()
     });
@@ -187,8 +203,16 @@ fn a_nonce_is_sent_back_once_and_then_kept_for_the_run() {
         script.device.pendings = 1;
     });
     login(&sandbox, &[]).expect_success();
-    let nonces: Vec<Value> = prover.proofs().iter().map(|proof| proof.claims["nonce"].clone()).collect();
-    assert_eq!(nonces, [Value::Null, json!("first"), json!("first")], "asked, pending, granted");
+    let nonces: Vec<Value> = prover
+        .proofs()
+        .iter()
+        .map(|proof| proof.claims["nonce"].clone())
+        .collect();
+    assert_eq!(
+        nonces,
+        [Value::Null, json!("first"), json!("first")],
+        "asked, pending, granted"
+    );
     std::thread::sleep(std::time::Duration::from_millis(1100));
     headers(&sandbox, REQUEST);
     assert_eq!(prover.proofs().len(), 5);
@@ -198,7 +222,7 @@ fn a_nonce_is_sent_back_once_and_then_kept_for_the_run() {
 
 #[test]
 fn a_nonce_that_changes_with_each_answer_is_followed() {
-    let (sandbox, prover, _, issuer) = set(State {
+    let (sandbox, prover, _front, issuer) = set(State {
         nonce: Some("first".into()),
         turning: true,
         ..State::default()
@@ -214,12 +238,15 @@ fn a_nonce_that_changes_with_each_answer_is_followed() {
 
 #[test]
 fn an_issuer_that_is_never_content_with_the_nonce_is_asked_twice() {
-    let (sandbox, prover, _, issuer) = set(State::default());
+    let (sandbox, prover, _front, issuer) = set(State::default());
     sandbox.login_expired(&issuer);
     let before = prover.proofs().len();
     prover.state.lock().unwrap().never = true;
     prover.state.lock().unwrap().nonce = Some("again".into());
-    sandbox.keyfob(&[&["token", "acme", "--header"], REQUEST].concat()).run().expect_code(1);
+    sandbox
+        .keyfob(&[&["token", "acme", "--header"], REQUEST].concat())
+        .run()
+        .expect_code(1);
     assert_eq!(prover.proofs().len(), before + 2);
     prover.state.lock().unwrap().never = false;
     headers(&sandbox, REQUEST);
@@ -228,14 +255,19 @@ fn an_issuer_that_is_never_content_with_the_nonce_is_asked_twice() {
 
 #[test]
 fn fifty_at_once_refresh_once_with_proofs() {
-    let (sandbox, _, _, issuer) = set(State {
+    let (sandbox, _prover, _front, issuer) = set(State {
         nonce: Some("first".into()),
         ..State::default()
     });
     sandbox.login_expired(&issuer);
     let args = [&["token", "acme", "--header"], REQUEST].concat();
     let started: Vec<_> = (0..20)
-        .map(|_| sandbox.keyfob(&args).deadline(std::time::Duration::from_secs(90)).spawn())
+        .map(|_| {
+            sandbox
+                .keyfob(&args)
+                .deadline(std::time::Duration::from_secs(90))
+                .spawn()
+        })
         .collect();
     for run in started {
         run.wait().expect_success();
@@ -246,7 +278,7 @@ fn fifty_at_once_refresh_once_with_proofs() {
 
 #[test]
 fn a_tool_that_sends_bearer_tokens_gets_none_that_is_bound() {
-    let (sandbox, ..) = set(State::default());
+    let (sandbox, _prover, _front, _issuer) = set(State::default());
     login(&sandbox, &[]).expect_success();
     let request = b"protocol=https\nhost=acme.example\n\n";
     let refused = "is bound to a key (DPoP)";
@@ -268,10 +300,14 @@ fn a_tool_that_sends_bearer_tokens_gets_none_that_is_bound() {
 
 #[test]
 fn the_native_protocol_gives_the_proof_beside_the_token() {
-    let (sandbox, ..) = set(State::default());
+    let (sandbox, _prover, _front, _issuer) = set(State::default());
     login(&sandbox, &[]).expect_success();
     let request = "capability[]=authtype\nprofile=acme\ndpop_url=https://api.acme.example/me\n\n";
-    let output = sandbox.keyfob(&["get"]).stdin(request.as_bytes()).run().expect_success();
+    let output = sandbox
+        .keyfob(&["get"])
+        .stdin(request.as_bytes())
+        .run()
+        .expect_success();
     let field = |name: &str| {
         let text = output.text();
         let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -292,7 +328,7 @@ fn the_native_protocol_gives_the_proof_beside_the_token() {
 
 #[test]
 fn a_token_that_lost_its_binding_on_the_road_is_not_taken() {
-    let (sandbox, _, _, issuer) = set(State::default());
+    let (sandbox, _prover, _front, issuer) = set(State::default());
     issuer.script(|script| script.mutate = None);
     assert_ne!(login_fast(&sandbox).code(), 0);
     assert!(sandbox.files_with("acme_at_canary").is_empty());
@@ -300,7 +336,7 @@ fn a_token_that_lost_its_binding_on_the_road_is_not_taken() {
 
 #[test]
 fn a_bound_token_that_nobody_asked_for_is_not_taken() {
-    let (sandbox, _, front, issuer) = set(State::default());
+    let (sandbox, _prover, front, issuer) = set(State::default());
     front.answer(&front.document(&issuer));
     sandbox.write_provider("acme", &provider(&front.url(), "client_id = \"acme-cli\""));
     assert_ne!(login_fast(&sandbox).code(), 0);
@@ -315,10 +351,14 @@ fn login_fast(sandbox: &Sandbox) -> crate::sandbox::Output {
 
 #[test]
 fn an_issuer_that_takes_no_proofs_is_named() {
-    let (sandbox, _, front, issuer) = set(State::default());
+    let (sandbox, _prover, front, issuer) = set(State::default());
     front.answer(&front.document(&issuer));
     let output = login(&sandbox, &[]).expect_code(64);
-    assert!(output.stderr.contains("takes no proof of possession"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("takes no proof of possession"),
+        "{}",
+        output.stderr
+    );
     assert!(issuer.seen(Endpoint::Device).is_empty());
 }
 
