@@ -16,7 +16,7 @@ use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
 use crate::http::Http;
 use crate::oauth::token::{TokenSet, is_json};
-use crate::report::sanitise;
+use crate::report::{sanitise, wrap};
 use crate::secret::Secret;
 use crate::world::World;
 
@@ -37,6 +37,14 @@ pub struct Login<'a> {
     pub scopes: Vec<String>,
     /// What the person said on the command line.
     pub options: &'a Options,
+}
+
+impl Login<'_> {
+    /// Writes a paragraph for the person, as wide as the screen.
+    fn say(&self, words: &str) {
+        let columns = notice::columns(self.world.screen());
+        self.world.write_stderr(&wrap(columns, "", words));
+    }
 }
 
 /// What a person may say of a login; a flow takes what concerns it.
