@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::notice;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
-use crate::config::profile as named;
 use crate::error::{Class, Context, Error, Result};
 use crate::http;
-use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
+use crate::oauth::Refusal;
+use crate::oauth::device::{self, Grant, Next, Pace};
 use crate::oauth::token::{self, Reply, TokenSet};
-use crate::renew::client;
+use crate::renew::{self, client};
 use crate::report::{message, sanitise};
 
 /// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
@@ -53,7 +53,7 @@ fn start(login: &Login) -> Result<Grant> {
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
         status => device::read(status, &reply.content_type, &reply.body).map_err(|refusal| match refusal {
-            Refusal::Code(code, description) => refused(login, &code, description.as_deref()),
+            Refusal::Code { code, description } => refused(login, &code, description.as_deref()),
             Refusal::Unusable(why) => {
                 Error::failure(sanitise(&why)).hint("check `oauth.device_authorization_endpoint` in the provider file")
             }
@@ -82,7 +82,7 @@ fn show(login: &Login, grant: &Grant) {
 fn poll(login: &Login, grant: &Grant) -> Result<End> {
     let url = login.mode.oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let form = device::poll(client(login.mode)?, &grant.device_code);
+    let form = device::poll(client(login.mode)?, &grant.device_code, &login.mode.oauth.resource);
     let end = login
         .world
         .now()
@@ -96,9 +96,9 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
         if login.world.now() >= end {
             return Ok(End::Expired(trouble));
         }
-        let sent = login.http.post(url, &form);
+        let sent = renew::post(login.http, login.mode, url, &form, http::CALL);
         let rest_secs = sent.as_ref().ok().and_then(rest_secs);
-        let next = match sent.as_ref().map(read) {
+        let next = match sent.as_ref().map(|reply| renew::read(login.mode, reply)) {
             Ok(Reply::Unusable(why)) if sent.as_ref().is_ok_and(is_final) => {
                 let why = format!("the issuer's answer cannot be used: {why}");
                 return Err(Error::failure(why).hint(again(login)));
@@ -125,10 +125,6 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
             Next::Refused(code, description) => return Err(refused(login, &code, description.as_deref())),
         }
     }
-}
-
-fn read(reply: &http::Reply) -> Reply {
-    token::read(reply.status, &reply.content_type, &reply.body)
 }
 
 /// Whether an answer that cannot be used came from the issuer all the same: the code is spent then.
@@ -158,12 +154,7 @@ fn expired(login: &Login, trouble: Option<String>) -> Error {
 }
 
 fn again(login: &Login) -> String {
-    format!("run `keyfob login {}` again for a fresh code", profile(login))
-}
-
-fn profile(login: &Login) -> String {
-    let account = login.options.account.as_deref().unwrap_or_default();
-    named::show(&login.provider.name, &login.mode.name, account)
+    format!("run `keyfob login {}` again for a fresh code", login.profile())
 }
 
 /// An error of the issuer as a sentence, with what to do about it: RFC 8628, section 3.5 and RFC 6749, section 5.2.
@@ -176,7 +167,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
             "the login was refused on the issuer's page",
             format!(
                 "if that was a mistake, run `keyfob login {}` and approve it",
-                profile(login)
+                login.profile()
             ),
         ),
         "invalid_grant" => (Class::Login, "the issuer does not know the code any more", again(login)),
@@ -203,5 +194,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
     let says = description.map_or_else(String::new, |text| {
         format!(": it says \u{201c}{}\u{201d}", sanitise(text))
     });
-    Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
+    Error::new(class, format!("{why} (`{}`{says})", sanitise(code)))
+        .hint(hint)
+        .code(code)
 }

@@ -14,7 +14,9 @@
 
 mod browser;
 mod device;
+mod discovery;
 mod docker;
+mod every_flow;
 mod examples;
 mod fault;
 mod flow;
@@ -33,6 +35,7 @@ mod part;
 mod person;
 mod poll;
 mod provider;
+mod refresh;
 mod renewal;
 mod run;
 mod sandbox;
