@@ -15,7 +15,7 @@ mod register;
 mod service;
 mod waiting;
 
-use crate::config::{Flow, Mode, Provider};
+use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
 use crate::oauth::token::{TokenSet, is_json};
@@ -47,6 +47,12 @@ pub struct Login<'a> {
 }
 
 impl<'a> Login<'a> {
+    /// The session that is to be made, as a person types it.
+    pub fn profile(&self) -> String {
+        let account = self.options.account.as_deref().unwrap_or_default();
+        profile::show(&self.provider.name, &self.mode.name, account)
+    }
+
     /// The same login with what was found out.
     #[must_use]
     pub fn with(&self, known: &'a discover::Known) -> Login<'a> {

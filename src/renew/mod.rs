@@ -12,6 +12,7 @@ mod keep;
 mod life;
 mod overlay;
 mod renewal;
+pub mod service;
 
 use std::time::Duration;
 

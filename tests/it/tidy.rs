@@ -36,8 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "http", "model", "oauth", "record", "report", "resolve", "secret", "store", "time",
-            "world",
+            "config", "error", "http", "model", "oauth", "record", "report", "resolve", "secret", "shape", "store",
+            "time", "world",
         ],
     ),
     ("report", &["error"]),
