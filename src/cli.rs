@@ -98,9 +98,12 @@ pub struct Login {
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
-    /// The client id of your OAuth app, for a preset.
+    /// The client id of your OAuth app, instead of a found one.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
+    /// The issuer to log in at, instead of the one found.
+    #[arg(long, value_name = "URL")]
+    pub auth_url: Option<String>,
     /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,

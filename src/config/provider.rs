@@ -10,6 +10,7 @@ use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
 use super::section::refresh::Refresh;
+use super::section::service::Service;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -119,6 +120,8 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// From where issuer and client are found.
+    pub service: Option<Service>,
     /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
     pub otp: Option<Otp>,
     /// The page and its question, where the flow is [`Flow::Poll`].

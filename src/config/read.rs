@@ -123,9 +123,10 @@ impl Reader<'_> {
 
     fn mode(&self, name: &str, flow: &FlowRow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
         let oauth = section::oauth::read(self, &parts.oauth)?;
+        let service = section::service::read(self, &parts.service)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
         // What is missing is discovered at the login.
-        if let Some(key) = missing.filter(|_| oauth.issuer.is_none()) {
+        if let Some(key) = missing.filter(|_| oauth.issuer.is_none() && service.is_none()) {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
@@ -147,6 +148,7 @@ impl Reader<'_> {
             name: name.into(),
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
+            service,
             otp,
             poll,
             refresh: section::refresh::read(self, &parts.refresh)?,

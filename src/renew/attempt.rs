@@ -120,8 +120,8 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
         }
     };
     let form = refresh::form(client, token, &mode.oauth.resource);
-    match tries(budget, &|time| http.post_within(url, &form, time)) {
-        Ok(reply) => sort(&reply),
+    match tries(budget, &|time| super::post(http, mode, url, &form, time)) {
+        Ok(reply) => sort(mode, &reply),
         Err(outcome) => outcome,
     }
 }
@@ -163,11 +163,11 @@ fn patience(reply: &Reply) -> Option<Outcome> {
     None
 }
 
-fn sort(reply: &Reply) -> Outcome {
+fn sort(mode: &Mode, reply: &Reply) -> Outcome {
     if let Some(outcome) = patience(reply) {
         return outcome;
     }
-    match token::read(reply.status, &reply.content_type, &reply.body) {
+    match super::read(mode, reply) {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store", "time", "world",
         ],
     ),
-    ("config", &["error", "target", "world"]),
+    ("config", &["error", "secret", "target", "world"]),
     ("error", &[]),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
@@ -36,8 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "http", "oauth", "record", "report", "resolve", "secret", "shape", "store", "time",
-            "world",
+            "config", "error", "http", "model", "oauth", "record", "report", "resolve", "secret", "shape", "store",
+            "time", "world",
         ],
     ),
     ("report", &["error"]),
