@@ -116,10 +116,21 @@ pub struct Credential {
     pub expires_at: Option<Timestamp>,
     /// Whom it speaks for.
     pub subject: Option<String>,
+    /// The workspace that it is used in.
+    pub workspace: Option<Workspace>,
     /// Where it was found.
     pub source: Source,
     /// What a later store or erase of this very value will carry.
     pub mark: Option<String>,
+}
+
+/// A workspace, for whoever sends the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its name: visible ASCII.
+    pub name: String,
+    /// The name of the request header that carries it, where a header does.
+    pub header: Option<String>,
 }
 
 /// Where a credential was found.

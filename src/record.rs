@@ -148,6 +148,8 @@ pub struct Record {
     pub scopes: Vec<String>,
     /// Whom it speaks for, as the issuer calls them.
     pub subject: Option<String>,
+    /// The workspace that the secret was issued for, where the issuer makes one for each.
+    pub workspace: Option<String>,
     /// A refresh that was begun and whose end is not known.
     pub intent: Option<Intent>,
     /// No refresh is tried before this moment.
@@ -199,6 +201,7 @@ impl Record {
             expires_at: None,
             scopes: Vec::new(),
             subject: None,
+            workspace: None,
             intent: None,
             cooldown_until: None,
             dead: None,
@@ -220,6 +223,7 @@ impl Record {
             expires_at,
             scopes,
             subject,
+            workspace,
             intent,
             cooldown_until,
             dead,
@@ -235,6 +239,7 @@ impl Record {
             expires_at: *expires_at,
             scopes,
             subject: subject.as_deref(),
+            workspace: workspace.as_deref(),
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
             dead: dead.as_ref(),
@@ -262,6 +267,7 @@ impl Record {
             expires_at: wire.expires_at,
             scopes: wire.scopes,
             subject: wire.subject,
+            workspace: wire.workspace,
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
             dead: wire.dead,
@@ -301,6 +307,8 @@ struct Out<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'a Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cooldown_until: Option<Timestamp>,
@@ -322,6 +330,7 @@ struct In {
     #[serde(default)]
     scopes: Vec<String>,
     subject: Option<String>,
+    workspace: Option<String>,
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,
     dead: Option<Dead>,

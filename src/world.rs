@@ -3,6 +3,7 @@
 //! `main` builds one [`World`] and hands it down; pure code gets narrow parts of it (a [`Timestamp`], a value).
 //! A test builds its own with a map for the environment and closures for clock and waiting.
 
+mod child;
 mod dirs;
 mod terminal;
 
@@ -194,6 +195,12 @@ impl World {
     /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
     pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
         terminal::ask_secret(prompt)
+    }
+
+    /// Becomes another program, which alone gets the secret, in this variable. It keeps our streams, process number and
+    /// directory, so that signals and its exit code are the caller's. Comes back only when that cannot be.
+    pub fn become_program(&self, program: &[String], variable: &str, secret: &Secret) -> Error {
+        child::become_program(program, variable, secret)
     }
 
     /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.

@@ -24,7 +24,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
-    let wanted = wanted_account(&provider, args.account, &profile, "login")?;
+    let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
@@ -53,15 +53,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
 }
 
 /// The account that the arguments name; a user name and password have one always.
-fn wanted_account(
-    provider: &Provider,
-    given: Option<String>,
-    profile: &Profile,
-    command: &str,
-) -> Result<Option<String>> {
-    let wanted = given
-        .or_else(|| profile.account.clone())
-        .filter(|name| !name.is_empty());
+fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Result<Option<String>> {
+    let wanted = profile.account.clone().filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
             .hint(format!("run `keyfob {command} {} --account NAME`", provider.name)));
@@ -73,7 +66,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
-        account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        account: wanted_account(&provider, &profile, "set-token")?,
         ..Options::default()
     };
     let http = Http::new(run.world)?;

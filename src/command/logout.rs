@@ -48,7 +48,9 @@ fn meant(run: &Run, profile: &Profile) -> Result<Session> {
 /// The key of the record to forget: the account's that is named, whether it can be read or not; else the only one's.
 fn key(run: &Run, session: &Session) -> Result<Key> {
     match (run.sources.stores.group(&session.group()), &session.account) {
-        (Ok(stored), account) => Ok(choose_account(stored, account.as_deref(), session)?.record.key),
+        (Ok(stored), account) => Ok(choose_account(run.sources, stored, account.as_deref(), session)?
+            .record
+            .key),
         (Err(_), Some(_)) => Ok(session.key()),
         (Err(error), None) => Err(Error::from(error).hint(format!(
             "name the account to forget it unread: `keyfob logout {}:ACCOUNT`",

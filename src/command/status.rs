@@ -105,7 +105,8 @@ fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
     })
 }
 
-fn state(record: &Record, now: Timestamp) -> &'static str {
+/// What a session is worth at this moment: `ended`, `renews at the next use` or `valid`.
+pub(super) fn state(record: &Record, now: Timestamp) -> &'static str {
     let over = record.secret.is_none() || record.expires_at.is_some_and(|end| end <= now);
     match (&record.dead, over, &record.refresh) {
         (Some(_), ..) | (None, true, None) => "ended",

@@ -132,10 +132,12 @@ impl Reader<'_> {
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
+            workspace: section::context::read(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
+            export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
         })
     }

@@ -210,6 +210,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "DISPLAY",
         "HOME",
         "PATH",
+        "SHELL",
         "SSH_CONNECTION",
         "WAYLAND_DISPLAY",
         "XDG_RUNTIME_DIR",
