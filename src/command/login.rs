@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::Run;
 use super::text::wrap;
+use super::{Run, workspace};
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
@@ -187,7 +187,9 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
         write_provider_file(run, &login.provider.name, None)?;
     }
     let now = run.world.now();
+    let workspace = workspace::default_of(login, &tokens.access);
     let fill = |record: &mut Record| {
+        record.workspace = workspace::issued(login, workspace.as_deref());
         record.scopes = login.scopes.clone();
         record.scopes.sort();
         renew::merge(record, tokens, now);
@@ -209,6 +211,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
+    workspace::begin(run, &session, &stored, workspace.as_deref());
     Ok(0)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Run, session_of};
+use super::{Run, session_of, workspace};
 use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Error, Result};
@@ -97,7 +97,9 @@ fn all(run: &Run, local: bool) -> Result<u8> {
 
 fn end(run: &Run, session: &Session, key: &Key, local: bool) -> Result<()> {
     let name = sanitise(&profile::show(&session.provider, &session.mode, &key.account));
-    let record = match renew::forget(run.sources, session, key)? {
+    let forgotten = renew::forget(run.sources, session, key)?;
+    workspace::forget(run, session, &key.account);
+    let record = match forgotten {
         Forgotten::Record(record) => record,
         Forgotten::Nothing => {
             run.note(&format!("There is no session of `{name}` to log out of.\n"));

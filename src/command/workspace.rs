@@ -4,10 +4,14 @@ use serde_json::json;
 
 use super::{Named, Run, SCHEMA};
 use crate::cli;
-use crate::config::{By, Switch, Workspace, active::is_workspace, profile};
+use crate::config::active::{Active, is_workspace};
+use crate::config::{By, Switch, Workspace, profile};
 use crate::error::{Error, Result};
-use crate::report::sanitise;
+use crate::login::{self, Login};
+use crate::renew;
+use crate::report::{self, sanitise};
 use crate::resolve::{Session, workspace};
+use crate::secret::Secret;
 use crate::store::Stored;
 
 pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
@@ -66,7 +70,7 @@ fn set(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>, 
         }
         (Switch::Reissue, Some(stored)) => {
             if stored.record.workspace.as_deref() != Some(name) {
-                crate::renew::reissue(run.sources, session, stored, name)?;
+                renew::reissue(run.sources, session, stored, name)?;
             }
         }
     }
@@ -93,4 +97,66 @@ fn clear(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>
         active.of_mode(&session.mode).workspaces.remove(account(stored));
     })?;
     Ok(0)
+}
+
+/// The workspace that a server calls the account's own, at a login. None where the provider file does not say where to
+/// look, or the server has none: a login does not fail for it.
+pub(super) fn default_of(login: &Login, token: &Secret) -> Option<String> {
+    login.mode.workspace.as_ref()?.default.as_ref()?;
+    let asked = login::identity(login.http, login.mode, token).ok()?;
+    asked?.workspace
+}
+
+/// The workspace that the token of a login is for, where each workspace has tokens of its own.
+pub(super) fn issued(login: &Login, default: Option<&str>) -> Option<String> {
+    let reissued = login.mode.workspace.as_ref()?.switch == Switch::Reissue;
+    default.filter(|_| reissued).map(str::to_owned)
+}
+
+/// The first workspace of a session that was just kept: the one of `--workspace`, the one that was chosen before, or the
+/// account's default.
+pub(super) fn begin(run: &Run, session: &Session, stored: &Stored, default: Option<&str>) {
+    let Some(kind) = &session.workspace else {
+        return;
+    };
+    let config = &run.sources.config;
+    let wanted = match config.said_workspace(&session.provider) {
+        Ok(Some((name, By::Option))) => Some(name),
+        _ => None,
+    };
+    let begun = match (kind.switch, wanted) {
+        (_, Some(name)) => set(run, session, kind, Some(stored), &name).map(|_| ()),
+        (Switch::Header, None) => default.map_or(Ok(()), |name| {
+            config.choose(&session.provider, |active| {
+                let workspaces = &mut active.of_mode(&session.mode).workspaces;
+                workspaces
+                    .entry(account(Some(stored)).into())
+                    .or_insert_with(|| name.into());
+            })
+        }),
+        (Switch::Reissue, None) => Ok(()),
+    };
+    match (begun, workspace(run.sources, session, Some(&stored.record))) {
+        (Err(error), _) => run.note(&format!("keyfob: warning: {}\n", report::message(&error))),
+        (Ok(()), Ok(Some((name, _)))) => run.note(&format!("Its workspace is `{name}`.\n")),
+        (Ok(()), _) => (),
+    }
+}
+
+/// Forgets what was chosen for an account that is logged out.
+pub(super) fn forget(run: &Run, session: &Session, account: &str) {
+    let chosen = |active: &mut Active| {
+        let chosen = active.of_mode(&session.mode);
+        chosen.workspaces.remove(account);
+        chosen.account.take_if(|chosen| chosen == account);
+    };
+    let mut active = run.sources.config.active(&session.provider);
+    let before = active.clone();
+    chosen(&mut active);
+    active.modes.retain(|_, chosen| !chosen.is_empty());
+    if active != before
+        && let Err(error) = run.sources.config.choose(&session.provider, chosen)
+    {
+        run.note(&format!("keyfob: warning: {}\n", report::message(&error)));
+    }
 }

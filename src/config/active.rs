@@ -57,6 +57,13 @@ pub struct Chosen {
     extra: Map<String, Value>,
 }
 
+impl Chosen {
+    /// Whether nothing was chosen.
+    pub fn is_empty(&self) -> bool {
+        *self == Chosen::default()
+    }
+}
+
 impl Active {
     /// What was chosen in a mode, to be changed.
     pub fn of_mode(&mut self, mode: &str) -> &mut Chosen {
@@ -159,7 +166,7 @@ pub(super) fn change(world: &World, path: &Path, change: impl FnOnce(&mut Active
     let mut new = old.clone();
     change(&mut new);
     new.format = FORMAT;
-    new.modes.retain(|_, chosen| *chosen != Chosen::default());
+    new.modes.retain(|_, chosen| !chosen.is_empty());
     if new == old {
         return Ok(());
     }

@@ -6,6 +6,7 @@ mod device;
 mod key;
 mod waiting;
 
+use crate::config::active::is_workspace;
 use crate::config::{Flow, Mode, Provider};
 use crate::error::{Context, Error, Result};
 use crate::http::Http;
@@ -95,11 +96,28 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
         .expect("every flow has a row; a test checks it")
 }
 
+/// What a server says of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whom it speaks for.
+    pub subject: String,
+    /// The workspace that is the account's own default, where the provider file says where to look.
+    pub workspace: Option<String>,
+}
+
 /// Asks whom a token speaks for. None where the provider does not say how to ask.
 ///
 /// # Errors
-/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
+/// As [`identity`].
 pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
+    Ok(identity(http, mode, token)?.map(|identity| identity.subject))
+}
+
+/// Asks what a server knows of a token. None where the provider does not say how to ask.
+///
+/// # Errors
+/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
+pub fn identity(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<Identity>> {
     let Some(whoami) = &mode.whoami else { return Ok(None) };
     let doing = "asking whom the credential speaks for";
     let reply = http.get(&whoami.url, token).map_err(Error::temporary).doing(doing)?;
@@ -114,16 +132,19 @@ pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>
     let body: serde_json::Value = serde_json::from_slice(&reply.body)
         .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))
         .doing(doing)?;
-    let subject = match body.pointer(&whoami.subject) {
+    let text = |pointer: &str| match body.pointer(pointer) {
         Some(serde_json::Value::String(text)) => sanitise(text),
         Some(serde_json::Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
+    let subject = text(&whoami.subject);
     if subject.is_empty() {
         let message = format!("the server's answer has no text at `{}`", whoami.subject);
         return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file")).doing(doing);
     }
-    Ok(Some(subject))
+    let default = mode.workspace.as_ref().and_then(|kind| kind.default.as_deref());
+    let workspace = default.map(text).filter(|name| is_workspace(name));
+    Ok(Some(Identity { subject, workspace }))
 }
 
 #[cfg(test)]
