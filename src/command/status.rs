@@ -115,8 +115,8 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
 /// What decides whether and how a session is used.
 #[derive(Default)]
 struct Use {
-    /// Whether it answers where only the provider is named.
-    answers: bool,
+    /// Whether it answers where only the provider is named; not known without the provider file.
+    answers: Option<bool>,
     /// The variable that answers instead.
     variable: Option<String>,
     workspace: Option<String>,
@@ -144,7 +144,7 @@ impl Use {
         let variable = session.variable(run.sources).ok().flatten();
         let workspace = resolve::workspace(run.sources, &session, Some(record)).ok().flatten();
         Use {
-            answers: mine && chosen,
+            answers: Some(mine && chosen),
             variable: variable.map(|(name, _)| name),
             workspace: workspace.map(|(name, _)| name),
         }

@@ -32,6 +32,7 @@ mod run;
 mod sandbox;
 mod sandbox_test;
 mod session;
+mod shell;
 mod store;
 mod terminal;
 mod tidy;
