@@ -461,3 +461,24 @@ fn what_another_keyfob_added_to_the_file_stays() {
     );
     assert_eq!(kept["modes"]["dev"]["workspaces"]["ann"], "w1");
 }
+
+#[test]
+fn a_person_is_told_what_to_run_and_a_script_gets_a_code() {
+    let sandbox = set();
+    let keyfob = sandbox.keyfob_path().to_str().unwrap().to_owned();
+    let line = format!("{keyfob} mode acme test");
+    // `script` runs it on a terminal of its own, and shows on stdout what a person would see.
+    let seen = sandbox.program("script", &["-qec", &line, "/dev/null"]).run();
+    let seen = seen.expect_success();
+    assert!(
+        seen.text()
+            .contains("There is no session of `acme/test` yet: run `keyfob login acme/test`."),
+        "{}",
+        seen.text()
+    );
+    let without = sandbox
+        .program("script", &["-qec", &line, "/dev/null"])
+        .env("CI", "1")
+        .run();
+    assert_eq!(without.code(), 2);
+}

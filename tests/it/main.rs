@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod child;
 mod docker;
 mod examples;
 mod fault;
@@ -40,3 +41,4 @@ mod tidy;
 mod tls;
 mod transcript;
 mod window;
+mod workspace;
