@@ -76,11 +76,11 @@ pub enum Command {
     Login(Login),
     /// Forget a session, then tell its issuer.
     Logout(Logout),
-    /// Keep a key or token from standard input or a hidden prompt.
+    /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
-    /// Show sessions: identity, mode, store, end, and what hides them.
+    /// Show sessions: who, where, until when, and what hides them.
     Status(Show),
-    /// Ask the server whom a session speaks for; exit 2 without one.
+    /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
@@ -93,7 +93,7 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
-    /// Run a program with the secret in its environment, and only there.
+    /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
@@ -197,7 +197,7 @@ pub enum Provider {
 /// `keyfob mode`
 #[derive(Debug, Args)]
 pub struct Mode {
-    /// The provider; with `--provider`, or where there is but one, the mode.
+    /// The provider; with `--provider`, or of the only one, the mode.
     #[arg(value_name = "PROVIDER")]
     pub first: Option<String>,
     /// The mode to use from now on, or `toggle` for the next one.
@@ -214,7 +214,7 @@ pub struct Mode {
 /// `keyfob account` and `keyfob workspace`
 #[derive(Debug, Args)]
 pub struct Choice {
-    /// The provider; with `--provider`, or where there is but one, the name.
+    /// With `--provider`, or of the only one, the name.
     #[arg(value_name = "PROVIDER[/MODE]")]
     pub first: Option<String>,
     /// The one to use from now on.
@@ -234,7 +234,7 @@ pub struct RunChild {
     /// Which session is meant.
     #[arg(help = PROFILE)]
     pub profile: Option<String>,
-    /// The variable to set; the provider's first if it is left out.
+    /// The variable to set. Defaults to the provider's first.
     #[arg(long, value_name = "VARIABLE")]
     pub name: Option<String>,
     /// The program and its arguments, after `--`.
@@ -256,10 +256,10 @@ pub struct ExportAccessToken {
     /// Which session is meant.
     #[arg(help = PROFILE)]
     pub profile: Option<String>,
-    /// The shell that is to read the line; the one of SHELL if it is left out.
+    /// The shell that reads the line. Defaults to the one of SHELL.
     #[arg(long, value_enum)]
     pub shell: Option<Shell>,
-    /// The variable; `env.export` of the provider file, or TOKEN.
+    /// The variable. Defaults to the provider's `env.export`, or TOKEN.
     #[arg(long, value_name = "VARIABLE")]
     pub name: Option<String>,
     /// Print the line that takes the variable away.
@@ -270,10 +270,10 @@ pub struct ExportAccessToken {
 /// `keyfob shell-setup`
 #[derive(Debug, Args)]
 pub struct ShellSetup {
-    /// The shell to write for; the one of SHELL if it is left out.
+    /// The shell to write for. Defaults to the one of SHELL.
     #[arg(long, value_enum)]
     pub shell: Option<Shell>,
-    /// The program to wrap; that of `--provider`, or keyfob.
+    /// The program to wrap. Defaults to that of `--provider`.
     #[arg(long, value_name = "NAME")]
     pub command: Option<String>,
 }
