@@ -112,6 +112,12 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Paste the address of the last page, which no browser can open here.
+    #[arg(long, conflicts_with_all = ["device", "with_token"])]
+    pub manual: bool,
+    /// Log in with a short code on any device, if the provider can.
+    #[arg(long, conflicts_with = "with_token")]
+    pub device: bool,
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
@@ -124,7 +130,7 @@ pub struct Login {
     /// The address to which a code is sent.
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent.
+    /// The code that was sent before, or `-` for standard input; none is sent.
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
 }
@@ -149,6 +155,8 @@ pub struct SetToken {
     /// Which session is meant.
     #[arg(help = PROFILE)]
     pub profile: Option<String>,
+    /// The key itself, where there is no other way; everybody can read it.
+    pub key: Option<String>,
     /// Keep it without asking the issuer whom it speaks for.
     #[arg(long)]
     pub no_check: bool,

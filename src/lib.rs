@@ -7,7 +7,8 @@
 //!
 //! The road is one way. A [`protocol`] turns a tool's bytes into a [`model::Request`]; [`resolve`] finds the answer in the
 //! environment, a [`store`] or by [`renew`]ing it at the issuer; the protocol turns the [`model::Answer`] into bytes.
-//! Only `protocol` knows tools, only [`http`] knows the network, only [`world`] knows the machine.
+//! A login is a flow of [`login`], which speaks [`oauth`], or what a provider file says in the terms of [`shape`].
+//! Only `protocol` knows tools, only [`http`] and [`loopback`] know the network, only [`world`] knows the machine.
 //!
 //! | to add | write one file in | and one line in |
 //! |---|---|---|
@@ -27,6 +28,7 @@ pub mod error;
 pub mod http;
 pub mod hygiene;
 pub mod login;
+pub mod loopback;
 pub mod model;
 pub mod oauth;
 pub mod protocol;
@@ -35,6 +37,7 @@ pub mod renew;
 pub mod report;
 pub mod resolve;
 pub mod secret;
+pub mod shape;
 pub mod store;
 pub mod target;
 pub mod time;

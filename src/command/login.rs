@@ -23,7 +23,23 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
-    let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
+    let flow = login::find(match (args.with_token, args.device) {
+        (true, _) => Flow::Key,
+        (_, true) => Flow::Device,
+        _ => provider.flow,
+    });
+    if flow.flow != Flow::EmailOtp && (args.email.is_some() || args.code.is_some()) {
+        return Err(Error::usage(format!(
+            "`--email` and `--code` are for providers that send a code, and `{}` sends none",
+            provider.name
+        )));
+    }
+    if args.manual && flow.flow != Flow::Browser {
+        return Err(Error::usage(format!(
+            "`--manual` is for logins in a browser, and `{}` has another one",
+            provider.name
+        )));
+    }
     let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
@@ -35,9 +51,12 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     };
     let options = Options {
         browser: !args.no_browser,
+        manual: args.manual,
+        other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
+        token: None,
     };
     let login = Login {
         world: run.world,
@@ -47,9 +66,26 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
-    let obtained = (flow.run)(&login)?;
+    let mut obtained = (flow.run)(&login)?;
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    let visitor = obtained.visitor.take();
+    let kept = keep(run, &login, obtained, check);
+    match (visitor, &kept) {
+        (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
+        (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
+        (None, _) => (),
+    }
+    kept.map(|_| 0)
+}
+
+/// Whether there is a session of another account than the wanted one.
+fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    // A login may be what puts a damaged record right.
+    let stored = Session::named(provider, at, None, None)
+        .records(run.sources)
+        .unwrap_or_default();
+    stored.iter().any(|stored| stored.record.key.account != wanted)
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -63,10 +99,11 @@ fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Resu
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
+    let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
         account: wanted_account(&provider, &profile, "set-token")?,
+        token,
         ..Options::default()
     };
     let http = Http::new(run.world)?;
@@ -84,7 +121,39 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    keep(run, &login, obtained, check).map(|_| 0)
+}
+
+/// What the arguments of `set-token` mean; a key among them is shown nowhere.
+///
+/// A program that hands its own `auth set-token KEY` over adds `--provider`, so that the one argument is the key. Without
+/// that a mistyped profile must not become a key, unless it begins as one.
+fn profile_and_key(run: &Run, first: Option<String>, second: Option<String>) -> Result<(Profile, Option<Secret>)> {
+    let key = |text: String| Some(Secret::new(text)).filter(|key| key.expose() != "-");
+    let Some(first) = first else {
+        return Ok((run.profile(None)?, None));
+    };
+    let names = run.sources.config.names()?;
+    let named = Profile::parse(&first).ok();
+    let named = named.filter(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some());
+    match (named, second) {
+        (Some(profile), second) => Ok((profile, second.and_then(key))),
+        (None, None) if run.provider.is_some() || is_key_of_the_only_one(run, &first) => {
+            Ok((run.profile(None)?, key(first)))
+        }
+        (None, _) => Err(Error::usage("the first argument names no provider that there is")
+            .hint("`keyfob provider list` names them; a key is given on standard input")),
+    }
+}
+
+fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
+    let only = run
+        .profile(None)
+        .and_then(|profile| run.sources.config.profile(&profile));
+    only.is_ok_and(|(provider, at)| {
+        let prefix = provider.modes[at].key_prefix.as_ref();
+        prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
+    })
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -164,9 +233,9 @@ enum Check {
     Strict,
 }
 
-fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8> {
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject } = obtained;
+    let Obtained { tokens, subject, .. } = obtained;
     let subject = match subject {
         Some(subject) => Some(subject),
         None => self::subject(run, login, &tokens, check)?,
@@ -212,7 +281,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
     workspace::begin(run, &session, &stored, workspace.as_deref());
-    Ok(0)
+    Ok(stored)
 }
 
 /// Whom the credential speaks for.

@@ -95,6 +95,14 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
     line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
     line(text, "scopes", &oauth.scopes.join(" "));
+    if let Some(otp) = &mode.otp {
+        line(text, "send", &otp.send.url);
+        line(text, "exchange", &otp.exchange.url);
+    }
+    if let Some(poll) = &mode.poll {
+        line(text, "page", &poll.page);
+        line(text, "retrieve", &poll.retrieve.url);
+    }
     if let Some(whoami) = &mode.whoami {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }

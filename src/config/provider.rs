@@ -8,6 +8,8 @@ use super::index;
 use super::read::Reader;
 use super::section::context::Workspace;
 use super::section::oauth::Oauth;
+use super::section::otp::Otp;
+use super::section::poll::Poll;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -15,10 +17,16 @@ use crate::target::Target;
 /// How a credential of a provider is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
+    /// OAuth authorization code grant with PKCE, in a browser that comes back to this machine (RFC 8252).
+    Browser,
     /// OAuth device authorization grant (RFC 8628).
     Device,
+    /// A code that is sent to the person's address, and given with it for a session or a key.
+    EmailOtp,
     /// A key or token that the person brings.
     Key,
+    /// A page with a proof key (RFC 7636), and a question to the service whether the person is done there.
+    Poll,
     /// A user name and password that a tool or the person brings.
     Static,
 }
@@ -37,13 +45,28 @@ pub struct FlowRow {
 /// All flows, by their words.
 pub const FLOWS: &[FlowRow] = &[
     FlowRow {
+        flow: Flow::Browser,
+        word: "browser",
+        needs: &["client_id", "authorization_endpoint", "token_endpoint"],
+    },
+    FlowRow {
         flow: Flow::Device,
         word: "device",
         needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
     },
     FlowRow {
+        flow: Flow::EmailOtp,
+        word: "email-otp",
+        needs: &[],
+    },
+    FlowRow {
         flow: Flow::Key,
         word: "key",
+        needs: &[],
+    },
+    FlowRow {
+        flow: Flow::Poll,
+        word: "poll",
         needs: &[],
     },
     FlowRow {
@@ -96,6 +119,10 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
+    pub otp: Option<Otp>,
+    /// The page and its question, where the flow is [`Flow::Poll`].
+    pub poll: Option<Poll>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

@@ -3,7 +3,7 @@
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
-use super::provider::{FLOWS, FlowRow, Mode, Provider, Scheme, Serves};
+use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
 use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -129,12 +129,27 @@ impl Reader<'_> {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let (otp, poll) = (
+            section::otp::read(self, &parts.otp)?,
+            section::poll::read(self, &parts.poll)?,
+        );
+        let missing = match flow.flow {
+            Flow::EmailOtp if otp.is_none() => Some("otp.send.url"),
+            Flow::Poll if poll.is_none() => Some("poll.page"),
+            _ => None,
+        };
+        if let Some(key) = missing {
+            let message = format!("{key}: expected by the flow `{}`, found nothing", flow.word);
+            return Err(self.wrong(None, message));
+        }
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
             workspace: section::context::read(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
+            otp,
+            poll,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
             export: section::env::export(self, &parts.env)?,

@@ -2,8 +2,12 @@
 //!
 //! A flow ends in a token set; keeping it is `command/login.rs`'s business.
 
+mod browser;
 mod device;
+mod email_otp;
 mod key;
+mod poll;
+mod service;
 mod waiting;
 
 use crate::config::active::is_workspace;
@@ -14,6 +18,8 @@ use crate::oauth::token::{TokenSet, is_json};
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
+
+pub use browser::Visitor;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -36,12 +42,18 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether the person brings the address of the last page, because no browser can come back to this machine.
+    pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.
     pub account: Option<String>,
+    /// Whether there is a session of another account already, so that the browser may know that one alone.
+    pub other_account: bool,
     /// The address to which a code is sent.
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent then.
+    /// The code that was sent before; no other is sent then. `-` means that it is on standard input.
     pub code: Option<Secret>,
+    /// The key or token that was given on the command line.
+    pub token: Option<Secret>,
 }
 
 /// What a login ends in.
@@ -50,11 +62,20 @@ pub struct Obtained {
     pub tokens: TokenSet,
     /// Whom they speak for, where the flow learnt it.
     pub subject: Option<String>,
+    /// What the ID token must repeat (OpenID Connect Core, section 3.1.3.7), where one was asked for.
+    pub nonce: Option<Secret>,
+    /// Whom else to tell how the login ended, when the tokens are kept or could not be.
+    pub visitor: Option<Visitor>,
 }
 
 impl From<TokenSet> for Obtained {
     fn from(tokens: TokenSet) -> Obtained {
-        Obtained { tokens, subject: None }
+        Obtained {
+            tokens,
+            subject: None,
+            nonce: None,
+            visitor: None,
+        }
     }
 }
 
@@ -72,14 +93,29 @@ pub struct LoginFlow {
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
     LoginFlow {
+        flow: Flow::Browser,
+        makes: true,
+        run: browser::run,
+    },
+    LoginFlow {
         flow: Flow::Device,
         makes: true,
         run: device::run,
     },
     LoginFlow {
+        flow: Flow::EmailOtp,
+        makes: true,
+        run: email_otp::run,
+    },
+    LoginFlow {
         flow: Flow::Key,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Poll,
+        makes: true,
+        run: poll::run,
     },
     LoginFlow {
         flow: Flow::Static,

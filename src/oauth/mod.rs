@@ -2,6 +2,7 @@
 //!
 //! One file a specification. Nothing here reads a clock, opens a connection or knows where a token is kept.
 
+pub mod code;
 pub mod device;
 pub mod pkce;
 pub mod refresh;

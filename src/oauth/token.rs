@@ -148,7 +148,7 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
 }
 
 /// A lifetime in seconds: an integer, an integral float, or a text of digits; beyond the bounds it is clamped.
-fn life(value: &Value) -> Option<i64> {
+pub fn life(value: &Value) -> Option<i64> {
     let seconds = match value {
         Value::Number(number) => match number.as_i64() {
             Some(seconds) => seconds,

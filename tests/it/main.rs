@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod browser;
 mod child;
 mod docker;
 mod examples;
@@ -23,16 +24,20 @@ mod http_server;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod key;
 mod kill;
 mod man;
 mod network;
+mod otp;
 mod part;
 mod person;
+mod poll;
 mod provider;
 mod renewal;
 mod run;
 mod sandbox;
 mod sandbox_test;
+mod service;
 mod session;
 mod shell;
 mod store;
