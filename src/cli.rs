@@ -51,6 +51,7 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_ATTACH"],
         "if set, a debugger may attach and a crash may leave a core",
     ),
+    (&["NO_COLOR"], "if set, no colours on a terminal"),
     (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
 ];
 
@@ -112,6 +113,9 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Draw no QR code.
+    #[arg(long)]
+    pub no_qr: bool,
     /// Paste the address of the last page, which no browser can open here.
     #[arg(long, conflicts_with_all = ["device", "with_token"])]
     pub manual: bool,
@@ -121,9 +125,12 @@ pub struct Login {
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
-    /// The client id of your OAuth app, for a preset.
+    /// The client id of your OAuth app, instead of a found one.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
+    /// The issuer to log in at, instead of the one found.
+    #[arg(long, value_name = "URL")]
+    pub auth_url: Option<String>,
     /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,

@@ -7,6 +7,8 @@ mod browser;
 mod child;
 mod dirs;
 mod keyboard;
+mod screen;
+mod signal;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use crate::time::Timestamp;
 
 pub use dirs::Dirs;
 pub use keyboard::{Keyboard, Typed};
+pub use screen::Screen;
+pub use signal::Kept;
 
 /// What a tool may write to us on stdin; the largest known request is well under 200 KiB.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -161,6 +165,11 @@ impl World {
         Raw(rustix::stdio::stderr())
     }
 
+    /// The descriptor of standard error, to ask what it is.
+    fn errors() -> rustix::fd::BorrowedFd<'static> {
+        rustix::stdio::stderr()
+    }
+
     /// Writes a whole answer to stdout, once.
     ///
     /// # Errors
@@ -172,7 +181,17 @@ impl World {
     }
 
     /// Writes lines for a person to stderr. A closed stderr is nobody's business.
+    ///
+    /// On a terminal that shows no letters beyond ASCII our own quotation marks and dots are written as ASCII.
     pub fn write_stderr(&self, text: &str) {
+        let plain = !text.is_ascii() && self.stderr_is_terminal() && !self.unicode();
+        let text = if plain {
+            text.replace(['\u{201c}', '\u{201d}'], "\"")
+                .replace('\u{2026}', "...")
+                .into()
+        } else {
+            std::borrow::Cow::Borrowed(text)
+        };
         let _ = self.stderr().write_all(text.as_bytes());
     }
 
@@ -213,6 +232,19 @@ impl World {
     /// the question with Ctrl-D. Ctrl-C ends the program.
     pub fn ask_line(&self, prompt: &str) -> Result<Zeroizing<String>> {
         terminal::ask_line(prompt)
+    }
+
+    /// Asks on the terminal for the Enter key, and waits for it at most this long. What was typed before is dropped.
+    ///
+    /// False when there is no terminal, when it was closed, and when nobody came.
+    pub fn ask_enter(&self, prompt: &str, patience: Duration) -> bool {
+        matches!(self.vars, Vars::Process) && terminal::ask_enter(prompt, patience)
+    }
+
+    /// From now on, until the result is dropped, a signal that ends the program first wipes the line that is being
+    /// written over on standard error.
+    pub fn keep_line(&self) -> Kept {
+        signal::keep(signal::Keep::Nothing, "\r\u{1b}[K")
     }
 
     /// The terminal's keyboard, for lines that a person may type while something else is waited for; none where nobody

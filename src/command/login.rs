@@ -1,6 +1,14 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod found;
+mod identity;
+mod turn;
+
 use std::io::Write;
+use std::time::Duration;
+
+use found::Named;
+use turn::Turn;
 
 use super::text::wrap;
 use super::{Run, workspace};
@@ -9,7 +17,6 @@ use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login, Obtained, Options};
-use crate::oauth::token::TokenSet;
 use crate::record::Record;
 use crate::renew;
 use crate::report::{printable, sanitise};
@@ -19,8 +26,9 @@ use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    if let Some(id) = &args.client_id {
-        write_provider_file(run, &profile.provider, Some(id))?;
+    let mut client_id = args.client_id;
+    if client_id.is_some() && is_bare_preset(run, &profile.provider)? {
+        write_provider_file(run, &profile.provider, client_id.take().as_deref())?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(match (args.with_token, args.device) {
@@ -44,13 +52,15 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
+    let extra = args.scope;
     let scopes = if flow.makes {
-        [mode.oauth.scopes.clone(), args.scope].concat()
+        [mode.oauth.scopes.clone(), extra.clone()].concat()
     } else {
         Vec::new()
     };
     let options = Options {
         browser: !args.no_browser,
+        qr: !args.no_qr,
         manual: args.manual,
         other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
@@ -58,18 +68,39 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         code: args.code.map(Secret::new),
         token: None,
     };
-    let login = Login {
+    let frame = Login {
         world: run.world,
         http: &http,
         provider: &provider,
         mode,
         scopes,
+        learnt: None,
         options: &options,
     };
-    let mut obtained = (flow.run)(&login)?;
+    // Held until the session is kept. Whoever has a code already asks nobody.
+    let mut turn = None;
+    if flow.makes && options.code.is_none() {
+        let meant = wanted.or_else(|| options.email.clone());
+        let session = Session::named(&provider, at, None, meant);
+        match turn::take(run, &session, &extra)? {
+            Turn::Mine(lock) => turn = Some(lock),
+            Turn::Adopted(stored) => {
+                run.note("Another login at the same time made this session:\n");
+                tell(run, &frame, &session, &stored)?;
+                return Ok(0);
+            }
+        }
+    }
+    let named = Named {
+        auth_url: args.auth_url.as_deref(),
+        client_id: client_id.as_deref(),
+    };
+    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
+    let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
     let kept = keep(run, &login, obtained, check);
+    drop(turn);
     match (visitor, &kept) {
         (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
         (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
@@ -86,6 +117,11 @@ fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>
         .records(run.sources)
         .unwrap_or_default();
     stored.iter().any(|stored| stored.record.key.account != wanted)
+}
+
+/// Whether a name is a preset's, without a provider file of the user.
+fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
+    Ok(preset::find(name).is_some() && !run.sources.config.names()?.iter().any(|own| own == name))
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -114,6 +150,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         provider: &provider,
         mode,
         scopes: Vec::new(),
+        learnt: None,
         options: &options,
     };
     let obtained = (login::find(Flow::Key).run)(&login)?;
@@ -159,8 +196,7 @@ fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
 /// The provider; of a preset that needs the user's client id, only what is missing.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
-    let is_file = run.sources.config.names()?.contains(&profile.provider);
-    if is_file || preset::find(&profile.provider).is_none() {
+    if !is_bare_preset(run, &profile.provider)? {
         return found;
     }
     found.map_err(|_| {
@@ -173,11 +209,6 @@ fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
 
 /// Writes the provider file that makes a preset the user's own.
 fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result<()> {
-    if preset::find(name).is_none() {
-        return Err(Error::usage(format!(
-            "`--client-id` is for presets, and `{name}` is none"
-        )));
-    }
     if client_id
         .is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)))
     {
@@ -233,13 +264,14 @@ enum Check {
     Strict,
 }
 
+/// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
+const REVOCATION: Duration = Duration::from_secs(10);
+
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject, .. } = obtained;
-    let subject = match subject {
-        Some(subject) => Some(subject),
-        None => self::subject(run, login, &tokens, check)?,
-    };
+    let identified = identity::subject(run, login, &obtained, check);
+    let tokens = obtained.tokens;
+    let subject = identified.as_ref().ok().cloned().flatten();
     let at = login
         .provider
         .modes
@@ -251,54 +283,33 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         .or_else(|| subject.clone())
         .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
-    // A preset serves its targets from now on, and not when its credential was never there.
-    if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None)?;
-    }
     let now = run.world.now();
     let workspace = workspace::default_of(login, &tokens.access);
     let fill = |record: &mut Record| {
         record.workspace = workspace::issued(login, workspace.as_deref());
         record.scopes = login.scopes.clone();
+        record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let (Some(wanted), Some(subject)) = (wanted, &subject)
-        && wanted != subject
-    {
-        if check == Check::Lenient {
+    if let Err(error) = identified {
+        if check == Check::Lenient && error.class == Class::Refused {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
-            let _ = renew::revoke(run.sources, &session, &unwanted);
+            let _ = renew::revoke(run.sources, &session, &unwanted, REVOCATION);
         }
-        return Err(Error::refused(format!(
-            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
-        ))
-        .hint("log out in the browser, then log in with the account that you want"));
+        return Err(error);
+    }
+    // A preset serves its targets from now on, and not when its credential was never there.
+    if !run.sources.config.names()?.contains(&login.provider.name) {
+        write_provider_file(run, &login.provider.name, None)?;
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
     workspace::begin(run, &session, &stored, workspace.as_deref());
     Ok(stored)
-}
-
-/// Whom the credential speaks for.
-fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<Option<String>> {
-    if check == Check::None {
-        return Ok(None);
-    }
-    match login::whoami(login.http, login.mode, &tokens.access) {
-        Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
-            run.note(&format!(
-                "keyfob: warning: {}; the session is kept without a name\n",
-                crate::report::message(&error)
-            ));
-            Ok(None)
-        }
-        subject => subject,
-    }
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

@@ -25,13 +25,15 @@ pub use choice::{By, Said};
 pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
-pub use section::call::{Call, Pointers, Query, Slot, Template};
+pub use section::call::{Call, Marks, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
 pub use section::oauth::Oauth;
 pub use section::otp::Otp;
-pub use section::poll::{Marks, Poll};
+pub use section::poll::Poll;
 pub use section::redirect::{Redirect, RedirectHost};
+pub use section::refresh::Refresh;
+pub use section::service::Service;
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.

@@ -10,6 +10,8 @@ use super::section::context::Workspace;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
+use super::section::refresh::Refresh;
+use super::section::service::Service;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -119,10 +121,14 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// From where issuer and client are found.
+    pub service: Option<Service>,
     /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
     pub otp: Option<Otp>,
     /// The page and its question, where the flow is [`Flow::Poll`].
     pub poll: Option<Poll>,
+    /// How a session is refreshed, where the service has a way of its own.
+    pub refresh: Option<Refresh>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

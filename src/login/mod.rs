@@ -4,22 +4,30 @@
 
 mod browser;
 mod device;
+pub mod discover;
 mod email_otp;
 mod key;
+mod notice;
 mod poll;
+mod pushed;
+mod qr;
+mod register;
 mod service;
 mod waiting;
 
 use crate::config::active::is_workspace;
-use crate::config::{Flow, Mode, Provider};
+use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Context, Error, Result};
-use crate::http::Http;
+use crate::http::{Body, Call, Http};
 use crate::oauth::token::{TokenSet, is_json};
+use crate::oauth::{Refusal, id_token};
+use crate::record::Learnt;
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use waiting::Waiting;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -33,8 +41,29 @@ pub struct Login<'a> {
     pub mode: &'a Mode,
     /// What to ask for.
     pub scopes: Vec<String>,
+    /// What was discovered, for the record of the session.
+    pub learnt: Option<Learnt>,
     /// What the person said on the command line.
     pub options: &'a Options,
+}
+
+impl<'a> Login<'a> {
+    /// The session that is to be made, as a person types it.
+    pub fn profile(&self) -> String {
+        let account = self.options.account.as_deref().unwrap_or_default();
+        profile::show(&self.provider.name, &self.mode.name, account)
+    }
+
+    /// The same login with what was found out.
+    #[must_use]
+    pub fn with(&self, known: &'a discover::Known) -> Login<'a> {
+        Login {
+            mode: &known.mode,
+            learnt: known.learnt.clone(),
+            scopes: self.scopes.clone(),
+            ..*self
+        }
+    }
 }
 
 /// What a person may say of a login; a flow takes what concerns it.
@@ -42,6 +71,8 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether a QR code may be drawn.
+    pub qr: bool,
     /// Whether the person brings the address of the last page, because no browser can come back to this machine.
     pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.
@@ -132,16 +163,28 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
         .expect("every flow has a row; a test checks it")
 }
 
+/// An issuer's no, with its code and its words.
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Code { code, description } => {
+            let says = description.map(|text| format!(": the issuer says \u{201c}{}\u{201d}", sanitise(&text)));
+            Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default())).code(code)
+        }
+        Refusal::Unusable(why) => Error::failure(sanitise(&why)),
+    }
+}
+
 /// What a server says of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whom it speaks for.
     pub subject: String,
-    /// The workspace that is the account's own default, where the provider file says where to look.
+    /// The workspace that is the account's own, where the provider file says where to look.
     pub workspace: Option<String>,
 }
 
-/// Asks whom a token speaks for. None where the provider does not say how to ask.
+/// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
+/// there is neither.
 ///
 /// # Errors
 /// As [`identity`].
@@ -149,38 +192,67 @@ pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>
     Ok(identity(http, mode, token)?.map(|identity| identity.subject))
 }
 
-/// Asks what a server knows of a token. None where the provider does not say how to ask.
+/// Asks the same for all that is of use in the answer.
 ///
 /// # Errors
 /// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
 pub fn identity(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<Identity>> {
-    let Some(whoami) = &mode.whoami else { return Ok(None) };
+    let (url, pointer) = match (&mode.whoami, &mode.oauth.userinfo_endpoint) {
+        (Some(whoami), _) => (&whoami.url, Some(whoami.subject.as_str())),
+        (None, Some(url)) => (url, None),
+        (None, None) => return Ok(None),
+    };
     let doing = "asking whom the credential speaks for";
-    let reply = http.get(&whoami.url, token).map_err(Error::temporary).doing(doing)?;
+    let call = Call {
+        bearer: Some(token),
+        key: mode.oauth.dpop_key.as_ref(),
+        ..Call::new(url, Body::None)
+    };
+    let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
     match reply.status {
-        200 if is_json(&reply.content_type) => (),
-        401 | 403 => return Err(Error::login("the server refuses the credential")).doing(doing),
+        200 if is_json(&reply.content_type) => {
+            let subject = subject(&reply.body, pointer).doing(doing)?;
+            let workspace = own_workspace(mode, &reply.body);
+            Ok(Some(Identity { subject, workspace }))
+        }
+        401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {
             let message = format!("the server answered with status {status} and no JSON that could be used");
-            return Err(Error::temporary(message)).doing(doing);
+            Err(Error::temporary(message)).doing(doing)
         }
     }
-    let body: serde_json::Value = serde_json::from_slice(&reply.body)
-        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))
-        .doing(doing)?;
-    let text = |pointer: &str| match body.pointer(pointer) {
+}
+
+/// The workspace in an answer: at the provider file's pointer, where that names one.
+fn own_workspace(mode: &Mode, body: &[u8]) -> Option<String> {
+    let pointer = mode.workspace.as_ref()?.default.as_deref()?;
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let name = match body.pointer(pointer)? {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(name).filter(|name| is_workspace(name))
+}
+
+/// The name in an answer: at the pointer, or by the claims of OpenID Connect.
+fn subject(body: &[u8], pointer: Option<&str>) -> Result<String> {
+    let Some(pointer) = pointer else {
+        let claims = id_token::userinfo(body).ok_or_else(|| Error::failure("the server's answer names no subject"))?;
+        return Ok(sanitise(&claims.name));
+    };
+    let body: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))?;
+    let subject = match body.pointer(pointer) {
         Some(serde_json::Value::String(text)) => sanitise(text),
         Some(serde_json::Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
-    let subject = text(&whoami.subject);
     if subject.is_empty() {
-        let message = format!("the server's answer has no text at `{}`", whoami.subject);
-        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file")).doing(doing);
+        let message = format!("the server's answer has no text at `{pointer}`");
+        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file"));
     }
-    let default = mode.workspace.as_ref().and_then(|kind| kind.default.as_deref());
-    let workspace = default.map(text).filter(|name| is_workspace(name));
-    Ok(Some(Identity { subject, workspace }))
+    Ok(subject)
 }
 
 #[cfg(test)]

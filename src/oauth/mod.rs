@@ -4,10 +4,19 @@
 
 pub mod code;
 pub mod device;
+pub mod dpop;
+pub mod id_token;
+pub mod metadata;
+pub mod par;
 pub mod pkce;
 pub mod refresh;
+mod refusal;
+pub mod register;
 pub mod revoke;
+pub mod service;
 pub mod token;
+
+pub use refusal::Refusal;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
+use super::service;
 use crate::config::{Mode, Switch};
 use crate::error::{Error, Result};
 use crate::http::{Failure, Http, Reply};
@@ -96,6 +97,13 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, w
 }
 
 fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
+    if let Some(refresh) = &mode.refresh {
+        let reply = tries(budget, &|time| service::send(http, refresh, token, time));
+        return reply.map_or_else(
+            |outcome| outcome,
+            |reply| patience(&reply).unwrap_or_else(|| service::sort(refresh, &reply)),
+        );
+    }
     let Some(url) = &mode.oauth.token_endpoint else {
         return Outcome::Misconfigured {
             code: "no token endpoint".into(),
@@ -116,38 +124,54 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret, workspace: Op
         Some(kind) if kind.switch == Switch::Reissue => form.with_some(&kind.parameter, workspace),
         _ => form,
     };
+    match tries(budget, &|time| super::post(http, mode, url, &form, time)) {
+        Ok(reply) => sort(mode, &reply),
+        Err(outcome) => outcome,
+    }
+}
+
+/// Asks until something was sent. Only what certainly was not is sent again.
+fn tries(budget: &Budget, send: &dyn Fn(Duration) -> Result<Reply, Failure>) -> Result<Reply, Outcome> {
     let mut tries = 0;
     loop {
         tries += 1;
         let Some(time) = budget.left() else {
-            return Outcome::NotSent("there was no time left to ask".into());
+            return Err(Outcome::NotSent("there was no time left to ask".into()));
         };
-        match http.post_within(url, &form, time) {
-            Ok(reply) => return sort(&reply),
-            Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
+        match send(time) {
+            Ok(reply) => return Ok(reply),
+            Err(Failure::CutOff(why)) => return Err(Outcome::Unknown(why)),
             Err(Failure::NotSent(why)) => {
                 if tries == CONNECTION_TRIES || !budget.pause() {
-                    return Outcome::NotSent(why);
+                    return Err(Outcome::NotSent(why));
                 }
             }
         }
     }
 }
 
-fn sort(reply: &Reply) -> Outcome {
+/// What an answer means that asks for patience, or comes from something in front of the issuer; none for any other.
+fn patience(reply: &Reply) -> Option<Outcome> {
     if reply.status == 429 {
         let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_REST_SECS);
-        return Outcome::Limited { after_secs };
+        return Some(Outcome::Limited { after_secs });
     }
     if reply.status >= 500 && reply.status != 511 {
-        return match reply.retry_after_secs {
+        return Some(match reply.retry_after_secs {
             Some(seconds) if reply.status == 503 => Outcome::Limited {
                 after_secs: seconds.clamp(1, MAX_REST_SECS),
             },
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
-        };
+        });
     }
-    match token::read(reply.status, &reply.content_type, &reply.body) {
+    None
+}
+
+fn sort(mode: &Mode, reply: &Reply) -> Outcome {
+    if let Some(outcome) = patience(reply) {
+        return outcome;
+    }
+    match super::read(mode, reply) {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.
@@ -167,13 +191,13 @@ fn sort(reply: &Reply) -> Outcome {
 /// Tells the issuer that a token is over. 200 means gone, also for a token that it did not know (RFC 7009, section 2.2).
 ///
 /// # Errors
-/// Why it could not be told.
-pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
+/// Why it could not be told in this time, or in the 8 s of a call if that is less.
+pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint, time: Duration) -> Result<()> {
     let Some(url) = &mode.oauth.revocation_endpoint else {
         return Ok(());
     };
     let form = revoke::form(super::client(mode)?, token, hint);
-    let reply = http.post(url, &form).map_err(Error::temporary)?;
+    let reply = http.post_within(url, &form, time).map_err(Error::temporary)?;
     match reply.status {
         200..=299 => Ok(()),
         status => Err(Error::temporary(format!("the issuer answered with status {status}"))),

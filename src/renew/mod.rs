@@ -10,20 +10,27 @@
 mod attempt;
 mod keep;
 mod life;
+mod overlay;
 mod renewal;
+pub mod service;
 
 use std::time::Duration;
 
 use crate::config::{Mode, Profile, profile};
 use crate::error::{Class, Error, Result};
-use crate::oauth::{Client, token};
+use crate::http::{Body, Call, Failure, Http, Reply};
+use crate::model::Proves;
+use crate::oauth::{Client, Form, dpop, token};
 use crate::record::{Key, Record};
 use crate::resolve::{Session, Sources};
+use crate::secret::Secret;
 use crate::store::Stored;
 use crate::time::Timestamp;
+use crate::world::World;
 
 pub use keep::{Forgotten, forget, keep, reject, revoke};
 use life::{Life, Measure};
+pub use overlay::overlay;
 use renewal::Renewal;
 
 /// How long a process whose token has ended waits for another that refreshes. Longer than the longest time that one may
@@ -141,7 +148,8 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
     record.dead = None;
 }
 
-fn mode_of(sources: &Sources, session: &Session) -> Result<Mode> {
+/// The mode of a session as its login found it.
+fn mode_of(sources: &Sources, session: &Session, record: &Record) -> Result<Mode> {
     let mode = Some(session.mode.clone()).filter(|mode| !mode.is_empty());
     let profile = Profile {
         provider: session.provider.clone(),
@@ -149,7 +157,49 @@ fn mode_of(sources: &Sources, session: &Session) -> Result<Mode> {
         account: None,
     };
     let (mut provider, at) = sources.config.profile(&profile)?;
-    Ok(provider.modes.swap_remove(at))
+    let mut mode = provider.modes.swap_remove(at);
+    if let Some(learnt) = &record.learnt {
+        overlay(&mut mode, learnt);
+    }
+    Ok(mode)
+}
+
+/// Posts a form to an issuer, with a proof of possession where the session has a key.
+///
+/// # Errors
+/// [`Failure`].
+pub fn post(http: &Http, mode: &Mode, url: &str, form: &Form, time: Duration) -> Result<Reply, Failure> {
+    http.send(&Call {
+        key: mode.oauth.dpop_key.as_ref(),
+        time,
+        ..Call::new(url, Body::Form(form))
+    })
+}
+
+/// Reads what a token endpoint answered to [`post`]: only tokens that are bound to the session's key where it has one,
+/// and only bearer tokens where it has none.
+pub fn read(mode: &Mode, reply: &Reply) -> token::Reply {
+    let read = if mode.oauth.dpop_key.is_some() {
+        token::read_bound
+    } else {
+        token::read
+    };
+    read(reply.status, &reply.content_type, &reply.body)
+}
+
+/// A proof of possession for a request that a tool will make with a token (RFC 9449, section 7).
+///
+/// # Errors
+/// [`Class::Failure`] when the key is damaged.
+pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Result<Secret> {
+    let request = dpop::Request {
+        method: &proves.method,
+        url: &proves.url,
+        token: Some(token),
+        nonce: proves.nonce.as_deref(),
+    };
+    let proof = dpop::proof(key, &request, world.random(), world.now()).map_err(Error::failure)?;
+    Ok(Secret::new(proof.to_string()))
 }
 
 /// The client that a mode names.
@@ -161,7 +211,7 @@ pub fn client(mode: &Mode) -> Result<Client<'_>> {
     let id = id.ok_or_else(|| Error::new(Class::Usage, "the provider file has no `oauth.client_id`"))?;
     Ok(Client {
         id,
-        secret: mode.oauth.client_secret.as_deref(),
+        secret: mode.oauth.client_secret.as_ref().map(Secret::expose),
     })
 }
 
@@ -189,7 +239,6 @@ fn show(session: &Session, key: &Key) -> String {
 mod tests {
     use super::life::fixture::{NOW, record};
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn an_absent_refresh_token_keeps_the_old_one() {

@@ -1,5 +1,7 @@
 //! One renewal: from the second look to the answer that is safe on disk.
 
+use std::time::Duration;
+
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
 use super::{alive, ended, merge, mode_of, show};
@@ -56,7 +58,8 @@ impl Renewal<'_> {
         let Some(sent) = stored.record.refresh.clone() else {
             return self.later(ended(self.session, &stored.record, "it has no refresh token"));
         };
-        let ready = mode_of(self.sources, self.session).and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
+        let ready = mode_of(self.sources, self.session, &stored.record)
+            .and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
         let (mode, http) = match ready {
             Ok(ready) => ready,
             Err(error) => return self.later(error),
@@ -233,7 +236,7 @@ impl Renewal<'_> {
                 Some(refresh) => (refresh, revoke::Hint::Refresh),
                 None => (&tokens.access, revoke::Hint::Access),
             };
-            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint);
+            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint, Duration::MAX);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;

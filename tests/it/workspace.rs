@@ -296,6 +296,10 @@ fn a_wrong_context_is_told_with_its_line_and_key() {
             "7: context.default: expected a JSON pointer",
         ),
         ("kind = 3", "context.kind: expected a text"),
+        (
+            "kind = \"reissue\"\n[refresh.exchange]\nurl = \"https://acme.example/r\"",
+            "6: context.kind: expected header beside `[refresh]`",
+        ),
         ("what = \"x\"", "context.what: expected "),
     ] {
         sandbox.write_provider(

@@ -30,6 +30,7 @@ fn found(username: Option<&str>, secret: &str, authtype: Option<&str>) -> Answer
         workspace: None,
         source: Source::Environment("X".into()),
         mark: None,
+        proof: None,
     }))
 }
 

@@ -32,6 +32,7 @@ pub(super) fn encode(
         workspace,
         source,
         mark,
+        proof,
     } = credential;
     // Whoever did not offer `authtype` would take such a credential for complete and then find no secret in it.
     if authtype.is_some() && !understands.authtype {
@@ -78,6 +79,9 @@ pub(super) fn encode(
             if let Some(header) = header {
                 reply.put("workspace_header", &format!("{header}: {name}"))?;
             }
+        }
+        if let Some(proof) = proof {
+            reply.put("dpop", proof.expose())?;
         }
         // The rest of the answer is good without it, and few who ask need it.
         if let Ok(value) = authorization(credential) {
@@ -127,6 +131,7 @@ mod tests {
             workspace: None,
             source: Source::Environment("X".into()),
             mark: Some("9f".into()),
+            proof: None,
         }
     }
 
