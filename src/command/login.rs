@@ -184,10 +184,13 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
         .iter()
         .position(|mode| mode.name == login.mode.name)
         .unwrap_or(0);
-    let account = wanted
-        .map(str::to_owned)
-        .or_else(|| subject.clone())
-        .unwrap_or_default();
+    let account = if login.provider.flow.is_unattended() {
+        // A tool's call may begin the same session, and asks nobody for a name.
+        login.mode.grant.account.clone()
+    } else {
+        wanted.map(str::to_owned).or_else(|| subject.clone())
+    };
+    let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     // A preset serves its targets from now on, and not when its credential was never there.
     if !run.sources.config.names()?.contains(&login.provider.name) {
@@ -239,18 +242,16 @@ fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<
 /// Says who is logged in, where the session is, and what would hide it.
 fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
     let record = &stored.record;
-    let who = if record.key.account.is_empty() {
-        String::new()
-    } else {
-        format!(" as `{}`", sanitise(&record.key.account))
-    };
+    let account = Some(record.key.account.as_str()).filter(|account| !account.is_empty());
+    let who = account.or(record.subject.as_deref());
+    let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
     let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
     let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
     text += &format!("    {}\n", printable(&place.display().to_string()));
     if let Some(end) = record.expires_at {
-        let renewed = if record.refresh.is_some() {
+        let renewed = if record.refresh.is_some() || session.is_unattended() {
             ", renewed by itself"
         } else {
             ""

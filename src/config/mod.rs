@@ -21,7 +21,9 @@ use crate::world::World;
 pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
-pub use section::oauth::Oauth;
+pub use section::grant::{Grant, TokenSource};
+pub use section::oauth::{Oauth, TokenAuth};
+pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.

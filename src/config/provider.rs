@@ -6,7 +6,9 @@
 use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
+use super::section::grant::Grant;
 use super::section::oauth::Oauth;
+use super::section::signing::Signing;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -14,12 +16,18 @@ use crate::target::Target;
 /// How a credential of a provider is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
+    /// The client asks for itself (RFC 6749, section 4.4).
+    ClientCredentials,
     /// OAuth device authorization grant (RFC 8628).
     Device,
+    /// A signed statement is the grant (RFC 7523, section 2.1).
+    JwtBearer,
     /// A key or token that the person brings.
     Key,
     /// A user name and password that a tool or the person brings.
     Static,
+    /// A token that the machine has is exchanged for another (RFC 8693).
+    TokenExchange,
 }
 
 /// What a provider file says of a flow.
@@ -36,9 +44,19 @@ pub struct FlowRow {
 /// All flows, by their words.
 pub const FLOWS: &[FlowRow] = &[
     FlowRow {
+        flow: Flow::ClientCredentials,
+        word: "client-credentials",
+        needs: &["client_id", "token_endpoint"],
+    },
+    FlowRow {
         flow: Flow::Device,
         word: "device",
         needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
+    },
+    FlowRow {
+        flow: Flow::JwtBearer,
+        word: "jwt-bearer",
+        needs: &["token_endpoint"],
     },
     FlowRow {
         flow: Flow::Key,
@@ -50,6 +68,11 @@ pub const FLOWS: &[FlowRow] = &[
         word: "static",
         needs: &[],
     },
+    FlowRow {
+        flow: Flow::TokenExchange,
+        word: "token-exchange",
+        needs: &["token_endpoint"],
+    },
 ];
 
 impl Flow {
@@ -57,6 +80,11 @@ impl Flow {
     pub fn word(self) -> &'static str {
         let row = FLOWS.iter().find(|row| row.flow == self);
         row.expect("every flow has a row; a test checks it").word
+    }
+
+    /// Whether it needs no person, so that a tool's call may begin it and the end of a token is no end of anything.
+    pub fn is_unattended(self) -> bool {
+        matches!(self, Flow::ClientCredentials | Flow::JwtBearer | Flow::TokenExchange)
     }
 }
 
@@ -95,6 +123,10 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// What a flow without a person asks with.
+    pub grant: Grant,
+    /// The private key that signs what the client says.
+    pub signing: Signing,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.
@@ -140,6 +172,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 mode: mode.name.clone(),
                 default_mode: at == 0,
                 keeps: provider.flow == Flow::Static,
+                unattended: provider.flow.is_unattended(),
                 root: serves.root.clone(),
                 subdomains: serves.subdomains,
                 bearer: serves.scheme == Scheme::Bearer,

@@ -129,11 +129,18 @@ impl Reader<'_> {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let grant = section::grant::read(self, &parts.grant)?;
+        let signing = section::signing::read(self, &parts.signing)?;
+        if let Some(message) = section::grant::lack(flow.flow, &oauth, &grant, &signing) {
+            return Err(self.wrong(None, message));
+        }
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
+            grant,
+            signing,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
@@ -230,6 +237,28 @@ impl Reader<'_> {
                 format!("{key}: expected a JSON pointer such as `/sub`, found none"),
             )),
         }
+    }
+
+    /// The name of an environment variable.
+    pub(super) fn variable(&self, key: &str, text: &Text) -> Result<String> {
+        let name = text.get_ref();
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(good) {
+            let message = format!("{key}: expected names of letters, digits and `_`, found another");
+            return Err(self.wrong_at(text, message));
+        }
+        Ok(name.clone())
+    }
+
+    /// The path of a file: absolute, or below the home after `~/`. What it names is not looked at.
+    pub(super) fn path(&self, key: &str, text: &Text) -> Result<String> {
+        let path = text.get_ref();
+        let rooted = path.starts_with('/') || path.starts_with("~/");
+        if !rooted || path.chars().any(char::is_control) {
+            let message = format!("{key}: expected a path that begins with `/` or `~/`, found another");
+            return Err(self.wrong_at(text, message));
+        }
+        Ok(path.clone())
     }
 
     fn one_of(&self, key: &str, text: Option<&Text>, words: &[&str]) -> Result<Option<String>> {

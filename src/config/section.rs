@@ -107,7 +107,7 @@ macro_rules! sections {
     };
 }
 
-sections! { env, key, oauth, whoami }
+sections! { env, grant, key, oauth, signing, whoami }
 
 /// `[login]`, which is the whole file's.
 pub(super) use login::Words as Login;

@@ -25,7 +25,7 @@ fn start(login: &Login) -> Result<Grant> {
     let url = oauth.device_authorization_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.device_authorization_endpoint`"))?;
     let form = device::start(
-        client(login.mode)?,
+        client(login.world, login.mode)?,
         &login.scopes,
         oauth.audience.as_deref(),
         &oauth.resource,
@@ -61,7 +61,7 @@ fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
     let again = || format!("run `keyfob login {}` again for a fresh code", login.provider.name);
     let url = login.mode.oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let form = device::poll(client(login.mode)?, &grant.device_code);
+    let form = device::poll(client(login.world, login.mode)?, &grant.device_code);
     let expired = || Error::login("the code was not approved in time").hint(again());
     let end = login
         .world

@@ -4,6 +4,7 @@
 
 mod device;
 mod key;
+mod unattended;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider};
@@ -71,9 +72,19 @@ pub struct LoginFlow {
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
     LoginFlow {
+        flow: Flow::ClientCredentials,
+        makes: true,
+        run: unattended::run,
+    },
+    LoginFlow {
         flow: Flow::Device,
         makes: true,
         run: device::run,
+    },
+    LoginFlow {
+        flow: Flow::JwtBearer,
+        makes: true,
+        run: unattended::run,
     },
     LoginFlow {
         flow: Flow::Key,
@@ -84,6 +95,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::Static,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::TokenExchange,
+        makes: true,
+        run: unattended::run,
     },
 ];
 

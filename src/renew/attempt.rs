@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
-use crate::config::Mode;
+use crate::config::{Flow, Mode};
 use crate::error::{Error, Result};
+use crate::grant;
 use crate::http::{Failure, Http, Reply};
 use crate::oauth::token::{self, TokenSet};
-use crate::oauth::{refresh, revoke};
+use crate::oauth::{Form, refresh, revoke};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::world::World;
@@ -33,10 +34,23 @@ pub(super) enum Outcome {
     NotIssuer(String),
     /// No request reached the issuer.
     NotSent(String),
-    /// `invalid_grant`: the refresh token is not good any more.
-    Rejected,
+    /// `invalid_grant`: the refresh token, or what else was the grant, is not good any more.
+    Rejected {
+        /// The issuer's words, not yet fit for a terminal.
+        description: Option<String>,
+    },
     /// The request was sent, and whether the token was rotated is not known.
     Unknown(String),
+    /// Nothing could be asked: the machine or the provider file lacks something.
+    Unready(Error),
+}
+
+/// What one token request is made of, and how its answer is read.
+struct Ask<'a> {
+    mode: &'a Mode,
+    /// Made anew for each request: a statement in it is good once.
+    form: &'a dyn Fn() -> Result<Form>,
+    read: &'a dyn Fn(&Reply) -> token::Reply,
 }
 
 /// A connection that could not be made costs nothing to try again.
@@ -78,59 +92,71 @@ impl Budget<'_> {
 }
 
 /// Sends one refresh token.
-///
-/// If the answer is lost, the same token is sent once more at once: issuers with a grace period then repeat their
-/// answer, and without one the session is lost either way.
 pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    let start = world.now();
-    let budget = Budget { world, start };
-    let first = send(&budget, http, mode, token);
-    if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
-        return first;
-    }
-    match send(&budget, http, mode, token) {
-        // The first request may have been the one that counted.
-        Outcome::NotSent(_) | Outcome::NotIssuer(_) => first,
-        second => second,
-    }
+    let ask = Ask {
+        mode,
+        form: &|| Ok(refresh::form(super::client(world, mode)?, token, &mode.oauth.resource)),
+        read: &|reply| token::read(reply.status, &reply.content_type, &reply.body),
+    };
+    ask.run(world, http)
 }
 
-fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    let Some(url) = &mode.oauth.token_endpoint else {
-        return Outcome::Misconfigured {
-            code: "no token endpoint".into(),
-            description: None,
-        };
+/// Asks for a token that needs no person.
+pub(super) fn grant(world: &World, http: &Http, flow: Flow, mode: &Mode) -> Outcome {
+    let ask = Ask {
+        mode,
+        form: &|| grant::form(world, flow, mode),
+        read: &|reply| grant::read(flow, mode, reply),
     };
-    let client = match super::client(mode) {
-        Ok(client) => client,
-        Err(error) => {
-            return Outcome::Misconfigured {
-                code: error.to_string(),
-                description: None,
-            };
+    ask.run(world, http)
+}
+
+impl Ask<'_> {
+    /// If the answer is lost, the same is asked once more at once: for a refresh token issuers with a grace period then
+    /// repeat their answer, without one the session is lost either way, and a grant without a person costs nothing.
+    fn run(&self, world: &World, http: &Http) -> Outcome {
+        let start = world.now();
+        let budget = Budget { world, start };
+        let first = self.send(&budget, http);
+        if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
+            return first;
         }
-    };
-    let form = refresh::form(client, token, &mode.oauth.resource);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let Some(time) = budget.left() else {
-            return Outcome::NotSent("there was no time left to ask".into());
+        match self.send(&budget, http) {
+            // The first request may have been the one that counted.
+            Outcome::NotSent(_) | Outcome::NotIssuer(_) | Outcome::Unready(_) => first,
+            second => second,
+        }
+    }
+
+    fn send(&self, budget: &Budget, http: &Http) -> Outcome {
+        let Some(url) = &self.mode.oauth.token_endpoint else {
+            let error = Error::usage("the provider file has no `oauth.token_endpoint`");
+            return Outcome::Unready(error);
         };
-        match http.post_within(url, &form, time) {
-            Ok(reply) => return sort(&reply),
-            Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
-            Err(Failure::NotSent(why)) => {
-                if tries == CONNECTION_TRIES || !budget.pause() {
-                    return Outcome::NotSent(why);
+        let form = match (self.form)() {
+            Ok(form) => form,
+            Err(error) => return Outcome::Unready(error),
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Some(time) = budget.left() else {
+                return Outcome::NotSent("there was no time left to ask".into());
+            };
+            match http.post_within(url, &form, time) {
+                Ok(reply) => return sort(&reply, self.read),
+                Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
+                Err(Failure::NotSent(why)) => {
+                    if tries == CONNECTION_TRIES || !budget.pause() {
+                        return Outcome::NotSent(why);
+                    }
                 }
             }
         }
     }
 }
 
-fn sort(reply: &Reply) -> Outcome {
+fn sort(reply: &Reply, read: &dyn Fn(&Reply) -> token::Reply) -> Outcome {
     if reply.status == 429 {
         let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_REST_SECS);
         return Outcome::Limited { after_secs };
@@ -143,13 +169,13 @@ fn sort(reply: &Reply) -> Outcome {
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
         };
     }
-    match token::read(reply.status, &reply.content_type, &reply.body) {
+    match read(reply) {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.
-            "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected,
+            "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected { description },
             // GitHub's own word for it, which it sends with status 200.
-            "bad_refresh_token" => Outcome::Rejected,
+            "bad_refresh_token" => Outcome::Rejected { description },
             "temporarily_unavailable" | "server_error" => Outcome::Limited { after_secs: LIMIT_SECS },
             _ => Outcome::Misconfigured { code, description },
         },
@@ -164,11 +190,11 @@ fn sort(reply: &Reply) -> Outcome {
 ///
 /// # Errors
 /// Why it could not be told.
-pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
+pub(super) fn revoke(world: &World, http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
     let Some(url) = &mode.oauth.revocation_endpoint else {
         return Ok(());
     };
-    let form = revoke::form(super::client(mode)?, token, hint);
+    let form = revoke::form(super::client(world, mode)?, token, hint);
     let reply = http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {
         200..=299 => Ok(()),

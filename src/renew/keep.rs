@@ -125,7 +125,7 @@ pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<O
     ];
     for (token, hint) in tokens {
         if let Some(token) = token {
-            attempt::revoke(&http, &mode, token, hint)?;
+            attempt::revoke(sources.world, &http, &mode, token, hint)?;
         }
     }
     Ok(Some(()))

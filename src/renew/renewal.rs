@@ -156,9 +156,14 @@ impl Renewal<'_> {
                 );
                 self.later(error.context(doing).hint(hint))
             }
-            Outcome::Rejected => {
+            Outcome::Rejected { .. } => {
                 drop(reserved);
                 self.rejected(stored, sent)
+            }
+            Outcome::Unready(error) => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                self.later(error.context(doing))
             }
         }
     }
@@ -212,7 +217,7 @@ impl Renewal<'_> {
                 Some(refresh) => (refresh, revoke::Hint::Refresh),
                 None => (&tokens.access, revoke::Hint::Access),
             };
-            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint);
+            let _ = attempt::revoke(self.sources.world, issuer.1, issuer.0, unwanted, hint);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;

@@ -16,6 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("config", &["error", "target", "world"]),
     ("error", &[]),
+    (
+        "grant",
+        &["config", "error", "http", "oauth", "record", "secret", "world"],
+    ),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
     (
@@ -32,7 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "http", "oauth", "record", "report", "resolve", "secret", "store", "time", "world",
+            "config", "error", "grant", "http", "oauth", "record", "report", "resolve", "secret", "store", "time",
+            "world",
         ],
     ),
     ("report", &["error"]),
@@ -206,6 +211,8 @@ fn the_readme_has_every_variable_of_the_program() {
     }
     // What another program sets to describe the machine is no setting of ours.
     let machine = [
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
         "BROWSER",
         "DISPLAY",
         "HOME",
