@@ -17,6 +17,7 @@ mod examples;
 mod fault;
 mod flow;
 mod git;
+mod grant;
 mod http_server;
 mod issuer;
 mod issuer_script;
