@@ -85,6 +85,12 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Paste the address of the last page, which no browser can open here.
+    #[arg(long, conflicts_with_all = ["device", "with_token"])]
+    pub manual: bool,
+    /// Log in with a short code on any device, if the provider can.
+    #[arg(long, conflicts_with = "with_token")]
+    pub device: bool,
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,

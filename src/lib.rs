@@ -7,7 +7,7 @@
 //!
 //! The road is one way. A [`protocol`] turns a tool's bytes into a [`model::Request`]; [`resolve`] finds the answer in the
 //! environment, a [`store`] or by [`renew`]ing it at the issuer; the protocol turns the [`model::Answer`] into bytes.
-//! Only `protocol` knows tools, only [`http`] knows the network, only [`world`] knows the machine.
+//! Only `protocol` knows tools, only [`http`] and [`loopback`] know the network, only [`world`] knows the machine.
 //!
 //! | to add | write one file in | and one line in |
 //! |---|---|---|
@@ -28,6 +28,7 @@ pub mod grant;
 pub mod http;
 pub mod hygiene;
 pub mod login;
+pub mod loopback;
 pub mod model;
 pub mod oauth;
 pub mod protocol;

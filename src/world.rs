@@ -3,7 +3,9 @@
 //! `main` builds one [`World`] and hands it down; pure code gets narrow parts of it (a [`Timestamp`], a value).
 //! A test builds its own with a map for the environment and closures for clock and waiting.
 
+mod browser;
 mod dirs;
+mod keyboard;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 
 pub use dirs::Dirs;
+pub use keyboard::{Keyboard, Typed};
 
 /// What a tool may write to us on stdin; the largest known request is well under 200 KiB.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -209,14 +212,21 @@ impl World {
         terminal::ask_secret(prompt)
     }
 
-    /// Opens a page in the person's browser. Only `https:` and `http:` URLs are handed on, as one argument, to no shell.
+    /// The terminal's keyboard, for lines that a person may type while something else is waited for; none where nobody
+    /// may be asked.
+    pub fn keyboard(&self) -> Option<Keyboard> {
+        self.person().then(Keyboard::open).flatten()
+    }
+
+    /// Opens a page in the person's browser: the one that `BROWSER` names, else the platform's. Only URLs of `https:`, or
+    /// of `http:` to this machine, are handed on, as one argument, to no shell.
     ///
     /// `secrets` names the variables that the browser must not get.
     ///
     /// # Errors
     /// When no browser could be started; the caller has printed the URL before.
     pub fn open_browser(&self, url: &str, secrets: &[String]) -> Result<()> {
-        terminal::open_browser(self, url, secrets)
+        browser::open(self, url, secrets)
     }
 }
 

@@ -23,7 +23,17 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         write_provider_file(run, &profile.provider, Some(id))?;
     }
     let (provider, at) = provider_of(run, &profile)?;
-    let flow = login::find(if args.with_token { Flow::Key } else { provider.flow });
+    let flow = login::find(match (args.with_token, args.device) {
+        (true, _) => Flow::Key,
+        (_, true) => Flow::Device,
+        _ => provider.flow,
+    });
+    if args.manual && flow.flow != Flow::Browser {
+        return Err(Error::usage(format!(
+            "`--manual` is for logins in a browser, and `{}` has another one",
+            provider.name
+        )));
+    }
     let wanted = wanted_account(&provider, args.account, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
@@ -35,6 +45,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     };
     let options = Options {
         browser: !args.no_browser,
+        manual: args.manual,
+        other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
@@ -47,9 +59,26 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
-    let obtained = (flow.run)(&login)?;
+    let mut obtained = (flow.run)(&login)?;
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    let visitor = obtained.visitor.take();
+    let kept = keep(run, &login, obtained, check);
+    match (visitor, &kept) {
+        (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
+        (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
+        (None, _) => (),
+    }
+    kept.map(|_| 0)
+}
+
+/// Whether there is a session of another account than the wanted one.
+fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    // A login may be what puts a damaged record right.
+    let stored = Session::named(provider, at, None, None)
+        .records(run.sources)
+        .unwrap_or_default();
+    stored.iter().any(|stored| stored.record.key.account != wanted)
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -91,7 +120,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, obtained, check)
+    keep(run, &login, obtained, check).map(|_| 0)
 }
 
 /// The provider; of a preset that needs the user's client id, only what is missing.
@@ -171,9 +200,9 @@ enum Check {
     Strict,
 }
 
-fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8> {
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject } = obtained;
+    let Obtained { tokens, subject, .. } = obtained;
     let subject = match subject {
         Some(subject) => Some(subject),
         None => self::subject(run, login, &tokens, check)?,
@@ -219,7 +248,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<u8
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
-    Ok(0)
+    Ok(stored)
 }
 
 /// Whom the credential speaks for.

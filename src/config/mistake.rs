@@ -6,6 +6,7 @@
 const KINDS: &[(&str, &str)] = &[
     ("a string", "a text"),
     ("u32", "a whole number"),
+    ("a boolean", "true or false"),
     ("a sequence", "a list"),
     ("a map", "a table"),
     ("struct", "a table"),

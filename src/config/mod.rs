@@ -23,6 +23,7 @@ pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
 pub use section::grant::{Grant, TokenSource};
 pub use section::oauth::{Oauth, TokenAuth};
+pub use section::redirect::{Redirect, RedirectHost};
 pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 

@@ -16,6 +16,8 @@ use crate::target::Target;
 /// How a credential of a provider is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
+    /// OAuth authorization code grant with PKCE, in a browser that comes back to this machine (RFC 8252).
+    Browser,
     /// The client asks for itself (RFC 6749, section 4.4).
     ClientCredentials,
     /// OAuth device authorization grant (RFC 8628).
@@ -43,6 +45,11 @@ pub struct FlowRow {
 
 /// All flows, by their words.
 pub const FLOWS: &[FlowRow] = &[
+    FlowRow {
+        flow: Flow::Browser,
+        word: "browser",
+        needs: &["client_id", "authorization_endpoint", "token_endpoint"],
+    },
     FlowRow {
         flow: Flow::ClientCredentials,
         word: "client-credentials",

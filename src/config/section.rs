@@ -109,6 +109,8 @@ macro_rules! sections {
 
 sections! { env, grant, key, oauth, signing, whoami }
 
+pub(super) mod redirect;
+
 /// `[login]`, which is the whole file's.
 pub(super) use login::Words as Login;
 

@@ -2,6 +2,7 @@
 //!
 //! A flow ends in a token set; keeping it is `command/login.rs`'s business.
 
+mod browser;
 mod device;
 mod key;
 mod unattended;
@@ -14,6 +15,8 @@ use crate::oauth::token::{TokenSet, is_json};
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
+
+pub use browser::Visitor;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -36,8 +39,12 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether the person brings the address of the last page, because no browser can come back to this machine.
+    pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.
     pub account: Option<String>,
+    /// Whether there is a session of another account already, so that the browser may know that one alone.
+    pub other_account: bool,
     /// The address to which a code is sent.
     pub email: Option<String>,
     /// The code that was sent before; no other is sent then.
@@ -50,11 +57,20 @@ pub struct Obtained {
     pub tokens: TokenSet,
     /// Whom they speak for, where the flow learnt it.
     pub subject: Option<String>,
+    /// What the ID token must repeat (OpenID Connect Core, section 3.1.3.7), where one was asked for.
+    pub nonce: Option<Secret>,
+    /// Whom else to tell how the login ended, when the tokens are kept or could not be.
+    pub visitor: Option<Visitor>,
 }
 
 impl From<TokenSet> for Obtained {
     fn from(tokens: TokenSet) -> Obtained {
-        Obtained { tokens, subject: None }
+        Obtained {
+            tokens,
+            subject: None,
+            nonce: None,
+            visitor: None,
+        }
     }
 }
 
@@ -71,6 +87,11 @@ pub struct LoginFlow {
 
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
+    LoginFlow {
+        flow: Flow::Browser,
+        makes: true,
+        run: browser::run,
+    },
     LoginFlow {
         flow: Flow::ClientCredentials,
         makes: true,

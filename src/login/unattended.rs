@@ -24,7 +24,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
     }
     let tokens = renew::ask(login.world, login.http, login.provider, login.mode).doing(doing)?;
     Ok(Obtained {
-        tokens,
         subject: account,
+        ..tokens.into()
     })
 }

@@ -4,6 +4,7 @@
 
 pub mod assertion;
 pub mod client_credentials;
+pub mod code;
 pub mod device;
 pub mod exchange;
 pub mod jwt_bearer;

@@ -12,14 +12,17 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn every_provider_file_among_the_examples_is_valid() {
     let sandbox = Sandbox::new();
-    for name in ["acme", "acme-api", "intranet"] {
+    for name in ["acme", "acme-api", "acme-web", "intranet"] {
         let file = example("providers").join(format!("{name}.toml"));
         let output = sandbox.keyfob(&["provider", "check", file.to_str().unwrap()]).run();
         output.expect_success();
         sandbox.write_provider(name, &std::fs::read_to_string(file).unwrap());
     }
     let all = sandbox.keyfob(&["provider", "check"]).run().expect_success();
-    assert_eq!(all.text(), "acme: good\nacme-api: good\nintranet: good\n");
+    assert_eq!(
+        all.text(),
+        "acme: good\nacme-api: good\nacme-web: good\nintranet: good\n"
+    );
 }
 
 /// An example, which cargo builds before it runs the tests of all targets; built here if only this test is run.

@@ -248,13 +248,33 @@ fn trouble_on_the_way_is_temporary_and_costs_no_token_that_lives() {
         assert!(output.stderr.contains(says), "{says}: {}", output.stderr);
         assert!(output.stdout.is_empty());
         assert!(machine.asked() <= 2, "{says}");
-        // A token in its last minutes is served while its issuer is away.
-        machine.clear();
-        sandbox.keyfob(&["logout", "acme", "--local"]).run().expect_success();
-        machine.life(3600);
+    }
+}
+
+#[test]
+fn a_token_in_its_last_minutes_is_served_while_no_other_is_given() {
+    for reply in [
+        Reply::Drop,
+        Reply::text(503, "text/html", "bad"),
+        Reply::error(401, "invalid_client"),
+        Reply::error(400, "invalid_grant"),
+    ] {
+        let (sandbox, machine) = client();
         let first = token(&sandbox).expect_success();
+        crate::window::age(&sandbox, 3600 - 150);
         machine.inject("/token", 99, &reply);
-        assert_eq!(token(&sandbox).expect_success().stdout, first.stdout);
+        for _ in 0..3 {
+            assert_eq!(token(&sandbox).expect_success().stdout, first.stdout, "{reply:?}");
+        }
+        assert!((2..=3).contains(&machine.asked()), "{reply:?}: {}", machine.asked());
+        // When it has ended the refusal is told.
+        crate::window::age(&sandbox, 200);
+        assert_ne!(token(&sandbox).code(), 0, "{reply:?}");
+        machine.clear();
+        crate::window::age(&sandbox, 3600);
+        let renewed = sandbox.keyfob(&["login", "acme"]).run();
+        renewed.expect_success();
+        assert_ne!(token(&sandbox).expect_success().stdout, first.stdout, "{reply:?}");
     }
 }
 

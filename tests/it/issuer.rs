@@ -16,12 +16,17 @@ use crate::http_server::{Reply, Request, Server, form};
 
 pub use crate::issuer_script::{DeviceEnd, DeviceScript, Script};
 
+#[path = "issuer_code.rs"]
+mod code;
+
 /// The grant type of RFC 8628 section 3.4.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
+    /// `/authorize`
+    Authorize,
     /// `/device`
     Device,
     /// `/token`
@@ -108,6 +113,7 @@ struct State {
     script: Script,
     injected: BTreeMap<Endpoint, VecDeque<Reply>>,
     devices: Vec<Device>,
+    codes: Vec<code::Code>,
     families: Vec<Family>,
     log: Vec<Seen>,
     redemptions: Vec<Redemption>,
@@ -228,6 +234,7 @@ fn random(kind: &str) -> String {
 
 fn answer(shared: &Shared, request: &Request) -> Reply {
     let endpoint = match request.path.as_str() {
+        "/authorize" => Endpoint::Authorize,
         "/device" => Endpoint::Device,
         "/token" => Endpoint::Token,
         "/revoke" => Endpoint::Revoke,
@@ -253,6 +260,7 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
     let fields: BTreeMap<String, String> = form(&request.body).into_iter().collect();
     let field = |name: &str| fields.get(name).map_or("", String::as_str);
     match endpoint {
+        Endpoint::Authorize => state.authorize(&form(request.query.as_bytes())),
         Endpoint::Device => state.begin_device(request.header("host").unwrap_or_default()),
         Endpoint::Token => {
             let (before, after) = (state.script.before_commit, state.script.after_commit);
@@ -260,6 +268,7 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
             std::thread::sleep(before);
             let reply = match field("grant_type") {
                 DEVICE_GRANT => lock(shared).poll_device(field("device_code")),
+                "authorization_code" => lock(shared).redeem_code(&fields),
                 "refresh_token" => lock(shared).refresh(field("refresh_token")),
                 _ => Reply::error(400, "unsupported_grant_type"),
             };
@@ -284,6 +293,9 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
 
 /// What is wrong with a request, before anything is looked up.
 fn violation(endpoint: Endpoint, request: &Request) -> Option<String> {
+    if endpoint == Endpoint::Authorize {
+        return code::violation(request);
+    }
     if !request.query.is_empty() {
         return Some("parameters in the query".into());
     }
@@ -374,6 +386,10 @@ impl State {
             return Reply::error(400, "authorization_pending");
         }
         device.redeemed = true;
+        self.begin_family()
+    }
+
+    fn begin_family(&mut self) -> Reply {
         self.families.push(Family {
             live: true,
             refresh: random("rt"),

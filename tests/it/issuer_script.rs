@@ -34,6 +34,8 @@ pub struct Script {
     pub access_token: Option<String>,
     /// The device grant.
     pub device: DeviceScript,
+    /// The issuer's name in its redirects (RFC 9207). Defaults to none.
+    pub named: Option<String>,
     /// Who logs in, as `/userinfo` says it.
     pub subject: String,
 }
@@ -51,6 +53,7 @@ impl Default for Script {
             mutate: None,
             access_token: None,
             device: DeviceScript::default(),
+            named: None,
             subject: "ann".into(),
         }
     }

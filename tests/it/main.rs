@@ -12,6 +12,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
+mod browser;
 mod docker;
 mod examples;
 mod fault;

@@ -25,9 +25,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "config", "digest", "error", "http", "oauth", "record", "renew", "report", "secret", "target", "time",
-            "world",
+            "config", "digest", "error", "http", "loopback", "oauth", "record", "renew", "report", "secret", "target",
+            "time", "world",
         ],
+    ),
+    (
+        "loopback",
+        &["config", "digest", "error", "report", "secret", "time", "world"],
     ),
     ("model", &["secret", "target", "time"]),
     ("oauth", &["digest", "record", "secret", "target", "time"]),
@@ -216,8 +220,10 @@ fn the_readme_has_every_variable_of_the_program() {
         "BROWSER",
         "DISPLAY",
         "HOME",
+        "LOGNAME",
         "PATH",
         "SSH_CONNECTION",
+        "USER",
         "WAYLAND_DISPLAY",
         "XDG_RUNTIME_DIR",
     ];

@@ -1,6 +1,11 @@
 //! `[oauth]`: the endpoints of an issuer and the names of a client (RFC 6749).
 
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
 use super::Text;
+use super::redirect::{self, Redirect};
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -18,6 +23,11 @@ words! {
     scopes: Vec<Text>,
     audience: Text,
     resource: Vec<Text>,
+    parameters: BTreeMap<Text, Text>,
+    redirect_host: Text,
+    redirect_path: Text,
+    redirect_ports: Vec<Spanned<u32>>,
+    redirect_issuer: bool,
 }
 
 /// The endpoints and names of an OAuth client (RFC 6749).
@@ -49,6 +59,12 @@ pub struct Oauth {
     pub audience: Option<String>,
     /// RFC 8707, section 2.
     pub resource: Vec<String>,
+    /// What the authorization URL says besides, such as `access_type`; none of it is set by the flow itself.
+    pub parameters: Vec<(String, String)>,
+    /// Where the browser comes back to.
+    pub redirect: Redirect,
+    /// Whether the issuer promises to name itself in each redirect (RFC 9207, section 3). Defaults to no.
+    pub redirect_issuer: bool,
 }
 
 /// How a client proves to a token endpoint who it is.
@@ -136,5 +152,13 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         scopes: list("scopes", &words.scopes)?,
         audience: visible("audience", &words.audience)?,
         resource: list("resource", &words.resource)?,
+        parameters: redirect::parameters(reader, words.parameters.as_ref())?,
+        redirect: redirect::read(
+            reader,
+            words.redirect_host.as_ref(),
+            words.redirect_path.as_ref(),
+            words.redirect_ports.as_deref().unwrap_or_default(),
+        )?,
+        redirect_issuer: words.redirect_issuer.unwrap_or_default(),
     })
 }

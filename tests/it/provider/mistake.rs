@@ -56,7 +56,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[oauth]\nclient_id = \"a\"\n",
         1,
-        "login.flow: expected one of device, key, static",
+        "login.flow: expected one of browser, device, key, static",
     ),
     (
         "format = 1\n[login]\nflow = \"device\"\n",
@@ -131,7 +131,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[login]\nflow = \"canary\"\n",
         3,
-        "login.flow: expected one of device, key, static",
+        "login.flow: expected one of browser, device, key, static",
     ),
     (
         "format = 1\n[login]\nflow = \"key\"\nregister = \"canary\"\n",
