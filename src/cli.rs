@@ -97,6 +97,9 @@ pub struct Login {
     /// The client id of your OAuth app, for a preset.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
+    /// What a preset must be told, such as host=git.example.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,

@@ -5,6 +5,7 @@
 
 mod disk;
 pub mod index;
+mod instance;
 mod mistake;
 pub mod preset;
 pub mod profile;
@@ -154,7 +155,8 @@ impl<'w> Config<'w> {
             return Provider::parse(&text, name, &path.display().to_string());
         }
         match preset::find(name) {
-            Some(text) => Provider::parse(text, name, &format!("preset {name}")),
+            // As a file would take it into use.
+            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .hint("run `keyfob provider list` to see those there are")),
         }

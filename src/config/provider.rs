@@ -111,6 +111,8 @@ pub struct Provider {
     pub name: String,
     /// Its name for a person. Defaults to `name`.
     pub title: String,
+    /// The preset that its file is based on.
+    pub preset: Option<String>,
     /// How to log in.
     pub flow: Flow,
     /// The store for its records. Defaults to the best that answers.

@@ -1,5 +1,8 @@
 //! From the words of a provider file to valid values, or to a mistake with file, line, key and what was expected.
 
+use std::collections::BTreeMap;
+
+use super::instance;
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
@@ -56,15 +59,20 @@ impl Reader<'_> {
         }
         let file = match &file.preset {
             Some(wanted) => {
-                let base = self.preset(wanted)?;
+                let base = self.preset(wanted, &file.instance)?;
                 file.over(base)
             }
-            None => file,
+            None => match file.instance.keys().next() {
+                Some(key) => {
+                    return Err(self.wrong_at(key, "instance: expected with a `preset` alone, found without"));
+                }
+                None => file,
+            },
         };
         self.build(name, file)
     }
 
-    fn preset(&self, wanted: &Text) -> Result<File> {
+    fn preset(&self, wanted: &Text, instance: &BTreeMap<Text, Text>) -> Result<File> {
         let text = preset::find(wanted.get_ref()).ok_or_else(|| {
             let names: Vec<&str> = preset::names().collect();
             self.wrong_at(
@@ -72,7 +80,10 @@ impl Reader<'_> {
                 format!("preset: expected one of {}, found another", names.join(", ")),
             )
         })?;
-        Ok(toml::from_str(text).expect("presets are read by a test"))
+        let parse = |text: &str| toml::from_str::<File>(text).expect("presets are read by a test");
+        let usual = parse(text).instance;
+        let filled = instance::fill(self, (wanted, text), instance, &usual)?;
+        Ok(parse(&filled))
     }
 
     fn build(&self, name: &str, file: File) -> Result<Provider> {
@@ -100,6 +111,7 @@ impl Reader<'_> {
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
+            preset: file.preset.map(toml::Spanned::into_inner),
             flow: flow.flow,
             store,
             register,

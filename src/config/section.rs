@@ -58,6 +58,8 @@ macro_rules! sections {
             pub name: Option<Text>,
             pub title: Option<String>,
             pub preset: Option<Text>,
+            #[serde(default)]
+            pub instance: BTreeMap<Text, Text>,
             pub store: Option<Text>,
             #[serde(default)]
             pub login: Login,
@@ -80,7 +82,8 @@ macro_rules! sections {
                     format: self.format,
                     name: self.name,
                     title: self.title.or(base.title),
-                    preset: None,
+                    preset: self.preset,
+                    instance: self.instance,
                     store: self.store.or(base.store),
                     login: self.login.over(&base.login),
                     $($name,)*

@@ -12,17 +12,24 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn every_provider_file_among_the_examples_is_valid() {
     let sandbox = Sandbox::new();
-    for name in ["acme", "acme-api", "acme-web", "intranet"] {
+    let names = [
+        "acme",
+        "acme-api",
+        "acme-ci",
+        "acme-robot",
+        "acme-service",
+        "acme-web",
+        "intranet",
+    ];
+    for name in names {
         let file = example("providers").join(format!("{name}.toml"));
         let output = sandbox.keyfob(&["provider", "check", file.to_str().unwrap()]).run();
         output.expect_success();
         sandbox.write_provider(name, &std::fs::read_to_string(file).unwrap());
     }
     let all = sandbox.keyfob(&["provider", "check"]).run().expect_success();
-    assert_eq!(
-        all.text(),
-        "acme: good\nacme-api: good\nacme-web: good\nintranet: good\n"
-    );
+    let good: String = names.map(|name| format!("{name}: good\n")).concat();
+    assert_eq!(all.text(), good);
 }
 
 /// An example, which cargo builds before it runs the tests of all targets; built here if only this test is run.
