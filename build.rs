@@ -5,8 +5,9 @@
     reason = "cargo speaks to a build script through the environment"
 )]
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -16,6 +17,45 @@ fn main() {
     if target == "linux" && environment == "gnu" && native {
         link_unwinder_statically();
     }
+    if target == "linux" && std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        place_hot_code_together();
+    }
+}
+
+/// An answer from the store runs through two hundred of some thousands of functions. Strewn over the program they cost
+/// thirty page faults, lying together three: a fifth of a static start. `hot.ld` names them.
+fn place_hot_code_together() {
+    println!("cargo::rerun-if-changed=hot.ld");
+    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("hot.ld");
+    let argument = format!("-Wl,-T,{}", script.display());
+    if linker_takes(&argument) {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+}
+
+/// Whether the linker that cargo will use links a program with this argument. A linker without linker scripts, and one that
+/// is no C compiler, do not; with those the program is linked as usual.
+fn linker_takes(argument: &str) -> bool {
+    let linker = std::env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let own = flags.split('\x1f').filter_map(|flag| flag.split_once("link-arg="));
+    let trial = Path::new(&std::env::var_os("OUT_DIR").unwrap_or_default()).join("trial");
+    let linking = Command::new(linker)
+        .args(["-x", "c", "-", "-nostdlib", "-o"])
+        .arg(trial)
+        .args(own.map(|(_, argument)| argument))
+        .arg(argument)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut linking) = linking else { return false };
+    let given = linking
+        .stdin
+        .take()
+        .map(|mut source| source.write_all(b"void _start(void) {}\n"));
+    let ended = linking.wait();
+    given.is_some_and(|result| result.is_ok()) && ended.is_ok_and(|status| status.success())
 }
 
 /// Loading the shared libgcc_s costs an eighth of a start. Its static half holds all that is needed of it; where the

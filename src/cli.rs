@@ -38,6 +38,7 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_ATTACH"],
         "if set, a debugger may attach and a crash may leave a core",
     ),
+    (&["NO_COLOR"], "if set, no colours on a terminal"),
     (&["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"], "as curl reads them"),
 ];
 
@@ -85,6 +86,9 @@ pub struct Login {
     /// Print the page instead of opening it.
     #[arg(long)]
     pub no_browser: bool,
+    /// Draw no QR code.
+    #[arg(long)]
+    pub no_qr: bool,
     /// Paste the address of the last page, which no browser can open here.
     #[arg(long, conflicts_with_all = ["device", "with_token"])]
     pub manual: bool,
@@ -109,7 +113,7 @@ pub struct Login {
     /// The address to which a code is sent.
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent.
+    /// The code that was sent before, or `-` for standard input; none is sent.
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
 }
@@ -134,6 +138,8 @@ pub struct SetToken {
     /// Which session is meant.
     #[arg(help = PROFILE)]
     pub profile: Option<String>,
+    /// The key itself, where there is no other way; everybody can read it.
+    pub key: Option<String>,
     /// The account or user name that it is for.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,

@@ -3,6 +3,7 @@
 //! It sends what it is given and says whether the request may have reached the server; what an answer means is
 //! `oauth`'s business. It never follows a redirect, never retries, and speaks plain http to loopback literals only.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -190,7 +191,9 @@ impl<'w> Http<'w> {
                 "the endpoint is neither https nor on the loopback interface".into(),
             ));
         }
-        let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        let mut tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::PlatformVerifier);
         if let Some(roots) = &self.roots {
             tls = tls.root_certs(roots.clone());
         }

@@ -83,6 +83,28 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// A paragraph of lines of at most `columns` letters, whose later lines begin below the end of `first`. A word is never
+/// cut.
+pub fn wrap(columns: usize, first: &str, words: &str) -> String {
+    let margin = first.chars().count();
+    let mut text = first.to_owned();
+    let mut column = margin;
+    for word in words.split_whitespace() {
+        let width = word.chars().count();
+        if column > margin && column + 1 + width > columns {
+            text += &format!("\n{:margin$}", "");
+            column = margin;
+        } else if column > margin {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += width;
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
 /// Makes JSON fit for a terminal: what a terminal would act on, or not show, is escaped. It means the same as before.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -6,6 +6,8 @@
 mod browser;
 mod dirs;
 mod keyboard;
+mod screen;
+mod signal;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use crate::time::Timestamp;
 
 pub use dirs::Dirs;
 pub use keyboard::{Keyboard, Typed};
+pub use screen::Screen;
+pub use signal::Kept;
 
 /// What a tool may write to us on stdin; the largest known request is well under 200 KiB.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -173,6 +177,11 @@ impl World {
         Raw(rustix::stdio::stderr())
     }
 
+    /// The descriptor of standard error, to ask what it is.
+    fn errors() -> rustix::fd::BorrowedFd<'static> {
+        rustix::stdio::stderr()
+    }
+
     /// Writes a whole answer to stdout, once.
     ///
     /// # Errors
@@ -210,6 +219,28 @@ impl World {
     /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
     pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
         terminal::ask_secret(prompt)
+    }
+
+    /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when the person closed
+    /// the question with Ctrl-D. Ctrl-C ends the program.
+    pub fn ask_line(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        terminal::ask_line(prompt)
+    }
+
+    /// Asks on the terminal for the Enter key, and waits for it at most this long. What was typed before is dropped.
+    ///
+    /// False when there is no terminal, when it was closed, and when nobody came.
+    pub fn ask_enter(&self, prompt: &str, patience: Duration) -> bool {
+        matches!(self.vars, Vars::Process) && terminal::ask_enter(prompt, patience)
+    }
+
+    /// From now on, until the result is dropped, a signal that ends the program first wipes the line that is being
+    /// written over on standard error.
+    pub fn keep_line(&self) -> Kept {
+        signal::keep(signal::Keep::Nothing, "\r\u{1b}[K")
     }
 
     /// The terminal's keyboard, for lines that a person may type while something else is waited for; none where nobody

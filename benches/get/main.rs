@@ -6,7 +6,8 @@
 //!
 //! `KEYFOB_BENCH_ROUNDS` (200), `KEYFOB_BENCH_FULL=1` (a million records too), `KEYFOB_BENCH_SHORT=1` (no table of
 //! dependencies), `KEYFOB_BENCH_STRICT=1` (a figure over its target fails the run), `KEYFOB_BENCH_PROGRAM` and
-//! `KEYFOB_BENCH_STATIC_PROGRAM` (a keyfob that is already built, instead of building one).
+//! `KEYFOB_BENCH_STATIC_PROGRAM` (a keyfob that is already built, instead of building one). `KEYFOB_BENCH_ORDER=1` measures
+//! nothing and writes `hot.ld`, the functions that an answer runs through.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![cfg_attr(
@@ -30,6 +31,8 @@ mod homes;
 #[cfg(unix)]
 mod observe;
 #[cfg(unix)]
+mod order;
+#[cfg(unix)]
 mod report;
 #[cfg(unix)]
 mod suite;
@@ -43,6 +46,15 @@ fn main() -> ExitCode {
     // `cargo test --all-targets` starts this program too, without the argument.
     if !std::env::args().any(|arg| arg == "--bench") {
         return ExitCode::SUCCESS;
+    }
+    if suite::wished("KEYFOB_BENCH_ORDER") {
+        return match order::write() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("hot.ld is left as it was: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     match suite::run() {
         Ok(report) => report.status(),

@@ -49,7 +49,8 @@ pub(crate) fn run() -> Result<Report> {
     Ok(report)
 }
 
-fn wished(variable: &str) -> bool {
+/// Whether a switch in the environment is on.
+pub(crate) fn wished(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value == "1")
 }
 

@@ -1,6 +1,12 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod identity;
+mod turn;
+
 use std::io::Write;
+use std::time::Duration;
+
+use turn::Turn;
 
 use super::Run;
 use super::text::wrap;
@@ -9,7 +15,6 @@ use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login, Obtained, Options};
-use crate::oauth::token::TokenSet;
 use crate::record::Record;
 use crate::renew;
 use crate::report::{printable, sanitise};
@@ -19,8 +24,8 @@ use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    if let Some(id) = &args.client_id {
-        write_provider_file(run, &profile.provider, Some(id))?;
+    if args.client_id.is_some() || !args.set.is_empty() {
+        write_provider_file(run, &profile.provider, args.client_id.as_deref(), &args.set)?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(match (args.with_token, args.device) {
@@ -28,6 +33,12 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         (_, true) => Flow::Device,
         _ => provider.flow,
     });
+    if flow.flow != Flow::EmailOtp && (args.email.is_some() || args.code.is_some()) {
+        return Err(Error::usage(format!(
+            "`--email` and `--code` are for providers that send a code, and `{}` sends none",
+            provider.name
+        )));
+    }
     if args.manual && flow.flow != Flow::Browser {
         return Err(Error::usage(format!(
             "`--manual` is for logins in a browser, and `{}` has another one",
@@ -38,18 +49,21 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
+    let extra = args.scope;
     let scopes = if flow.makes {
-        [mode.oauth.scopes.clone(), args.scope].concat()
+        [mode.oauth.scopes.clone(), extra.clone()].concat()
     } else {
         Vec::new()
     };
     let options = Options {
         browser: !args.no_browser,
+        qr: !args.no_qr,
         manual: args.manual,
         other_account: other_account(run, &provider, at, wanted.as_deref()),
         account: wanted.clone(),
         email: args.email,
         code: args.code.map(Secret::new),
+        token: None,
     };
     let login = Login {
         world: run.world,
@@ -59,10 +73,24 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
+    // Held until the session is kept.
+    let mut turn = None;
+    if flow.makes {
+        let session = Session::named(&provider, at, None, wanted);
+        match turn::take(run, &session, &extra)? {
+            Turn::Mine(lock) => turn = Some(lock),
+            Turn::Adopted(stored) => {
+                run.note("Another login at the same time made this session:\n");
+                tell(run, &login, &session, &stored)?;
+                return Ok(0);
+            }
+        }
+    }
     let mut obtained = (flow.run)(&login)?;
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
     let kept = keep(run, &login, obtained, check);
+    drop(turn);
     match (visitor, &kept) {
         (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
         (Some(visitor), Err(error)) => visitor.tell_failure(&login, error),
@@ -99,10 +127,11 @@ fn wanted_account(
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    let profile = run.profile(args.profile.as_deref())?;
+    let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
         account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        token,
         ..Options::default()
     };
     let http = Http::new(run.world)?;
@@ -123,48 +152,100 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     keep(run, &login, obtained, check).map(|_| 0)
 }
 
-/// The provider; of a preset that needs the user's client id, only what is missing.
+/// What the arguments of `set-token` mean; a key among them is shown nowhere.
+///
+/// A program that hands its own `auth set-token KEY` over adds `--provider`, so that the one argument is the key. Without
+/// that a mistyped profile must not become a key, unless it begins as one.
+fn profile_and_key(run: &Run, first: Option<String>, second: Option<String>) -> Result<(Profile, Option<Secret>)> {
+    let key = |text: String| Some(Secret::new(text)).filter(|key| key.expose() != "-");
+    let Some(first) = first else {
+        return Ok((run.profile(None)?, None));
+    };
+    let names = run.sources.config.names()?;
+    let named = Profile::parse(&first).ok();
+    let named = named.filter(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some());
+    match (named, second) {
+        (Some(profile), second) => Ok((profile, second.and_then(key))),
+        (None, None) if run.provider.is_some() || is_key_of_the_only_one(run, &first) => {
+            Ok((run.profile(None)?, key(first)))
+        }
+        (None, _) => Err(Error::usage("the first argument names no provider that there is")
+            .hint("`keyfob provider list` names them; a key is given on standard input")),
+    }
+}
+
+fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
+    let only = run
+        .profile(None)
+        .and_then(|profile| run.sources.config.profile(&profile));
+    only.is_ok_and(|(provider, at)| {
+        let prefix = provider.modes[at].key_prefix.as_ref();
+        prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
+    })
+}
+
+/// The provider; of a preset that is not in use yet, what it must be told first.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
     let is_file = run.sources.config.names()?.contains(&profile.provider);
     if is_file || preset::find(&profile.provider).is_none() {
         return found;
     }
-    found.map_err(|_| {
+    found.map_err(|error| {
         let name = &profile.provider;
-        Error::usage(format!("the preset `{name}` needs the client id of your OAuth app")).hint(format!(
-            "run `keyfob login {name} --client-id ID`; `keyfob provider show {name}` says where to register"
+        let slots: String = preset::wants(name).map(|slot| format!(" --set {slot}=…")).collect();
+        let lacks = if slots.is_empty() {
+            format!("the preset `{name}` needs the client id of your OAuth app")
+        } else {
+            format!("the preset `{name}` must be told what only you know: {error}")
+        };
+        Error::usage(lacks).hint(format!(
+            "run `keyfob login {name}{slots} --client-id ID`; `keyfob provider show {name}` says where to register"
         ))
     })
 }
 
 /// Writes the provider file that makes a preset the user's own.
-fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result<()> {
+fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>, set: &[String]) -> Result<()> {
     if preset::find(name).is_none() {
         return Err(Error::usage(format!(
-            "`--client-id` is for presets, and `{name}` is none"
+            "`--client-id` and `--set` are for presets, and `{name}` is none"
         )));
     }
-    if client_id
-        .is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)))
-    {
+    let plain = |text: &str, more: &[u8]| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b) || more.contains(&b);
+        !text.is_empty() && text.bytes().all(good)
+    };
+    if client_id.is_some_and(|id| !plain(id, b"")) {
         return Err(Error::usage(
             "the client id has characters other than letters, digits, `.`, `_`, `-` and `:`",
         ));
     }
+    let mut text = preset::file(name);
+    if !set.is_empty() {
+        text += "\n[instance]\n";
+    }
+    for pair in set {
+        let pair = pair
+            .split_once('=')
+            .filter(|(key, value)| plain(key, b"") && plain(value, b"/"));
+        let (key, value) = pair.ok_or_else(|| {
+            Error::usage("`--set` is not a name, `=`, and a value of letters, digits, `.`, `_`, `-`, `:` and `/`")
+        })?;
+        text += &format!("{key} = \"{value}\"\n");
+    }
+    if let Some(id) = client_id {
+        text += &format!("\n[oauth]\nclient_id = \"{id}\"\n");
+    }
+    // A file that is wrong would be in the way of the next try.
+    Provider::parse(&text, name, "the new provider file")?;
     let directory = run.sources.config.directory();
     let path = directory.join(format!("{name}.toml"));
-    let oauth = client_id
-        .map(|id| format!("\n[oauth]\nclient_id = \"{id}\"\n"))
-        .unwrap_or_default();
-    let text = format!("format = 1\npreset = \"{name}\"\n{oauth}");
     let written = private_dir(directory).and_then(|()| write_new(&path, text.as_bytes()));
     match written {
         Ok(()) => run.note(&format!("Wrote {}.\n", printable(&path.display().to_string()))),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(
-                Error::usage(format!("{} exists already", path.display())).hint("change the client id in that file")
-            );
+            return Err(Error::usage(format!("{} exists already", path.display())).hint("change what it says there"));
         }
         Err(error) => return Err(Error::failure(format!("writing {}: {}", path.display(), error.kind()))),
     }
@@ -200,13 +281,14 @@ enum Check {
     Strict,
 }
 
+/// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
+const REVOCATION: Duration = Duration::from_secs(10);
+
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let Obtained { tokens, subject, .. } = obtained;
-    let subject = match subject {
-        Some(subject) => Some(subject),
-        None => self::subject(run, login, &tokens, check)?,
-    };
+    let identified = identity::subject(run, login, &obtained, check);
+    let tokens = obtained.tokens;
+    let subject = identified.as_ref().ok().cloned().flatten();
     let at = login
         .provider
         .modes
@@ -221,10 +303,6 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     };
     let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
-    // A preset serves its targets from now on, and not when its credential was never there.
-    if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None)?;
-    }
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
@@ -232,40 +310,22 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let (Some(wanted), Some(subject)) = (wanted, &subject)
-        && wanted != subject
-    {
-        if check == Check::Lenient {
+    if let Err(error) = identified {
+        if check == Check::Lenient && error.class == Class::Refused {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
-            let _ = renew::revoke(run.sources, &session, &unwanted);
+            let _ = renew::revoke(run.sources, &session, &unwanted, REVOCATION);
         }
-        return Err(Error::refused(format!(
-            "the login was for `{wanted}`, but the credential speaks for `{subject}`"
-        ))
-        .hint("log out in the browser, then log in with the account that you want"));
+        return Err(error);
+    }
+    // A preset serves its targets from now on, and not when its credential was never there.
+    if !run.sources.config.names()?.contains(&login.provider.name) {
+        write_provider_file(run, &login.provider.name, None, &[])?;
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
     Ok(stored)
-}
-
-/// Whom the credential speaks for.
-fn subject(run: &Run, login: &Login, tokens: &TokenSet, check: Check) -> Result<Option<String>> {
-    if check == Check::None {
-        return Ok(None);
-    }
-    match login::whoami(login.http, login.mode, &tokens.access) {
-        Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
-            run.note(&format!(
-                "keyfob: warning: {}; the session is kept without a name\n",
-                crate::report::message(&error)
-            ));
-            Ok(None)
-        }
-        subject => subject,
-    }
 }
 
 /// Says who is logged in, where the session is, and what would hide it.

@@ -1,12 +1,13 @@
 //! `logout`: first nothing is left here, whatever the network does; then the issuer is told, and what it said is reported.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Run, session_of};
 use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Error, Result};
-use crate::record::Key;
+use crate::record::{Key, Record};
 use crate::renew::{self, Forgotten};
 use crate::report::sanitise;
 use crate::resolve::{Session, choose_account};
@@ -18,7 +19,17 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let session = meant(run, &profile)?;
     match key(run, &session) {
-        Ok(key) => end(run, &session, &key, args.local)?,
+        Ok(key) => {
+            if let Some(record) = forget(run, &session, &key)? {
+                tell(
+                    run,
+                    &session,
+                    &record,
+                    args.local,
+                    Duration::from_secs(ONE_SECS.unsigned_abs()),
+                );
+            }
+        }
         Err(error) if error.class == Class::Login => {
             run.note(&format!(
                 "There is no session of `{}` to log out of.\n",
@@ -57,9 +68,10 @@ fn key(run: &Run, session: &Session) -> Result<Key> {
     }
 }
 
+/// Everything is forgotten before the first issuer is told, so that one that does not answer keeps nothing here.
 fn all(run: &Run, local: bool) -> Result<u8> {
     let mut failed = None;
-    let mut ended = BTreeMap::new();
+    let (mut sessions, mut ended) = (BTreeMap::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         let record = match stored {
             Ok(stored) => stored.record,
@@ -81,50 +93,70 @@ fn all(run: &Run, local: bool) -> Result<u8> {
             account: Some(record.key.account.clone()),
         };
         let session = meant(run, &profile)?;
-        if let Err(error) = end(run, &session, &record.key, local) {
-            failed = Some(error);
+        match forget(run, &session, &record.key) {
+            Ok(Some(record)) => ended.push((provider.to_owned(), mode.to_owned(), record)),
+            Ok(None) => (),
+            Err(error) => failed = Some(error),
         }
-        ended.insert((provider.to_owned(), mode.to_owned()), session);
+        sessions.insert((provider.to_owned(), mode.to_owned()), session);
     }
-    if ended.is_empty() && failed.is_none() {
+    if sessions.is_empty() && failed.is_none() {
         run.note("There is no session to log out of.\n");
     }
-    ended.values().for_each(|session| still_set(run, session));
+    let end = run.world.now().plus(ALL_SECS);
+    for (provider, mode, record) in ended {
+        let left = end.since(run.world.now()).clamp(0, ONE_SECS);
+        let session = &sessions[&(provider, mode)];
+        tell(run, session, &record, local, Duration::from_secs(left.unsigned_abs()));
+    }
+    sessions.values().for_each(|session| still_set(run, session));
     failed.map_or(Ok(0), Err)
 }
 
-fn end(run: &Run, session: &Session, key: &Key, local: bool) -> Result<()> {
-    let name = sanitise(&profile::show(&session.provider, &session.mode, &key.account));
-    let record = match renew::forget(run.sources, session, key)? {
-        Forgotten::Record(record) => record,
-        Forgotten::Nothing => {
-            run.note(&format!("There is no session of `{name}` to log out of.\n"));
-            return Ok(());
-        }
-        Forgotten::Unread => {
-            run.note(&format!(
-                "Forgot `{name}`, which could not be read; the issuer was not told and may still honour the token.\n"
-            ));
-            return Ok(());
-        }
-    };
+/// How long telling the issuer of one session may take: a whole call, and a quarter of another for its second token. At
+/// half of it slow issuers would not be told, at double a person wonders what is wrong.
+const ONE_SECS: i64 = 10;
+
+/// The same for all sessions together; what is left over then is reported.
+const ALL_SECS: i64 = 30;
+
+/// Forgets one session. The record, if an issuer is to be told of it.
+fn forget(run: &Run, session: &Session, key: &Key) -> Result<Option<Box<Record>>> {
+    let name = shown(session, key);
+    match renew::forget(run.sources, session, key)? {
+        Forgotten::Record(record) => return Ok(Some(record)),
+        Forgotten::Nothing => run.note(&format!("There is no session of `{name}` to log out of.\n")),
+        Forgotten::Unread => run.note(&format!(
+            "Forgot `{name}`, which could not be read; the issuer was not told and may still honour the token.\n"
+        )),
+    }
+    Ok(None)
+}
+
+fn shown(session: &Session, key: &Key) -> String {
+    sanitise(&profile::show(&session.provider, &session.mode, &key.account))
+}
+
+/// Tells the issuer of a session that was forgotten, and the person what the issuer said.
+fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Duration) {
+    let name = shown(session, &record.key);
+    let here = format!("Logged out of `{name}` on this machine.\n");
     if local {
         run.note(&format!(
-            "Logged out of `{name}` on this machine.\nThe issuer was not told and may still honour the token.\n"
+            "{here}The issuer was not told and may still honour the token.\n"
         ));
-        return Ok(());
+        return;
     }
-    match renew::revoke(run.sources, session, &record) {
+    match renew::revoke(run.sources, session, record, time) {
         Ok(Some(())) => run.note(&format!("Logged out of `{name}`.\nThe issuer has ended the token.\n")),
         Ok(None) => run.note(&format!(
-            "Logged out of `{name}` on this machine.\nThe issuer has no way to end the token, and may still honour it.\n"
+            "{here}The issuer has no way to end the token, and may still honour it.\n"
         )),
         Err(error) => run.note(&format!(
-            "Logged out of `{name}` on this machine.\nkeyfob: warning: the issuer could not be told and may still honour the token: {}\n",
+            "{here}keyfob: warning: the issuer could not be told and may still honour the token: {}\n",
             crate::report::message(&error)
         )),
     }
-    Ok(())
 }
 
 /// A variable cannot be unset from here, and goes on answering.

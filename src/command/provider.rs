@@ -43,21 +43,28 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
     run.print(&table(&rows)).map(|()| 0)
 }
 
+/// What a provider says; of a preset, also in the middle of being taken into use, its page first.
 fn show(run: &Run, name: &str) -> Result<u8> {
-    let provider = match run.sources.config.provider(name) {
-        Ok(provider) => provider,
+    let own = run.sources.config.names()?;
+    let is_preset = preset::find(name).is_some() && !own.iter().any(|own| own == name);
+    let (page, body) = match run.sources.config.provider(name) {
+        Ok(provider) => {
+            let based = provider.preset.as_deref().and_then(preset::page);
+            (based, describe(&provider))
+        }
         // A preset that lacks what only the user has is still worth reading.
-        Err(error) => match preset::find(name).filter(|_| {
-            !run.sources
-                .config
-                .names()
-                .is_ok_and(|own| own.iter().any(|own| own == name))
-        }) {
-            Some(text) => return run.print(text).map(|()| 0),
+        Err(error) => match preset::find(name).filter(|_| is_preset) {
+            Some(text) => {
+                let rest = text.lines().skip_while(|line| line.starts_with('#'));
+                (preset::page(name), rest.map(|line| format!("{line}\n")).collect())
+            }
             None => return Err(error),
         },
     };
-    run.print(&describe(&provider)).map(|()| 0)
+    if let Some(page) = page {
+        run.print(&format!("{page}\n"))?;
+    }
+    run.print(&body).map(|()| 0)
 }
 
 fn describe(provider: &Provider) -> String {
@@ -95,6 +102,15 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
     line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
     line(text, "scopes", &oauth.scopes.join(" "));
+    describe_grant(text, mode);
+    if let Some(otp) = &mode.otp {
+        line(text, "send", &otp.send.url);
+        line(text, "exchange", &otp.exchange.url);
+    }
+    if let Some(poll) = &mode.poll {
+        line(text, "page", &poll.page);
+        line(text, "retrieve", &poll.retrieve.url);
+    }
     if let Some(whoami) = &mode.whoami {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }
@@ -108,6 +124,25 @@ fn describe_mode(text: &mut String, mode: &Mode) {
             .map(|prefix| format!("begins with {prefix}"))
             .unwrap_or_default(),
     );
+}
+
+/// Where a machine's secrets are; never what they are.
+fn describe_grant(text: &mut String, mode: &Mode) {
+    let (oauth, grant, signing) = (&mode.oauth, &mode.grant, &mode.signing);
+    let place = |variable: &Option<String>, file: &Option<String>| match (variable, file) {
+        (Some(name), _) => format!("in the variable {name}"),
+        (None, Some(path)) => format!("in the file {path}"),
+        (None, None) => String::new(),
+    };
+    line(
+        text,
+        "secret",
+        &place(&oauth.client_secret_env, &oauth.client_secret_file),
+    );
+    line(text, "signing key", &place(&signing.key_env, &signing.key_file));
+    let subject = grant.subject_token.as_ref().map(ToString::to_string);
+    line(text, "own token", &subject.unwrap_or_default());
+    line(text, "account", grant.account.as_deref().unwrap_or_default());
 }
 
 /// Where a credential may go, how it is sent there, and who may have it.

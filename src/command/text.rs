@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of what it lays out, which is fit for a terminal already.
 
+use crate::report;
+
 /// The columns of the narrowest terminal that is usual. Text is laid out for it wherever it goes, so that a person and a
 /// file see the same.
 const COLUMNS: usize = 80;
@@ -16,23 +18,7 @@ pub(super) fn field(indent: &str, name: &str, value: &str) -> String {
 
 /// A paragraph, whose later lines begin below the end of `first`.
 pub(super) fn wrap(first: &str, words: &str) -> String {
-    let margin = first.chars().count();
-    let mut text = first.to_owned();
-    let mut column = margin;
-    for word in words.split_whitespace() {
-        let width = word.chars().count();
-        if column > margin && column + 1 + width > COLUMNS {
-            text += &format!("\n{:margin$}", "");
-            column = margin;
-        } else if column > margin {
-            text.push(' ');
-            column += 1;
-        }
-        text += word;
-        column += width;
-    }
-    text.truncate(text.trim_end().len());
-    text + "\n"
+    report::wrap(COLUMNS, first, words)
 }
 
 /// Rows of cells, each column as wide as its widest cell; a column that is empty in all rows is left out.

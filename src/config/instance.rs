@@ -87,7 +87,13 @@ pub(super) fn fill(
     Ok(filled)
 }
 
-fn braced(name: &str) -> String {
+/// The names of all slots.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    SLOTS.iter().map(|slot| slot.name)
+}
+
+/// A slot as it stands in a preset.
+pub(super) fn braced(name: &str) -> String {
     format!("{{{name}}}")
 }
 

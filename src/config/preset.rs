@@ -3,6 +3,9 @@
 //! A preset claims no target until the user has a provider file: one that says `preset = "NAME"`, or the one that
 //! `login` writes. So a tool's own password for a well-known host is kept like any other.
 
+use super::instance;
+use super::section::File;
+
 /// Name and text of each preset.
 const TABLE: &[(&str, &str)] = &[
     ("azure-devops", include_str!("presets/azure-devops.toml")),
@@ -34,6 +37,16 @@ pub fn page(name: &str) -> Option<String> {
             .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
             .collect(),
     )
+}
+
+/// The names of what a preset must be told of one's own instance of the service, unless it has a usual value.
+pub fn wants(name: &str) -> impl Iterator<Item = &'static str> {
+    let text = find(name).unwrap_or_default();
+    let usual = toml::from_str::<File>(text)
+        .map(|file| file.instance)
+        .unwrap_or_default();
+    instance::names()
+        .filter(move |slot| text.contains(&instance::braced(slot)) && !usual.keys().any(|key| key.get_ref() == slot))
 }
 
 /// The text of the file that takes a preset into use, up to where its own tables begin.
@@ -132,6 +145,19 @@ mod tests {
                 assert_eq!(target.scheme(), "https", "{name}: {target}");
                 assert!(hosts.contains(&target.host()), "{name}: {target}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_preset_wants_is_what_it_has_no_usual_value_for() {
+        for (name, wanted) in [
+            ("github", ""),
+            ("forgejo", "host"),
+            ("gitlab-self-managed", "host"),
+            ("microsoft", ""),
+            ("oidc", "issuer"),
+        ] {
+            assert_eq!(wants(name).collect::<Vec<_>>().join(","), wanted, "{name}");
         }
     }
 

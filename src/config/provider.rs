@@ -8,6 +8,8 @@ use super::index;
 use super::read::Reader;
 use super::section::grant::Grant;
 use super::section::oauth::Oauth;
+use super::section::otp::Otp;
+use super::section::poll::Poll;
 use super::section::signing::Signing;
 use super::section::whoami::Whoami;
 use crate::error::Result;
@@ -22,10 +24,14 @@ pub enum Flow {
     ClientCredentials,
     /// OAuth device authorization grant (RFC 8628).
     Device,
+    /// A code that is sent to the person's address, and given with it for a session or a key.
+    EmailOtp,
     /// A signed statement is the grant (RFC 7523, section 2.1).
     JwtBearer,
     /// A key or token that the person brings.
     Key,
+    /// A page with a proof key (RFC 7636), and a question to the service whether the person is done there.
+    Poll,
     /// A user name and password that a tool or the person brings.
     Static,
     /// A token that the machine has is exchanged for another (RFC 8693).
@@ -61,6 +67,11 @@ pub const FLOWS: &[FlowRow] = &[
         needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
     },
     FlowRow {
+        flow: Flow::EmailOtp,
+        word: "email-otp",
+        needs: &[],
+    },
+    FlowRow {
         flow: Flow::JwtBearer,
         word: "jwt-bearer",
         needs: &["token_endpoint"],
@@ -68,6 +79,11 @@ pub const FLOWS: &[FlowRow] = &[
     FlowRow {
         flow: Flow::Key,
         word: "key",
+        needs: &[],
+    },
+    FlowRow {
+        flow: Flow::Poll,
+        word: "poll",
         needs: &[],
     },
     FlowRow {
@@ -136,6 +152,10 @@ pub struct Mode {
     pub grant: Grant,
     /// The private key that signs what the client says.
     pub signing: Signing,
+    /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
+    pub otp: Option<Otp>,
+    /// The page and its question, where the flow is [`Flow::Poll`].
+    pub poll: Option<Poll>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

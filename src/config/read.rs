@@ -6,7 +6,7 @@ use super::instance;
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
-use super::provider::{FLOWS, FlowRow, Mode, Provider, Scheme, Serves};
+use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
 use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -141,6 +141,19 @@ impl Reader<'_> {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let (otp, poll) = (
+            section::otp::read(self, &parts.otp)?,
+            section::poll::read(self, &parts.poll)?,
+        );
+        let missing = match flow.flow {
+            Flow::EmailOtp if otp.is_none() => Some("otp.send.url"),
+            Flow::Poll if poll.is_none() => Some("poll.page"),
+            _ => None,
+        };
+        if let Some(key) = missing {
+            let message = format!("{key}: expected by the flow `{}`, found nothing", flow.word);
+            return Err(self.wrong(None, message));
+        }
         let grant = section::grant::read(self, &parts.grant)?;
         let signing = section::signing::read(self, &parts.signing)?;
         if let Some(message) = section::grant::lack(flow.flow, &oauth, &grant, &signing) {
@@ -153,6 +166,8 @@ impl Reader<'_> {
             oauth,
             grant,
             signing,
+            otp,
+            poll,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,

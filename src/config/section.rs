@@ -11,14 +11,15 @@ use toml::Spanned;
 /// A text with its place in the file.
 pub(super) type Text = Spanned<String>;
 
-/// The words of one table, all of which may be absent.
+/// The words of one table, all of which may be absent; a word in brackets is a table with words of its own.
 macro_rules! words {
-    ($($(#[$note:meta])* $key:ident: $kind:ty),* $(,)?) => {
+    ($($(#[$note:meta])* $key:ident: $kind:ty,)* $([$table:ident]: $words:ty,)*) => {
         /// The table as TOML spells it.
         #[derive(Debug, Default, Clone, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(in crate::config) struct Words {
             $($(#[$note])* pub $key: Option<$kind>,)*
+            $(#[serde(default)] pub $table: $words,)*
         }
 
         impl Words {
@@ -26,6 +27,7 @@ macro_rules! words {
             pub(in crate::config) fn over(&self, base: &Words) -> Words {
                 Words {
                     $($key: self.$key.clone().or_else(|| base.$key.clone()),)*
+                    $($table: self.$table.over(&base.$table),)*
                 }
             }
         }
@@ -110,7 +112,10 @@ macro_rules! sections {
     };
 }
 
-sections! { env, grant, key, oauth, signing, whoami }
+/// The call that other tables have in them.
+pub(super) mod call;
+
+sections! { env, grant, key, oauth, otp, poll, signing, whoami }
 
 pub(super) mod redirect;
 

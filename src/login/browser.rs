@@ -55,7 +55,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
         }
     };
     let visitor = Visitor(loopback);
-    match redeem(login, &secrets, &redirect_uri, answer).doing(&doing) {
+    match redeem(login, &secrets, &redirect_uri, answer) {
         Ok(tokens) => Ok(Obtained {
             nonce: secrets.nonce,
             visitor: Some(visitor),
@@ -63,7 +63,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
         }),
         Err(error) => {
             visitor.tell_failure(login, &error);
-            Err(error)
+            Err(error.context(doing))
         }
     }
 }
@@ -105,8 +105,15 @@ fn show(login: &Login, url: &str, redirect: &Redirect, port: u16) -> bool {
     world.write_stderr(&format!(
         "To log in to {title}, open this page in a browser:\n\n    {url}\n\n"
     ));
-    let wanted = login.options.browser && !login.options.manual;
-    let why = match wanted.then(|| world.open_browser(url, &login.mode.variables)) {
+    // Whoever brings the address knows that no browser comes back here.
+    if login.options.manual {
+        return false;
+    }
+    let why = match login
+        .options
+        .browser
+        .then(|| world.open_browser(url, &login.mode.variables))
+    {
         Some(Ok(())) => {
             world.write_stderr("It is being opened in your browser.\n");
             return true;
@@ -160,10 +167,8 @@ fn wait(login: &Login, secrets: &Secrets, redirect_uri: &str, loopback: &mut Loo
     let mut keyboard = (manual || device).then(|| world.keyboard()).flatten();
     invite(login, device, keyboard.is_some())?;
     let end = world.now().plus(PATIENCE_SECS);
-    // A line that is written over would take what is typed with it.
-    let mut waiting = keyboard
-        .is_none()
-        .then(|| Waiting::new(world, "Waiting for the browser", end));
+    // A line that is written over would take a pasted address with it, but not a key.
+    let mut waiting = (!manual).then(|| Waiting::new(world, "Waiting for the browser", end));
     loop {
         let tick = || waiting.iter_mut().for_each(Waiting::tick);
         let event = loopback.wait(world, end, &mut keyboard, tick, |query| {
@@ -206,8 +211,7 @@ fn invite(login: &Login, device: bool, keyboard: bool) -> Result<()> {
              as good as a password: give it to nobody else.\n\n"
         )),
         (false, true) => world.write_stderr(&format!(
-            "Or type `{DEVICE}` and Enter to log in with a short code on any device.\n\
-             Waiting for the browser, at most {minutes} min.\n"
+            "Or type `{DEVICE}` and Enter to log in with a short code on any device.\n"
         )),
         (false, false) if device => world.write_stderr(&format!(
             "Or log in with a short code on any device: `keyfob login {} --device`.\n",
@@ -330,11 +334,19 @@ impl Visitor {
         let page = Page {
             good: false,
             heading: format!("Not logged in to {}", sanitise(&login.provider.title)),
-            text: message(error),
+            text: sentence(&message(error)),
             note: "You may close this page. The terminal says what to do next.".into(),
         };
         self.0.close(login.world, &page);
     }
+}
+
+/// The text of a failure as a page has it: a sentence, without the marks of a terminal.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_uppercase).into_iter().flatten();
+    let text: String = first.chain(rest.filter(|c| *c != '`')).collect();
+    text + "."
 }
 
 #[cfg(test)]

@@ -1,23 +1,42 @@
 //! The device authorization grant (RFC 8628): a person approves on any device, this one polls.
 //!
 //! Code and page are always shown, also when the browser was opened, and a line warns who did not start this login
-//! (section 5.4). The device code is never shown.
+//! (section 5.4). The device code is never shown. A new code is asked for only when a person wants one (section 3.5).
 
 use std::time::Duration;
 
+use super::notice;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
-use crate::error::{Context, Error, Result};
-use crate::oauth::device::{self, Grant, Next, Pace};
-use crate::oauth::token::{self, TokenSet};
+use crate::config::profile as named;
+use crate::error::{Class, Context, Error, Result};
+use crate::http;
+use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
+use crate::oauth::token::{self, Reply, TokenSet};
 use crate::renew::client;
 use crate::report::sanitise;
 
+/// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
+/// because other logins wait for this one.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What came of one code.
+enum End {
+    Granted(TokenSet),
+    /// With what was in the way at the end, if anything.
+    Expired(Option<String>),
+}
+
 pub(super) fn run(login: &Login) -> Result<Obtained> {
-    let grant = start(login).doing(format!("asking the issuer of `{}` for a code", login.provider.name))?;
-    show(login, &grant);
-    let tokens = poll(login, &grant).doing(format!("logging in to `{}`", login.provider.name))?;
-    Ok(tokens.into())
+    loop {
+        let grant = start(login).doing(format!("asking the issuer of `{}` for a code", login.provider.name))?;
+        show(login, &grant);
+        match poll(login, &grant).doing(format!("logging in to `{}`", login.provider.name))? {
+            End::Granted(tokens) => return Ok(tokens.into()),
+            End::Expired(_) if wants_another(login) => (),
+            End::Expired(trouble) => return Err(expired(login, trouble)),
+        }
+    }
 }
 
 fn start(login: &Login) -> Result<Grant> {
@@ -33,65 +52,155 @@ fn start(login: &Login) -> Result<Grant> {
     let reply = login.http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
-        status => device::read(status, &reply.content_type, &reply.body).map_err(|why| Error::failure(sanitise(&why))),
+        status => device::read(status, &reply.content_type, &reply.body).map_err(|refusal| match refusal {
+            Refusal::Code(code, description) => refused(login, &code, description.as_deref()),
+            Refusal::Unusable(why) => {
+                Error::failure(sanitise(&why)).hint("check `oauth.device_authorization_endpoint` in the provider file")
+            }
+        }),
     }
 }
 
 fn show(login: &Login, grant: &Grant) {
-    let minutes = grant.expires_in_secs.div_ceil(60);
-    let text = format!(
-        "To log in to {}, open this page on any device:\n\n    {}\n\nand enter the code:\n\n    {}\n\n\
-         Go on only if you started this login yourself.\nThe code is good for {minutes} min.\n\n",
-        sanitise(&login.provider.title),
-        sanitise(&grant.verification_uri),
-        sanitise(&grant.user_code),
-    );
-    login.world.write_stderr(&text);
+    let world = login.world;
+    let text = notice::text(&login.provider.title, grant, world.screen(), login.options.qr);
+    world.write_stderr(&text);
     if login.options.browser {
         let page = grant
             .verification_uri_complete
             .as_deref()
             .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
-        let _ = login.world.open_browser(page, &login.mode.variables);
+        let line = match world.open_browser(page, &login.mode.variables) {
+            Ok(()) => "The page is being opened in your browser.\n".to_owned(),
+            Err(error) => format!("No browser was opened: {}.\n", crate::report::message(&error)),
+        };
+        world.write_stderr(&line);
     }
 }
 
-fn poll(login: &Login, grant: &Grant) -> Result<TokenSet> {
-    let again = || format!("run `keyfob login {}` again for a fresh code", login.provider.name);
+fn poll(login: &Login, grant: &Grant) -> Result<End> {
     let url = login.mode.oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let form = device::poll(client(login.world, login.mode)?, &grant.device_code);
-    let expired = || Error::login("the code was not approved in time").hint(again());
     let end = login
         .world
         .now()
         .plus(i64::try_from(grant.expires_in_secs).unwrap_or(i64::MAX));
-    let mut pace = Pace {
-        interval_secs: grant.interval_secs,
-    };
+    let mut pace = Pace::new(grant.interval_secs);
     let mut waiting = Waiting::new(login.world, "Waiting for the approval", end);
+    let (mut wait_secs, mut trouble) = (pace.wait_secs(), None);
     loop {
-        waiting.tick();
         let left = u64::try_from(end.since(login.world.now())).unwrap_or(0);
-        login.world.sleep(Duration::from_secs(pace.interval_secs.min(left)));
+        waiting.pause(Duration::from_secs(wait_secs.min(left)));
         if login.world.now() >= end {
-            return Err(expired());
+            return Ok(End::Expired(trouble));
         }
-        let next = match login.http.post(url, &form) {
-            Ok(reply) => pace.answered(token::read(reply.status, &reply.content_type, &reply.body)),
-            Err(_) => pace.lost(),
+        // A statement with which the client proves itself is good for one request.
+        let form = device::poll(client(login.world, login.mode)?, &grant.device_code);
+        let sent = login.http.post(url, &form);
+        let rest_secs = sent.as_ref().ok().and_then(rest_secs);
+        let next = match sent.as_ref().map(read) {
+            Ok(Reply::Unusable(why)) if sent.as_ref().is_ok_and(is_final) => {
+                let why = format!("the issuer's answer cannot be used: {why}");
+                return Err(Error::failure(why).hint(again(login)));
+            }
+            Ok(Reply::Unusable(why)) => {
+                trouble = Some(format!("what answers is no issuer: {why}"));
+                pace.lost()
+            }
+            Ok(reply) => {
+                trouble = None;
+                pace.answered(reply)
+            }
+            Err(failure) => {
+                trouble = Some(failure.to_string());
+                pace.lost()
+            }
         };
+        waiting.trouble(trouble.as_deref());
+        wait_secs = pace.wait_secs().max(rest_secs.unwrap_or(0));
         match next {
             Next::Poll => (),
-            Next::Done(tokens) => return Ok(tokens),
-            Next::Expired => return Err(expired()),
-            Next::Refused(code, description) => {
-                let says = description
-                    .map(|text| format!(": the issuer says “{}”", sanitise(&text)))
-                    .unwrap_or_default();
-                return Err(Error::login(format!("the issuer answered `{}`{says}", sanitise(&code))).hint(again()));
-            }
+            Next::Done(tokens) => return Ok(End::Granted(tokens)),
+            Next::Expired => return Ok(End::Expired(None)),
+            Next::Refused(code, description) => return Err(refused(login, &code, description.as_deref())),
         }
     }
+}
+
+fn read(reply: &http::Reply) -> Reply {
+    token::read(reply.status, &reply.content_type, &reply.body)
+}
+
+/// Whether an answer that cannot be used came from the issuer all the same: the code is spent then.
+fn is_final(reply: &http::Reply) -> bool {
+    reply.status == 200 && token::is_json(&reply.content_type)
+}
+
+/// How long an issuer wants to be left alone that is overloaded.
+fn rest_secs(reply: &http::Reply) -> Option<u64> {
+    let overloaded = matches!(reply.status, 429 | 503);
+    let seconds = reply.retry_after_secs.filter(|_| overloaded)?;
+    u64::try_from(seconds).ok()
+}
+
+/// Whether a person at the terminal asks for another code.
+fn wants_another(login: &Login) -> bool {
+    let prompt = "The code has expired. Press Enter for a fresh one, or Ctrl-C to stop: ";
+    login.world.screen().is_some() && login.world.person() && login.world.ask_enter(prompt, PATIENCE)
+}
+
+fn expired(login: &Login, trouble: Option<String>) -> Error {
+    let message = match trouble {
+        Some(why) => format!("the code has expired, and could not be asked about at the end: {why}"),
+        None => "the code has expired before it was approved".into(),
+    };
+    Error::login(message).hint(again(login))
+}
+
+fn again(login: &Login) -> String {
+    format!("run `keyfob login {}` again for a fresh code", profile(login))
+}
+
+fn profile(login: &Login) -> String {
+    let account = login.options.account.as_deref().unwrap_or_default();
+    named::show(&login.provider.name, &login.mode.name, account)
+}
+
+/// An error of the issuer as a sentence, with what to do about it: RFC 8628, section 3.5 and RFC 6749, section 5.2.
+fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
+    let name = &login.provider.name;
+    let provider_file = format!("check the provider file with `keyfob provider show {name}`");
+    let (class, why, hint) = match code {
+        "access_denied" => (
+            Class::Login,
+            "the login was refused on the issuer's page",
+            format!(
+                "if that was a mistake, run `keyfob login {}` and approve it",
+                profile(login)
+            ),
+        ),
+        "invalid_grant" => (Class::Login, "the issuer does not know the code any more", again(login)),
+        "invalid_client" | "unauthorized_client" => (
+            Class::Usage,
+            "the issuer does not let this client id log in with a code",
+            format!("check `oauth.client_id` with `keyfob provider show {name}`, and the app's settings at the issuer"),
+        ),
+        "invalid_scope" => (
+            Class::Usage,
+            "the issuer does not know the scopes that were asked for",
+            format!("check `oauth.scopes` with `keyfob provider show {name}`, and `--scope`"),
+        ),
+        "unsupported_grant_type" => (
+            Class::Usage,
+            "the issuer has no device grant at this endpoint",
+            provider_file,
+        ),
+        "server_error" | "temporarily_unavailable" => {
+            (Class::Temporary, "the issuer has trouble of its own", again(login))
+        }
+        _ => (Class::Login, "the issuer refused", provider_file),
+    };
+    let says = description.map_or_else(String::new, |text| format!(": it says \"{}\"", sanitise(text)));
+    Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
 }

@@ -1,5 +1,5 @@
-//! A key or token that the person has: from standard input, or a hidden prompt. Never from the arguments, which every
-//! user of the machine can read.
+//! A key or token that the person has: from standard input, or a hidden prompt. Whoever gives it among the arguments is
+//! warned, since every user of the machine can read them.
 
 use super::{Login, Obtained};
 use crate::config::Flow;
@@ -10,6 +10,14 @@ use crate::report::sanitise;
 use crate::secret::Secret;
 
 pub(super) fn run(login: &Login) -> Result<Obtained> {
+    if let Some(token) = &login.options.token {
+        login.world.write_stderr(
+            "keyfob: warning: what is among the arguments can be read by every user of this machine, and stays\n\
+             in the shell's history; next time give it on standard input\n",
+        );
+        check(login, token)?;
+        return Ok(TokenSet::bare(token.clone()).into());
+    }
     let secret = match (login.world.stdin_is_terminal(), login.world.person()) {
         (true, true) => ask(login)?,
         // Read like a file it would be shown as it is typed.

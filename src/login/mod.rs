@@ -4,7 +4,12 @@
 
 mod browser;
 mod device;
+mod email_otp;
 mod key;
+mod notice;
+mod poll;
+mod qr;
+mod service;
 mod unattended;
 mod waiting;
 
@@ -17,6 +22,7 @@ use crate::secret::Secret;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use waiting::Waiting;
 
 /// What a flow works with.
 pub struct Login<'a> {
@@ -39,6 +45,8 @@ pub struct Login<'a> {
 pub struct Options {
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// Whether a QR code may be drawn.
+    pub qr: bool,
     /// Whether the person brings the address of the last page, because no browser can come back to this machine.
     pub manual: bool,
     /// The account that is wanted, by the issuer's name for it.
@@ -47,8 +55,10 @@ pub struct Options {
     pub other_account: bool,
     /// The address to which a code is sent.
     pub email: Option<String>,
-    /// The code that was sent before; no other is sent then.
+    /// The code that was sent before; no other is sent then. `-` means that it is on standard input.
     pub code: Option<Secret>,
+    /// The key or token that was given on the command line.
+    pub token: Option<Secret>,
 }
 
 /// What a login ends in.
@@ -103,6 +113,11 @@ pub const TABLE: &[LoginFlow] = &[
         run: device::run,
     },
     LoginFlow {
+        flow: Flow::EmailOtp,
+        makes: true,
+        run: email_otp::run,
+    },
+    LoginFlow {
         flow: Flow::JwtBearer,
         makes: true,
         run: unattended::run,
@@ -111,6 +126,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::Key,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::Poll,
+        makes: true,
+        run: poll::run,
     },
     LoginFlow {
         flow: Flow::Static,

@@ -62,6 +62,8 @@ pub(super) fn read(bytes: &[u8], authority: &str) -> Request {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HOST: &str = "127.0.0.1:4711";
@@ -128,5 +130,14 @@ mod tests {
         assert_eq!(status(&format!("GET /{}", "a".repeat(MAX_REQUEST))), 431);
         let many = "A: b\r\n".repeat(MAX_HEADERS + 1);
         assert_eq!(status(&format!("GET / HTTP/1.1\r\n{many}\r\n")), 431);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let named = bytes.windows(HOST.len()).any(|part| part == HOST.as_bytes());
+            let got = matches!(read(&bytes, HOST), Request::Get { .. });
+            prop_assert!(named || !got);
+        }
     }
 }

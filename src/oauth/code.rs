@@ -190,6 +190,8 @@ pub fn redeem(client: Client, code: &Secret, redirect_uri: &str, verifier: &Secr
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const REDIRECT: &str = "http://127.0.0.1:4711/r";
@@ -335,5 +337,20 @@ mod tests {
             "client_id=acme-cli&grant_type=authorization_code&code=c%2F1\
              &redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fr&code_verifier=v"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_code_that_a_form_carries_is_read_back(code in "[!-~]{1,200}") {
+            let client = Client { id: "c", secret: None };
+            let query = Form::new(client).with("state", "state-canary").with("code", &code);
+            prop_assert_eq!(check(query.body(), None, false), Ok(Answer::Code(Secret::new(code))));
+        }
+
+        #[test]
+        fn any_query_is_read_or_refused(query in "[ -~]{0,200}") {
+            let _ = check(&query, Some("https://acme.example"), true);
+            let _ = check(&format!("state=state-canary&{query}"), None, false);
+        }
     }
 }

@@ -49,6 +49,7 @@ struct Wire {
     expires_in: Option<Value>,
     interval: Option<Value>,
     error: Option<Value>,
+    error_description: Option<String>,
 }
 
 /// The form that asks for a code (RFC 8628, section 3.1).
@@ -61,28 +62,45 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
         .fold(form, |form, resource| form.with("resource", resource))
 }
 
+/// Why there is no code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The issuer refuses, with the code of RFC 6749, section 5.2 and its description, neither fit for a terminal yet.
+    Code(String, Option<String>),
+    /// Its answer cannot be used; the text says why, with no value.
+    Unusable(String),
+}
+
+impl From<&str> for Refusal {
+    fn from(why: &str) -> Refusal {
+        Refusal::Unusable(why.into())
+    }
+}
+
 /// Reads the reply with the code (RFC 8628, section 3.2).
 ///
 /// # Errors
-/// What is wrong with it, with no value of it but the error code.
-pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, String> {
+/// [`Refusal`].
+pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, Refusal> {
+    let unusable = |why: String| Err(Refusal::Unusable(why));
     if !token::is_json(content_type) {
-        return Err(format!(
+        return unusable(format!(
             "it answered with status {status} and something other than JSON"
         ));
     }
-    let wire: Wire =
-        serde_json::from_slice(body).map_err(|error| format!("in its answer {}", record::place(&error)))?;
+    let wire: Wire = match serde_json::from_slice(body) {
+        Ok(wire) => wire,
+        Err(error) => return unusable(format!("in its answer {}", record::place(&error))),
+    };
     if let Some(error) = wire.error {
-        return Err(format!(
-            "it answered with the error `{}`",
-            error.as_str().unwrap_or("without a code")
-        ));
+        let code = error.as_str().unwrap_or("without a code");
+        return Err(Refusal::Code(code.into(), wire.error_description));
     }
     if status != 200 {
-        return Err(format!("it answered with status {status}"));
+        return unusable(format!("it answered with status {status}"));
     }
     let uri = wire.verification_uri.ok_or("its answer has no verification URI")?;
+    let complete = wire.verification_uri_complete.and_then(|uri| page(&uri));
     Ok(Grant {
         device_code: wire
             .device_code
@@ -93,7 +111,8 @@ pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, Strin
             .filter(|code| !code.trim().is_empty())
             .ok_or("its answer has no user code")?,
         verification_uri: page(&uri).ok_or("its verification URI is not an https URL")?,
-        verification_uri_complete: wire.verification_uri_complete.and_then(|uri| page(&uri)),
+        // A person sees the plain one, and must not be sent anywhere else by a picture or a browser.
+        verification_uri_complete: complete.filter(|complete| same_origin(complete, &uri)),
         expires_in_secs: number(wire.expires_in).unwrap_or(LIFE_SECS).clamp(1, MAX_LIFE_SECS),
         interval_secs: number(wire.interval)
             .unwrap_or(INTERVAL_SECS)
@@ -110,10 +129,19 @@ fn number(value: Option<Value>) -> Option<u64> {
     }
 }
 
+/// The scheme, host and port of a URI.
+fn target(uri: &str) -> Option<Target> {
+    Target::from_url(uri.split(['?', '#']).next().unwrap_or(uri)).ok()
+}
+
+fn same_origin(one: &str, other: &str) -> bool {
+    let origin = |uri| target(uri).map(|target| target.origin());
+    origin(one).is_some() && origin(one) == origin(other)
+}
+
 /// A page that a browser may be sent to: https, or http to a loopback literal, with no byte that a shell could read.
 fn page(uri: &str) -> Option<String> {
-    let base = uri.split(['?', '#']).next().unwrap_or(uri);
-    let target = Target::from_url(base).ok()?;
+    let target = target(uri)?;
     let safe = target.scheme() == "https" || (target.scheme() == "http" && target.is_loopback());
     let visible = uri.len() <= 2048
         && uri
@@ -146,13 +174,28 @@ pub enum Next {
 /// The pace of polling: RFC 8628, section 3.5.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// Seconds to wait before the next poll.
+    /// Seconds to wait at least before each poll.
     pub interval_secs: u64,
+    /// Answers that were lost one after the other until now.
+    pub lost: u32,
 }
 
 impl Pace {
+    /// The pace that an issuer asks for.
+    pub fn new(interval_secs: u64) -> Pace {
+        Pace { interval_secs, lost: 0 }
+    }
+
+    /// Seconds to wait before the next poll: twice as long after each answer that was lost, up to a minute.
+    pub fn wait_secs(&self) -> u64 {
+        let longest = MAX_INTERVAL_SECS.max(self.interval_secs);
+        let factor = 1_u64 << self.lost.min(6);
+        self.interval_secs.saturating_mul(factor).min(longest)
+    }
+
     /// Takes in the answer to a poll.
     pub fn answered(&mut self, reply: Reply) -> Next {
+        let lost = std::mem::take(&mut self.lost);
         match reply {
             Reply::Granted(tokens) => Next::Done(tokens),
             Reply::Error {
@@ -171,13 +214,16 @@ impl Pace {
                 "expired_token" => Next::Expired,
                 _ => Next::Refused(code, description),
             },
-            Reply::Unusable(_) => self.lost(),
+            Reply::Unusable(_) => {
+                self.lost = lost;
+                self.lost()
+            }
         }
     }
 
-    /// Takes in that there was no answer: half the frequency, as the section recommends.
+    /// Takes in that there was no answer: half the frequency each time, as the section recommends, until there is one.
     pub fn lost(&mut self) -> Next {
-        self.interval_secs = (self.interval_secs * 2).min(MAX_INTERVAL_SECS);
+        self.lost = self.lost.saturating_add(1);
         Next::Poll
     }
 }
@@ -186,7 +232,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn grant(extra: &str) -> Result<Grant, String> {
+    fn grant(extra: &str) -> Result<Grant, Refusal> {
         let body =
             format!(r#"{{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a.example/d"{extra}}}"#);
         read(200, "application/json", body.as_bytes())
@@ -224,7 +270,7 @@ mod tests {
 
     #[test]
     fn slow_down_adds_five_seconds_each_time() {
-        let mut pace = Pace { interval_secs: 5 };
+        let mut pace = Pace::new(5);
         for seconds in [10, 15, 20] {
             assert_eq!(pace.answered(error("slow_down")), Next::Poll);
             assert_eq!(pace.interval_secs, seconds);
@@ -235,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_other_error_ends_it() {
-        let mut pace = Pace { interval_secs: 5 };
+        let mut pace = Pace::new(5);
         assert_eq!(pace.answered(error("expired_token")), Next::Expired);
         for code in ["access_denied", "invalid_client", "whatever"] {
             assert_eq!(pace.answered(error(code)), Next::Refused(code.into(), None));
@@ -243,11 +289,41 @@ mod tests {
     }
 
     #[test]
-    fn lost_answers_double_the_interval() {
-        let mut pace = Pace { interval_secs: 5 };
+    fn lost_answers_double_the_wait_until_there_is_one() {
+        let mut pace = Pace::new(5);
+        for seconds in [10, 20, 40, 60, 60, 60, 60, 60] {
+            assert_eq!(pace.answered(Reply::Unusable("HTML".into())), Next::Poll);
+            assert_eq!(pace.wait_secs(), seconds);
+        }
+        assert_eq!(pace.answered(error("authorization_pending")), Next::Poll);
+        assert_eq!(pace.wait_secs(), 5);
         pace.lost();
-        pace.lost();
-        assert_eq!(pace.interval_secs, 20);
+        assert_eq!(pace.answered(error("slow_down")), Next::Poll);
+        assert_eq!(pace.wait_secs(), 10);
+        assert_eq!(Pace::new(600).wait_secs(), 600);
+    }
+
+    #[test]
+    fn a_complete_page_of_another_origin_is_not_used() {
+        for (complete, same) in [
+            ("https://a.example/d?user_code=AB-CD", true),
+            ("https://A.example:443/other", true),
+            ("https://evil.example/d?user_code=AB-CD", false),
+            ("https://a.example:8443/d", false),
+            ("https://a.example.evil.example/d", false),
+        ] {
+            let grant = grant(&format!(r#","verification_uri_complete":"{complete}""#)).unwrap();
+            assert_eq!(grant.verification_uri_complete.is_some(), same, "{complete}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_code_and_its_words() {
+        let body = br#"{"error":"invalid_scope","error_description":"no"}"#;
+        let refusal = Refusal::Code("invalid_scope".into(), Some("no".into()));
+        assert_eq!(read(400, "application/json", body).unwrap_err(), refusal);
+        let html = read(200, "text/html", b"<html>").unwrap_err();
+        assert!(matches!(html, Refusal::Unusable(_)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod client_credentials;
 pub mod code;
 pub mod device;
 pub mod exchange;
+pub mod id_token;
 pub mod jwt_bearer;
 pub mod pkce;
 pub mod refresh;

@@ -30,7 +30,7 @@ pub struct TokenSet {
     pub expires_in_secs: Option<i64>,
     /// The granted scopes, sorted, where the reply names them.
     pub scopes: Option<Vec<String>>,
-    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; its claims are not checked yet, and it is not kept.
+    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; `id_token.rs` reads its claims, and it is not kept.
     pub id_token: Option<Secret>,
 }
 
@@ -148,7 +148,7 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
 }
 
 /// A lifetime in seconds: an integer, an integral float, or a text of digits; beyond the bounds it is clamped.
-fn life(value: &Value) -> Option<i64> {
+pub fn life(value: &Value) -> Option<i64> {
     let seconds = match value {
         Value::Number(number) => match number.as_i64() {
             Some(seconds) => seconds,

@@ -189,13 +189,20 @@ fn sort(reply: &Reply, read: &dyn Fn(&Reply) -> token::Reply) -> Outcome {
 /// Tells the issuer that a token is over. 200 means gone, also for a token that it did not know (RFC 7009, section 2.2).
 ///
 /// # Errors
-/// Why it could not be told.
-pub(super) fn revoke(world: &World, http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint) -> Result<()> {
+/// Why it could not be told in this time, or in the 8 s of a call if that is less.
+pub(super) fn revoke(
+    world: &World,
+    http: &Http,
+    mode: &Mode,
+    token: &Secret,
+    hint: revoke::Hint,
+    time: Duration,
+) -> Result<()> {
     let Some(url) = &mode.oauth.revocation_endpoint else {
         return Ok(());
     };
     let form = revoke::form(super::client(world, mode)?, token, hint);
-    let reply = http.post(url, &form).map_err(Error::temporary)?;
+    let reply = http.post_within(url, &form, time).map_err(Error::temporary)?;
     match reply.status {
         200..=299 => Ok(()),
         status => Err(Error::temporary(format!("the issuer answered with status {status}"))),

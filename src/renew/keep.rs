@@ -1,5 +1,7 @@
 //! The other changes of a session, under the same lock: kept at login, rejected by a server, forgotten at logout.
 
+use std::time::Duration;
+
 use super::{PATIENCE, attempt, mode_of, show};
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -107,28 +109,38 @@ pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Forgott
     })
 }
 
-/// Tells the issuer that a session is over (RFC 7009): the refresh token first, then the access token.
+/// Tells the issuer that a session is over (RFC 7009): the refresh token first, then the access token, whatever became of
+/// the first. Takes at most `time`, or twice the 8 s of a call if that is less.
 ///
 /// None where the provider has no revocation endpoint.
 ///
 /// # Errors
-/// Why the issuer could not be told.
-pub fn revoke(sources: &Sources, session: &Session, record: &Record) -> Result<Option<()>> {
+/// Why the issuer could not be told of one of them.
+pub fn revoke(sources: &Sources, session: &Session, record: &Record, time: Duration) -> Result<Option<()>> {
     let mode = mode_of(sources, session)?;
     if mode.oauth.revocation_endpoint.is_none() {
         return Ok(None);
     }
     let http = Http::new(sources.world)?;
+    let start = sources.world.now();
     let tokens = [
         (&record.refresh, revoke::Hint::Refresh),
         (&record.secret, revoke::Hint::Access),
     ];
+    let mut failed = None;
     for (token, hint) in tokens {
-        if let Some(token) = token {
-            attempt::revoke(sources.world, &http, &mode, token, hint)?;
-        }
+        let Some(token) = token else { continue };
+        // A clock that was set back gives no more time than there was.
+        let used = sources.world.now().since(start).clamp(0, 3600).unsigned_abs();
+        let left = time.saturating_sub(Duration::from_secs(used));
+        let told = if left.is_zero() {
+            Err(Error::temporary("there was no time left to tell it"))
+        } else {
+            attempt::revoke(sources.world, &http, &mode, token, hint, left)
+        };
+        failed = failed.or(told.err());
     }
-    Ok(Some(()))
+    failed.map_or(Ok(Some(())), Err)
 }
 
 fn locked(sources: &Sources, session: &Session, key: &Key) -> Result<Lock> {

@@ -1,5 +1,7 @@
 //! One renewal: from the second look to the answer that is safe on disk.
 
+use std::time::Duration;
+
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
 use super::{alive, ended, merge, mode_of, show};
@@ -217,7 +219,7 @@ impl Renewal<'_> {
                 Some(refresh) => (refresh, revoke::Hint::Refresh),
                 None => (&tokens.access, revoke::Hint::Access),
             };
-            let _ = attempt::revoke(self.sources.world, issuer.1, issuer.0, unwanted, hint);
+            let _ = attempt::revoke(self.sources.world, issuer.1, issuer.0, unwanted, hint, Duration::MAX);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;

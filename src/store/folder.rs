@@ -74,7 +74,8 @@ impl Folder {
 
     #[cfg(target_os = "linux")]
     fn each_name(&self, mut see: impl FnMut(&std::ffi::CStr)) -> Result<(), Errno> {
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 8192];
+        // A name takes at most 280 bytes, a folder holds a handful, and each fresh page of stack is a page fault.
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 2048];
         let mut entries = rustix::fs::RawDir::new(&self.fd, &mut buffer);
         while let Some(entry) = entries.next() {
             see(entry?.file_name());

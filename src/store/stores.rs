@@ -152,6 +152,21 @@ impl Stores {
         Ok(lock)
     }
 
+    /// Takes the lock under which a person logs in to a provider and mode; none when another login holds it for all of
+    /// `patience`. No record is changed under it.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made; a session could not be kept then.
+    pub fn login_lock(
+        &self,
+        group: &Group,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+    ) -> Result<Option<Lock>, StoreError> {
+        self.disk
+            .lock(&format!("login-{}.lock", group.digest()), patience, wait)
+    }
+
     /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files.
     ///
     /// # Errors

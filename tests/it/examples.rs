@@ -16,6 +16,8 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme",
         "acme-api",
         "acme-ci",
+        "acme-mail",
+        "acme-page",
         "acme-robot",
         "acme-service",
         "acme-web",

@@ -239,6 +239,48 @@ fn a_logout_that_the_issuer_did_not_confirm_says_so_and_still_forgets() {
 }
 
 #[test]
+fn a_logout_tells_the_issuer_of_the_access_token_although_the_refresh_token_failed() {
+    let (sandbox, issuer) = set(DeviceScript::default());
+    sandbox.login(&issuer);
+    issuer.inject(Endpoint::Revoke, 1, &Reply::error(503, "temporarily_unavailable"));
+    let output = sandbox.keyfob(&["logout", "acme"]).run().expect_success();
+    assert!(
+        output.stderr.contains("may still honour the token"),
+        "{}",
+        output.stderr
+    );
+    let hints: Vec<Option<String>> = issuer
+        .seen(Endpoint::Revoke)
+        .iter()
+        .map(|seen| seen.field("token_type_hint"))
+        .collect();
+    assert_eq!(hints, ["refresh_token", "access_token"].map(|hint| Some(hint.into())));
+    assert!(issuer.live_family().is_none());
+}
+
+#[test]
+fn a_logout_of_everything_forgets_all_before_it_tells_anybody() {
+    let (sandbox, issuer) = set(DeviceScript::default());
+    sandbox.login(&issuer);
+    issuer.script(|script| script.subject = "bob".into());
+    sandbox.login(&issuer);
+    issuer.inject(Endpoint::Revoke, 1, &Reply::Silence(Vec::new()));
+    let mut logout = sandbox.keyfob(&["logout", "--all"]).spawn();
+    while issuer.seen(Endpoint::Revoke).is_empty() && logout.is_running() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(sandbox.files_with("canary").is_empty());
+    let output = logout.wait().expect_success();
+    assert_eq!(
+        output.stderr.matches("Logged out of `acme:").count(),
+        2,
+        "{}",
+        output.stderr
+    );
+    assert_eq!(issuer.families().iter().filter(|family| family.live).count(), 0);
+}
+
+#[test]
 fn a_logout_without_a_network_forgets_and_says_so() {
     let (sandbox, issuer) = set(DeviceScript::default());
     sandbox.login(&issuer);

@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod browser;
+mod device;
 mod docker;
 mod examples;
 mod fault;
@@ -20,23 +21,30 @@ mod flow;
 mod git;
 mod grant;
 mod http_server;
+mod identity;
 mod issuer;
 mod issuer_script;
 mod issuer_test;
+mod key;
 mod kill;
 mod man;
 mod network;
+mod otp;
 mod part;
 mod person;
+mod poll;
 mod provider;
 mod renewal;
 mod run;
 mod sandbox;
 mod sandbox_test;
+mod screen;
+mod service;
 mod session;
 mod store;
 mod terminal;
 mod tidy;
 mod tls;
 mod transcript;
+mod turn;
 mod window;

@@ -22,8 +22,7 @@ fn a_login_and_a_status_fit_the_terminal_and_name_their_place() {
         .keyfob(&["login", "acme", "--no-browser"])
         .run()
         .expect_success();
-    let blocks: Vec<&str> = login.stderr.split("\n\n").collect();
-    let last = blocks.last().unwrap();
+    let (_, last) = login.stderr.split_once("10 min at most.\n").unwrap();
     assert!(
         last.starts_with("Logged in to Acme as `ann`.\nKept in the store `file`: "),
         "{last}"

@@ -1,12 +1,15 @@
 //! Provider files through the real program: who claims what, from which source, and how a mistake is told.
 //!
-//! Mistakes in a file are in `provider/mistake.rs`, the index in `provider/index.rs`, choosing among several claims in
-//! `provider/choice.rs`, what tools bring in `provider/kept.rs`. No issuer is needed: keys come from variables and stdin.
+//! Mistakes in a file are in `provider/mistake.rs`, those in a call in `provider/call.rs`, the index in
+//! `provider/index.rs`, choosing among several claims in `provider/choice.rs`, what tools bring in `provider/kept.rs`.
+//! No issuer is needed: keys come from variables and stdin.
 
+mod call;
 mod choice;
 mod index;
 mod kept;
 mod mistake;
+mod preset;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

@@ -193,6 +193,7 @@ fn a_browser_is_a_program_of_an_absolute_path_and_gets_the_page_and_no_secret() 
     program("here");
     program("bin");
     issuer.script(|script| {
+        script.device.verification_uri = Some("https://acme.example/d".into());
         script.device.verification_uri_complete = Some("https://acme.example/d?a=1&b=$(id);c".into());
     });
     sandbox.set("DISPLAY", ":0");
