@@ -43,34 +43,29 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
     run.print(&table(&rows)).map(|()| 0)
 }
 
-/// What a provider says; of a preset, also in the middle of being taken into use, its page first.
+/// What a provider says; of a preset that is not in use its page, which says how to take it into use.
 fn show(run: &Run, name: &str) -> Result<u8> {
     let own = run.sources.config.names()?;
-    let is_preset = preset::find(name).is_some() && !own.iter().any(|own| own == name);
-    let (page, body) = match run.sources.config.provider(name) {
-        Ok(provider) => {
-            let based = provider.preset.as_deref().and_then(preset::page);
-            (based, describe(&provider))
+    let page = preset::page(name).filter(|_| !own.iter().any(|own| own == name));
+    let body = match (run.sources.config.provider(name), &page) {
+        (Ok(provider), _) => describe(&provider),
+        // What it lacks is what only the user has.
+        (Err(_), Some(_)) => {
+            let lines = preset::find(name).unwrap_or_default().lines();
+            let rest = lines.skip_while(|line| line.starts_with('#'));
+            rest.map(|line| format!("{line}\n")).collect()
         }
-        // A preset that lacks what only the user has is still worth reading.
-        Err(error) => match preset::find(name).filter(|_| is_preset) {
-            Some(text) => {
-                let rest = text.lines().skip_while(|line| line.starts_with('#'));
-                (preset::page(name), rest.map(|line| format!("{line}\n")).collect())
-            }
-            None => return Err(error),
-        },
+        (Err(error), None) => return Err(error),
     };
-    if let Some(page) = page {
-        run.print(&format!("{page}\n"))?;
-    }
-    run.print(&body).map(|()| 0)
+    let page = page.map(|page| format!("{page}\n")).unwrap_or_default();
+    run.print(&(page + &body)).map(|()| 0)
 }
 
 fn describe(provider: &Provider) -> String {
     let mut text = String::new();
     line(&mut text, "name", &provider.name);
     line(&mut text, "title", &provider.title);
+    line(&mut text, "preset", provider.preset.as_deref().unwrap_or_default());
     line(&mut text, "login", provider.flow.word());
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
     line(

@@ -166,7 +166,7 @@ mod tests {
         for name in names() {
             let page = page(name).unwrap();
             assert!(page.lines().count() >= 2, "{name}: {page}");
-            assert!(page.lines().all(|line| line.chars().count() <= 100), "{name}: {page}");
+            assert!(page.lines().all(|line| line.chars().count() <= 80), "{name}: {page}");
             assert!(
                 !find(name).unwrap().contains("client_id ="),
                 "{name} has somebody's client id"

@@ -136,8 +136,8 @@ impl Reader<'_> {
     fn mode(&self, name: &str, flow: &FlowRow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
         let oauth = section::oauth::read(self, &parts.oauth)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
-        // What is missing is discovered at the login.
-        if let Some(key) = missing.filter(|_| oauth.issuer.is_none()) {
+        // What is missing is discovered at the login, if there is one before the first call of a tool.
+        if let Some(key) = missing.filter(|_| oauth.issuer.is_none() || flow.flow.is_unattended()) {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }

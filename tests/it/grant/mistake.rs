@@ -83,6 +83,12 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
         "grant.subject_token: expected by the flow `token-exchange`",
     ),
     (
+        "client-credentials",
+        "client_secret_env = \"A\"\nissuer = \"https://acme.example\"\n",
+        1,
+        "oauth.client_id: expected by the flow `client-credentials`",
+    ),
+    (
         "token-exchange",
         "[grant]\nsubject_token = \"exec:canary\"\n",
         7,
