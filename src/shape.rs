@@ -5,12 +5,13 @@
 
 pub mod otp;
 pub mod poll;
+pub mod refresh;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::config::{Call, Query, Slot, Template};
+use crate::config::{Call, Marks, Query, Slot, Template};
 use crate::oauth::token::{self, TokenSet};
 use crate::record;
 use crate::secret::Secret;
@@ -191,6 +192,17 @@ pub fn message(call: &Call, document: &Value) -> Option<String> {
     }
 }
 
+/// The word by which an answer is known: what stands at `pointer`, else the first of the usual places that has a word of
+/// these marks.
+fn word(document: &Value, pointer: Option<&str>, usual: &[&str], known: &[&Marks]) -> Option<String> {
+    if pointer.is_some() {
+        return text_at(document, pointer);
+    }
+    let is_known = |word: &String| known.iter().any(|marks| marks.words.contains(word));
+    let mut words = usual.iter().filter_map(|pointer| text_at(document, Some(pointer)));
+    words.find(is_known)
+}
+
 /// A text that is not empty, or a number as a text.
 fn text_at(document: &Value, pointer: Option<&str>) -> Option<String> {
     match document.pointer(pointer?)? {
@@ -215,7 +227,7 @@ mod tests {
     use super::*;
     use crate::config::Pointers;
 
-    pub(super) fn call(body: Option<Template>) -> Call {
+    pub(in crate::shape) fn call(body: Option<Template>) -> Call {
         Call {
             url: "https://acme.example/x?a=b".into(),
             query: Vec::new(),

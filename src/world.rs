@@ -193,7 +193,17 @@ impl World {
     }
 
     /// Writes lines for a person to stderr. A closed stderr is nobody's business.
+    ///
+    /// On a terminal that shows no letters beyond ASCII our own quotation marks and dots are written as ASCII.
     pub fn write_stderr(&self, text: &str) {
+        let plain = !text.is_ascii() && self.stderr_is_terminal() && !self.unicode();
+        let text = if plain {
+            text.replace(['\u{201c}', '\u{201d}'], "\"")
+                .replace('\u{2026}', "...")
+                .into()
+        } else {
+            std::borrow::Cow::Borrowed(text)
+        };
         let _ = self.stderr().write_all(text.as_bytes());
     }
 

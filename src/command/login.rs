@@ -73,10 +73,11 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         scopes,
         options: &options,
     };
-    // Held until the session is kept.
+    // Held until the session is kept. Whoever has a code already asks nobody.
     let mut turn = None;
-    if flow.makes {
-        let session = Session::named(&provider, at, None, wanted);
+    if flow.makes && options.code.is_none() {
+        let meant = wanted.or_else(|| options.email.clone());
+        let session = Session::named(&provider, at, None, meant);
         match turn::take(run, &session, &extra)? {
             Turn::Mine(lock) => turn = Some(lock),
             Turn::Adopted(stored) => {

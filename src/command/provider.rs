@@ -106,6 +106,9 @@ fn describe_mode(text: &mut String, mode: &Mode) {
         line(text, "page", &poll.page);
         line(text, "retrieve", &poll.retrieve.url);
     }
+    if let Some(refresh) = &mode.refresh {
+        line(text, "refresh", &refresh.exchange.url);
+    }
     if let Some(whoami) = &mode.whoami {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }

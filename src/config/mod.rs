@@ -22,12 +22,13 @@ use crate::world::World;
 pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
-pub use section::call::{Call, Pointers, Query, Slot, Template};
+pub use section::call::{Call, Marks, Pointers, Query, Slot, Template};
 pub use section::grant::{Grant, TokenSource};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
-pub use section::poll::{Marks, Poll};
+pub use section::poll::Poll;
 pub use section::redirect::{Redirect, RedirectHost};
+pub use section::refresh::Refresh;
 pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 

@@ -10,6 +10,7 @@ use super::section::grant::Grant;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
+use super::section::refresh::Refresh;
 use super::section::signing::Signing;
 use super::section::whoami::Whoami;
 use crate::error::Result;
@@ -156,6 +157,8 @@ pub struct Mode {
     pub otp: Option<Otp>,
     /// The page and its question, where the flow is [`Flow::Poll`].
     pub poll: Option<Poll>,
+    /// How a session is refreshed, where the service has a way of its own.
+    pub refresh: Option<Refresh>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.

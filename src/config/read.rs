@@ -168,6 +168,7 @@ impl Reader<'_> {
             signing,
             otp,
             poll,
+            refresh: section::refresh::read(self, &parts.refresh)?,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,

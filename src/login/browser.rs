@@ -121,6 +121,9 @@ fn show(login: &Login, url: &str, redirect: &Redirect, port: u16) -> bool {
         Some(Err(error)) => format!("No browser was opened: {}.\n", message(&error)),
         None => String::new(),
     };
+    if login.options.manual {
+        return false;
+    }
     let forward = forward(world, redirect.host, port);
     world.write_stderr(&format!(
         "{why}The page leads back to port {port} of this machine. For a browser on another\n\

@@ -8,13 +8,12 @@ use std::time::Duration;
 use super::notice;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
-use crate::config::profile as named;
 use crate::error::{Class, Context, Error, Result};
 use crate::http;
 use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
 use crate::oauth::token::{self, Reply, TokenSet};
 use crate::renew::client;
-use crate::report::sanitise;
+use crate::report::{message, sanitise, wrap};
 
 /// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
 /// because other logins wait for this one.
@@ -72,10 +71,10 @@ fn show(login: &Login, grant: &Grant) {
             .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
         let line = match world.open_browser(page, &login.mode.variables) {
-            Ok(()) => "The page is being opened in your browser.\n".to_owned(),
-            Err(error) => format!("No browser was opened: {}.\n", crate::report::message(&error)),
+            Ok(()) => "The page is being opened in your browser.".to_owned(),
+            Err(error) => format!("No browser was opened: {}.", message(&error)),
         };
-        world.write_stderr(&line);
+        world.write_stderr(&wrap(notice::columns(world.screen()), "", &line));
     }
 }
 
@@ -159,12 +158,7 @@ fn expired(login: &Login, trouble: Option<String>) -> Error {
 }
 
 fn again(login: &Login) -> String {
-    format!("run `keyfob login {}` again for a fresh code", profile(login))
-}
-
-fn profile(login: &Login) -> String {
-    let account = login.options.account.as_deref().unwrap_or_default();
-    named::show(&login.provider.name, &login.mode.name, account)
+    format!("run `keyfob login {}` again for a fresh code", login.profile())
 }
 
 /// An error of the issuer as a sentence, with what to do about it: RFC 8628, section 3.5 and RFC 6749, section 5.2.
@@ -177,7 +171,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
             "the login was refused on the issuer's page",
             format!(
                 "if that was a mistake, run `keyfob login {}` and approve it",
-                profile(login)
+                login.profile()
             ),
         ),
         "invalid_grant" => (Class::Login, "the issuer does not know the code any more", again(login)),
@@ -201,6 +195,8 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
         }
         _ => (Class::Login, "the issuer refused", provider_file),
     };
-    let says = description.map_or_else(String::new, |text| format!(": it says \"{}\"", sanitise(text)));
+    let says = description.map_or_else(String::new, |text| {
+        format!(": it says \u{201c}{}\u{201d}", sanitise(text))
+    });
     Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
 }

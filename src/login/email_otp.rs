@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use super::service::{answer, ask, obtained};
+use super::service::obtained;
 use super::{Login, Obtained};
 use crate::config::{Otp, Slot};
 use crate::error::{Context, Error, Result};
 use crate::http::Failure;
+use crate::renew::service::{answer, ask};
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::shape::Granted;
@@ -35,7 +36,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
     let otp = login.mode.otp.as_ref();
     let otp = otp.ok_or_else(|| Error::usage("the provider file has no `otp.send`"))?;
     let flow = Flow { login, otp };
-    let doing = format!("logging in to `{}`", login.provider.name);
+    let doing = format!("logging in to `{}`", login.profile());
     let (email, granted) = match given(login)? {
         Some((email, code)) => {
             let granted = flow.scripted(&email, &code).doing(doing)?;
@@ -50,7 +51,7 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
 
 /// Address and code of the command line. None where there is no code and a person can be asked.
 fn given(login: &Login) -> Result<Option<(String, Secret)>> {
-    let name = &login.provider.name;
+    let name = login.profile();
     let Some(typed) = &login.options.code else {
         if login.world.person() {
             return Ok(None);
@@ -185,10 +186,10 @@ impl Flow<'_> {
     /// Has a code sent. Some where the service wants a pause first.
     fn send(&self, email: &str) -> Result<Option<Timestamp>> {
         let doing = "asking the service to send a code";
-        self.say(&format!("Sending a code to {} \u{2026}\n", sanitise(email)));
+        self.say(&format!("Sending a code to {} ...\n", sanitise(email)));
         let scopes = self.login.scopes.join(" ");
         let values = [(Slot::Email, email), (Slot::Scope, scopes.as_str())];
-        let reply = ask(self.login, &self.otp.send, &values, CALL)
+        let reply = ask(self.login.http, &self.otp.send, &values, CALL)
             .map_err(Error::temporary)
             .doing(doing)?;
         let outcome = match sent(self.otp, &answer(&reply)) {
@@ -229,7 +230,8 @@ impl Flow<'_> {
             (Slot::Code, code.expose()),
             (Slot::Scope, scopes.as_str()),
         ];
-        let reply = ask(self.login, &self.otp.exchange, &values, CALL).map_err(|failure| self.unanswered(&failure));
+        let reply =
+            ask(self.login.http, &self.otp.exchange, &values, CALL).map_err(|failure| self.unanswered(&failure));
         let reply = reply.doing(doing)?;
         let prefix = self.login.mode.key_prefix.as_deref();
         let outcome = match exchanged(self.otp, &answer(&reply), prefix) {
@@ -262,14 +264,14 @@ impl Flow<'_> {
     }
 
     fn again(&self) -> String {
-        format!("run `keyfob login {}` again for another code", self.login.provider.name)
+        format!("run `keyfob login {}` again for another code", self.login.profile())
     }
 
     /// The code was not used.
     fn with_code(&self) -> String {
         format!(
             "the code is still good: run `keyfob login {} --email ADDRESS --code CODE`",
-            self.login.provider.name
+            self.login.profile()
         )
     }
 

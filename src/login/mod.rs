@@ -13,7 +13,7 @@ mod service;
 mod unattended;
 mod waiting;
 
-use crate::config::{Flow, Mode, Provider};
+use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Context, Error, Result};
 use crate::http::Http;
 use crate::oauth::token::{TokenSet, is_json};
@@ -38,6 +38,14 @@ pub struct Login<'a> {
     pub scopes: Vec<String>,
     /// What the person said on the command line.
     pub options: &'a Options,
+}
+
+impl Login<'_> {
+    /// The session that is to be made, as a person types it.
+    pub fn profile(&self) -> String {
+        let account = self.options.account.as_deref().unwrap_or_default();
+        profile::show(&self.provider.name, &self.mode.name, account)
+    }
 }
 
 /// What a person may say of a login; a flow takes what concerns it.

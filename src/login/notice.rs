@@ -23,7 +23,7 @@ const BELOW: usize = 3;
 /// The notice. With `qr` the complete URI of the grant is drawn too, where there is one and room for it: beside the
 /// text, else above it, else not at all, so that page and code never scroll away.
 pub(super) fn text(title: &str, grant: &Grant, screen: Option<Screen>, qr: bool) -> String {
-    let columns = screen.map_or(COLUMNS, |screen| screen.columns.clamp(NARROWEST, COLUMNS));
+    let columns = columns(screen);
     let drawable = screen.filter(|screen| qr && screen.unicode);
     let complete = grant.verification_uri_complete.as_deref();
     if let (Some(screen), Some(complete)) = (drawable, complete)
@@ -34,6 +34,11 @@ pub(super) fn text(title: &str, grant: &Grant, screen: Option<Screen>, qr: bool)
     }
     let lines = lines(title, grant, columns, screen.is_some_and(|screen| screen.colour), false);
     format!("\n{}\n\n", lines.join("\n"))
+}
+
+/// The columns that text may take.
+pub(super) fn columns(screen: Option<Screen>) -> usize {
+    screen.map_or(COLUMNS, |screen| screen.columns.clamp(NARROWEST, COLUMNS))
 }
 
 fn drawn(title: &str, grant: &Grant, screen: Screen, qr: &Qr) -> Option<String> {
@@ -48,7 +53,7 @@ fn drawn(title: &str, grant: &Grant, screen: Screen, qr: &Qr) -> Option<String> 
         }
     }
     let words = lines(title, grant, screen.columns.min(COLUMNS), screen.colour, true);
-    let fits = qr.side < screen.columns && picture.len() + words.len() + BELOW + 1 <= screen.rows;
+    let fits = qr.side < screen.columns && picture.len() + words.len() + BELOW < screen.rows;
     fits.then(|| format!("{}\n\n{}\n\n", picture.join("\n"), words.join("\n")))
 }
 

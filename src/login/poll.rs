@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::service::{answer, ask, obtained};
+use super::service::obtained;
 use super::waiting::Waiting;
 use super::{Login, Obtained};
 use crate::config::{Poll, Slot};
 use crate::error::{Context, Error, Result};
 use crate::http::Failure;
 use crate::oauth::pkce::Pkce;
+use crate::renew::service::{answer, ask};
 use crate::report::sanitise;
 use crate::shape::poll::{Next, next};
 use crate::shape::with_query;
@@ -28,7 +29,7 @@ const PAGES: u32 = 3;
 const MAX_INTERVAL_SECS: u64 = 30;
 
 pub(super) fn run(login: &Login) -> Result<Obtained> {
-    let name = &login.provider.name;
+    let name = login.profile();
     let poll = login.mode.poll.as_ref();
     let poll = poll.ok_or_else(|| Error::usage("the provider file has no `poll.page`"))?;
     for page in 1..=PAGES {
@@ -105,13 +106,7 @@ impl<'a> Attempt<'a> {
         let (mut trouble, mut lost) = (None, false);
         let mut waiting = Waiting::new(world, "Waiting for the page", self.end);
         loop {
-            for _ in 0..interval {
-                if self.left() == 0 {
-                    break;
-                }
-                waiting.tick();
-                world.sleep(Duration::from_secs(1));
-            }
+            waiting.pause(Duration::from_secs(interval.min(self.left())));
             if self.left() == 0 {
                 return Err(self.over(trouble, lost));
             }
@@ -126,7 +121,10 @@ impl<'a> Attempt<'a> {
                 Next::Done(granted) => return Ok(Some(obtained(self.login, granted))),
                 // After a lost answer, a service that does not surely know the login has given its tokens away.
                 Next::Pending { surely: false } | Next::Expired | Next::Refused(_) if lost => return Ok(None),
-                Next::Pending { .. } => (trouble, lost, interval) = (None, false, usual),
+                Next::Pending { .. } => {
+                    (trouble, lost, interval) = (None, false, usual);
+                    waiting.trouble(None);
+                }
                 Next::Slower { after_secs } => {
                     let named = after_secs.and_then(|seconds| u64::try_from(seconds).ok());
                     interval = named
@@ -134,6 +132,7 @@ impl<'a> Attempt<'a> {
                         .clamp(interval, MAX_INTERVAL_SECS.max(usual));
                 }
                 Next::Nothing(why) => {
+                    waiting.trouble(Some(&why));
                     trouble = Some(why);
                     interval = (interval * 2).min(MAX_INTERVAL_SECS.max(usual));
                 }
@@ -152,9 +151,12 @@ impl<'a> Attempt<'a> {
             (Slot::Verifier, self.pair.verifier.expose()),
         ];
         let time = Duration::from_secs(self.left().max(1));
-        let reply = ask(self.login, &self.poll.retrieve, &values, time)?;
+        let reply = ask(self.login.http, &self.poll.retrieve, &values, time)?;
         let prefix = self.login.mode.key_prefix.as_deref();
-        Ok(next(self.poll, &answer(&reply), &self.pair.challenge, prefix))
+        Ok(match next(self.poll, &answer(&reply), &self.pair.challenge, prefix) {
+            Next::Nothing(why) => Next::Nothing(format!("the service answered with {why}")),
+            next => next,
+        })
     }
 
     /// Why the time is over without an answer.
@@ -165,10 +167,7 @@ impl<'a> Attempt<'a> {
                 "the service's answer was lost on the way, and it gives none again: {}",
                 sanitise(&why)
             )),
-            Some(why) => Error::temporary(format!(
-                "the service did not answer in {minutes} min: {}",
-                sanitise(&why)
-            )),
+            Some(why) => Error::temporary(format!("nothing usable was heard in {minutes} min: {}", sanitise(&why))),
             None => Error::login(format!("the login on the page was not finished in {minutes} min")),
         };
         error.hint(self.again())
@@ -189,6 +188,6 @@ impl<'a> Attempt<'a> {
     }
 
     fn again(&self) -> String {
-        format!("run `keyfob login {}` again for a fresh page", self.login.provider.name)
+        format!("run `keyfob login {}` again for a fresh page", self.login.profile())
     }
 }

@@ -87,10 +87,15 @@ impl<'a> Waiting<'a> {
 
 /// The line, cut to one less than the columns: at the last one some terminals go on to the next line.
 fn line(what: &str, left_secs: Option<i64>, trouble: Option<&str>, screen: Screen) -> String {
-    let dots = if screen.unicode { "\u{2026}" } else { "..." };
     let left = left_secs.map_or_else(String::new, |left| format!(" {}:{:02} left", left / 60, left % 60));
     let trouble = trouble.map_or_else(String::new, |why| format!(" ({why}; trying again)"));
-    let line = format!("{what} {dots}{left}{trouble}");
+    let line = format!("{what} \u{2026}{left}{trouble}");
+    // Three letters where there is no such one.
+    let line = if screen.unicode {
+        line
+    } else {
+        line.replace('\u{2026}', "...")
+    };
     line.chars().take(screen.columns.saturating_sub(1)).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
+use super::service;
 use crate::config::{Flow, Mode};
 use crate::error::{Error, Result};
 use crate::grant;
@@ -45,14 +46,6 @@ pub(super) enum Outcome {
     Unready(Error),
 }
 
-/// What one token request is made of, and how its answer is read.
-struct Ask<'a> {
-    mode: &'a Mode,
-    /// Made anew for each request: a statement in it is good once.
-    form: &'a dyn Fn() -> Result<Form>,
-    read: &'a dyn Fn(&Reply) -> token::Reply,
-}
-
 /// A connection that could not be made costs nothing to try again.
 const CONNECTION_TRIES: u32 = 3;
 
@@ -93,83 +86,102 @@ impl Budget<'_> {
 
 /// Sends one refresh token.
 pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    let ask = Ask {
-        mode,
-        form: &|| Ok(refresh::form(super::client(world, mode)?, token, &mode.oauth.resource)),
-        read: &|reply| token::read(reply.status, &reply.content_type, &reply.body),
-    };
-    ask.run(world, http)
+    let form = || Ok(refresh::form(super::client(world, mode)?, token, &mode.oauth.resource));
+    let read = |reply: &Reply| token::read(reply.status, &reply.content_type, &reply.body);
+    twice(world, &|budget| match &mode.refresh {
+        Some(refresh) => {
+            let send = |time| service::send(http, refresh, token, time);
+            ask(budget, &send, &|reply| service::sort(refresh, reply))
+        }
+        None => post(budget, http, mode, &form, &read),
+    })
 }
 
 /// Asks for a token that needs no person.
 pub(super) fn grant(world: &World, http: &Http, flow: Flow, mode: &Mode) -> Outcome {
-    let ask = Ask {
-        mode,
-        form: &|| grant::form(world, flow, mode),
-        read: &|reply| grant::read(flow, mode, reply),
-    };
-    ask.run(world, http)
+    let form = || grant::form(world, flow, mode);
+    let read = |reply: &Reply| grant::read(flow, mode, reply);
+    twice(world, &|budget| post(budget, http, mode, &form, &read))
 }
 
-impl Ask<'_> {
-    /// If the answer is lost, the same is asked once more at once: for a refresh token issuers with a grace period then
-    /// repeat their answer, without one the session is lost either way, and a grant without a person costs nothing.
-    fn run(&self, world: &World, http: &Http) -> Outcome {
-        let start = world.now();
-        let budget = Budget { world, start };
-        let first = self.send(&budget, http);
-        if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
-            return first;
-        }
-        match self.send(&budget, http) {
-            // The first request may have been the one that counted.
-            Outcome::NotSent(_) | Outcome::NotIssuer(_) | Outcome::Unready(_) => first,
-            second => second,
-        }
+/// Asks, and once more at once if the answer is lost: for a refresh token issuers with a grace period then repeat their
+/// answer, without one the session is lost either way, and a grant without a person costs nothing.
+fn twice(world: &World, ask: &dyn Fn(&Budget) -> Outcome) -> Outcome {
+    let start = world.now();
+    let budget = Budget { world, start };
+    let first = ask(&budget);
+    if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
+        return first;
     }
+    match ask(&budget) {
+        // The first request may have been the one that counted.
+        Outcome::NotSent(_) | Outcome::NotIssuer(_) | Outcome::Unready(_) => first,
+        second => second,
+    }
+}
 
-    fn send(&self, budget: &Budget, http: &Http) -> Outcome {
-        let Some(url) = &self.mode.oauth.token_endpoint else {
-            let error = Error::usage("the provider file has no `oauth.token_endpoint`");
-            return Outcome::Unready(error);
+/// One request of a token endpoint. Its form is made for it alone: a statement in it is good once.
+fn post(
+    budget: &Budget,
+    http: &Http,
+    mode: &Mode,
+    form: &dyn Fn() -> Result<Form>,
+    read: &dyn Fn(&Reply) -> token::Reply,
+) -> Outcome {
+    let Some(url) = &mode.oauth.token_endpoint else {
+        return Outcome::Unready(Error::usage("the provider file has no `oauth.token_endpoint`"));
+    };
+    match form() {
+        Ok(form) => ask(budget, &|time| http.post_within(url, &form, time), &|reply| {
+            sort(reply, read(reply))
+        }),
+        Err(error) => Outcome::Unready(error),
+    }
+}
+
+/// Asks until something was sent, and sorts the answer. Only what certainly was not sent is sent again.
+fn ask(
+    budget: &Budget,
+    send: &dyn Fn(Duration) -> Result<Reply, Failure>,
+    sort: &dyn Fn(&Reply) -> Outcome,
+) -> Outcome {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let Some(time) = budget.left() else {
+            return Outcome::NotSent("there was no time left to ask".into());
         };
-        let form = match (self.form)() {
-            Ok(form) => form,
-            Err(error) => return Outcome::Unready(error),
-        };
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let Some(time) = budget.left() else {
-                return Outcome::NotSent("there was no time left to ask".into());
-            };
-            match http.post_within(url, &form, time) {
-                Ok(reply) => return sort(&reply, self.read),
-                Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
-                Err(Failure::NotSent(why)) => {
-                    if tries == CONNECTION_TRIES || !budget.pause() {
-                        return Outcome::NotSent(why);
-                    }
+        match send(time) {
+            Ok(reply) => return patience(&reply).unwrap_or_else(|| sort(&reply)),
+            Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
+            Err(Failure::NotSent(why)) => {
+                if tries == CONNECTION_TRIES || !budget.pause() {
+                    return Outcome::NotSent(why);
                 }
             }
         }
     }
 }
 
-fn sort(reply: &Reply, read: &dyn Fn(&Reply) -> token::Reply) -> Outcome {
+/// What an answer means that asks for patience, or comes from something in front of the issuer; none for any other.
+fn patience(reply: &Reply) -> Option<Outcome> {
     if reply.status == 429 {
         let after_secs = reply.retry_after_secs.unwrap_or(LIMIT_SECS).clamp(1, MAX_REST_SECS);
-        return Outcome::Limited { after_secs };
+        return Some(Outcome::Limited { after_secs });
     }
     if reply.status >= 500 && reply.status != 511 {
-        return match reply.retry_after_secs {
+        return Some(match reply.retry_after_secs {
             Some(seconds) if reply.status == 503 => Outcome::Limited {
                 after_secs: seconds.clamp(1, MAX_REST_SECS),
             },
             _ => Outcome::Unknown(format!("the issuer answered with status {}", reply.status)),
-        };
+        });
     }
-    match read(reply) {
+    None
+}
+
+fn sort(reply: &Reply, read: token::Reply) -> Outcome {
+    match read {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.

@@ -11,6 +11,7 @@ mod attempt;
 mod keep;
 mod life;
 mod renewal;
+pub mod service;
 mod unattended;
 
 use std::time::Duration;

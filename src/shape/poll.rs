@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Granted, document, granted, message, text_at};
+use super::{Answer, Granted, document, granted, message, word};
 use crate::config::{Marks, Poll};
 
 /// Where services put the word that says how far a login is.
@@ -54,13 +54,13 @@ pub fn next(poll: &Poll, answer: &Answer, challenge: &str, key_prefix: Option<&s
         Err(why) => return Next::Nothing(why),
     };
     let call = &poll.retrieve;
-    let word = word(poll, &reply);
-    let says = |marks: &Marks| word.as_ref().is_some_and(|word| marks.words.contains(word));
-    let is = |marks: &Marks| marks.statuses.contains(&status);
-    let marks = [&poll.pending, &poll.denied, &poll.expired];
+    let known = [&poll.pending, &poll.denied, &poll.expired];
+    let word = word(&reply, poll.state.as_deref(), &STATES, &known);
+    let says = |marks: &&Marks| word.as_ref().is_some_and(|word| marks.words.contains(word));
     // A word says more than a status, which many answers share.
-    let mark = marks.iter().position(|marks| says(marks));
-    match (mark.or_else(|| marks.iter().position(|marks| is(marks))), status) {
+    let mark = known.iter().position(says);
+    let by_status = || known.iter().position(|marks| marks.statuses.contains(&status));
+    match (mark.or_else(by_status), status) {
         (Some(0), _) => Next::Pending {
             surely: mark.is_some() || status != 404,
         },
@@ -73,23 +73,6 @@ pub fn next(poll: &Poll, answer: &Answer, challenge: &str, key_prefix: Option<&s
         (None, _) => {
             let words = message(call, &reply).map(|text| format!(": {text}"));
             Next::Refused(format!("status {status}{}", words.unwrap_or_default()))
-        }
-    }
-}
-
-fn word(poll: &Poll, reply: &Value) -> Option<String> {
-    match &poll.state {
-        Some(pointer) => text_at(reply, Some(pointer)),
-        None => {
-            let known = |word: &String| {
-                [&poll.pending, &poll.denied, &poll.expired]
-                    .iter()
-                    .any(|marks| marks.words.contains(word))
-            };
-            STATES
-                .iter()
-                .filter_map(|pointer| text_at(reply, Some(pointer)))
-                .find(known)
         }
     }
 }

@@ -210,8 +210,9 @@ fn a_login_in_a_browser_keeps_the_session_and_the_page_says_whose() {
 
 #[test]
 fn two_logins_share_no_secret_no_path_and_no_port() {
-    let (sandbox, _issuer) = set("");
-    let (one, other) = (Login::of(&sandbox), Login::of(&sandbox));
+    // Two logins of one session would wait for each other.
+    let ((here, _issuer), (there, _other_issuer)) = (set(""), set(""));
+    let (one, other) = (Login::of(&here), Login::of(&there));
     for name in ["state", "code_challenge", "redirect_uri"] {
         assert_ne!(one.field(name), other.field(name), "{name}");
     }

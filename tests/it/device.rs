@@ -70,11 +70,7 @@ fn every_error_instead_of_a_code_ends_the_login_without_a_poll() {
         issuer.inject(Endpoint::Device, 1, &Reply::json(400, &body));
         let output = login(&sandbox);
         says(&output, exit, part, row);
-        assert!(
-            output.stderr.contains("it says \"sorry\""),
-            "{row:?}: {}",
-            output.stderr
-        );
+        assert!(output.stderr.contains("it says “sorry”"), "{row:?}: {}", output.stderr);
         assert!(issuer.seen(Endpoint::Token).is_empty(), "{row:?}");
     }
 }

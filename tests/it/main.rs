@@ -15,6 +15,7 @@
 mod browser;
 mod device;
 mod docker;
+mod every_flow;
 mod examples;
 mod fault;
 mod flow;
@@ -34,6 +35,7 @@ mod part;
 mod person;
 mod poll;
 mod provider;
+mod refresh;
 mod renewal;
 mod run;
 mod sandbox;

@@ -19,6 +19,7 @@ fn set(more: &str) -> (Sandbox, Service) {
         "acme",
         &format!(
             "format = 1\ntitle = \"Acme\"\n[login]\nflow = \"email-otp\"\n[env]\nvariables = [\"ACME_TOKEN\"]\n\
+             [oauth]\ntoken_endpoint = \"{url}/token\"\nclient_id = \"acme-cli\"\n\
              [otp.send]\nurl = \"{url}/send\"\n[otp.exchange]\nurl = \"{url}/exchange\"\n{more}\n\
              [[target]]\nurl = \"https://acme.example\"\nscheme = \"bearer\"\n"
         ),
@@ -144,6 +145,17 @@ fn a_key_is_kept_as_a_key_and_nothing_renews_it() {
 }
 
 #[test]
+fn a_refresh_token_that_nothing_could_send_is_not_kept() {
+    let (sandbox, _service) = set("");
+    let path = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("token_endpoint", "revocation_endpoint")).unwrap();
+    let output = scripted(&sandbox, CODE).expect_success();
+    assert!(!output.stderr.contains("renewed by itself"), "{}", output.stderr);
+    assert!(sandbox.files_with(REFRESH).is_empty() && !sandbox.files_with(ACCESS).is_empty());
+}
+
+#[test]
 fn every_answer_to_a_code_has_its_exit_code_and_its_next_step() {
     let rows = [
         (
@@ -184,6 +196,7 @@ fn every_answer_to_a_code_has_its_exit_code_and_its_next_step() {
         ),
         (Reply::Bytes(b"SSH-2.0-x\r\n".to_vec()), 3, "not HTTP"),
         (Reply::Drop, 3, "the code may be used up"),
+        (Reply::Silence(Vec::new()), 3, "did not answer in time"),
         (Reply::json(200, &json!({})), 1, "cannot be used"),
         (Reply::text(204, "", ""), 1, "cannot be used"),
         (

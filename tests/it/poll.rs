@@ -19,6 +19,7 @@ fn set(more: &str) -> (Sandbox, Service) {
             "format = 1\ntitle = \"Acme\"\n[login]\nflow = \"poll\"\nregister = \"https://acme.example/join\"\n\
              [poll]\npage = \"https://acme.example/cli/auth?v=1\"\ninterval_secs = 1\n{more}\n\
              [poll.retrieve]\nurl = \"{url}/poll\"\n[poll.retrieve.reply]\nsubject = \"/user/email\"\n\
+             [oauth]\ntoken_endpoint = \"{url}/token\"\nclient_id = \"acme-cli\"\n\
              [[target]]\nurl = \"https://acme.example\"\nscheme = \"bearer\"\n"
         ),
     );
@@ -170,6 +171,7 @@ fn what_answers_for_the_service_is_not_believed_and_asked_again() {
         Reply::text(511, "text/html", "pay first"),
         Reply::error(503, "busy"),
         Reply::Bytes(b"SSH-2.0-x\r\n".to_vec()),
+        Reply::Silence(Vec::new()),
         Reply::json(200, &json!({"x": "x".repeat(2 * 1024 * 1024)})),
     ];
     std::thread::scope(|scope| {
@@ -274,6 +276,9 @@ access_token = "/data/0/idToken"
 refresh_token = "/data/0/refreshToken"
 expires_in = "/data/0/expiresIn"
 subject = "/data/0/handle"
+[oauth]
+token_endpoint = "{url}/token"
+client_id = "acme-cli"
 [[target]]
 url = "https://acme.example"
 "#

@@ -20,6 +20,9 @@ pub const ACCESS: &str = "svc_at_canary";
 /// The refresh token of a session.
 pub const REFRESH: &str = "svc_rt_canary";
 
+/// What a refresh gives: another access token, and another refresh token.
+pub const RENEWED: [&str; 2] = ["svc_at2_canary", "svc_rt2_canary"];
+
 #[derive(Default)]
 struct State {
     injected: BTreeMap<String, VecDeque<Reply>>,
@@ -115,6 +118,12 @@ fn answer(state: &mut State, request: &Request) -> Reply {
         "/exchange" if text("code") == CODE => state.grant(),
         "/exchange" => Reply::json(401, &json!({ "error": "invalid_code", "message": "Wrong code" })),
         "/poll" => state.poll(&text("state"), &text("code_verifier")),
+        "/refresh" if text("refresh_token") == REFRESH => {
+            let [access, refresh] = RENEWED;
+            let reply = json!({"access_token": access, "refresh_token": refresh, "expires_in": 3600});
+            Reply::json(200, &reply)
+        }
+        "/refresh" => Reply::error(401, "invalid_refresh_token"),
         "/me" => match request.authorization("bearer") {
             Some(token) if token.contains("canary") => Reply::json(200, &json!({ "email": "ann@acme.example" })),
             _ => Reply::error(401, "invalid_token"),

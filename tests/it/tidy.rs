@@ -40,8 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "grant", "http", "oauth", "record", "report", "resolve", "secret", "store", "time",
-            "world",
+            "config", "error", "grant", "http", "oauth", "record", "report", "resolve", "secret", "shape", "store",
+            "time", "world",
         ],
     ),
     ("report", &["error"]),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # keyfob's logins and the life of its sessions at a certified OpenID provider, with a real browser at its pages.
 # It knows the provider's clients and what a person sees; it must not know how keyfob keeps a session.
-# By hand: KEYFOB=target/debug/keyfob tests/real/issuer.sh; the pages that were met are pictures in target/ci/pages.
+# By hand: KEYFOB=target/debug/keyfob tests/real/issuer.sh; with arguments, only the functions named (`by_browser`).
+# The pages that were met are pictures in target/ci/pages.
 
 # Programs given to an inner shell expand there, and the names of commands in sentences are no commands.
 # shellcheck disable=SC2016
@@ -46,6 +47,196 @@ by_device() {
     ok 'another account than the one asked for is refused' eval 'mark device && code_login 5 other acme:bob approve'
     ok 'its tokens are ended at the issuer' honours_none_since_the_mark device
     ok 'and it is not kept' exits 2 other-token keyfob token acme:bob
+}
+
+# `web NAME CLIENT [LINE …]`: a provider whose login is in a browser; without `prompt` this issuer gives nothing to renew with.
+web() {
+    local name=$1 client=$2 lines
+    shift 2
+    lines=$(endpoints "$client" authorization=/auth)
+    provider "$name" browser "$lines" "issuer = \"$ISSUER\"" 'redirect_issuer = true' \
+        'parameters = { prompt = "consent" }' "$@"
+}
+
+# The page that keyfob shows at the end: who is logged in, that it may be closed, and no code left in the address.
+ends_at_our_page() {
+    page "$1" '.pages == ["login", "consent", "end"] and (.url | startswith("http://127.0.0.1:")) and
+        (.text | test("Logged in to Acme") and test("ann") and test("close this page"))' && ends_well "$1"
+}
+no_code_in_the_address() { page "$1" '.url | test("code=|state=") | not'; }
+
+by_browser() {
+    web web browser 'redirect_path = "/callback"'
+    person web
+    ok 'a person signs in at the browser that keyfob opened' login 0 web web
+    ok 'and ends at our page, which is good on a phone and wants nothing from elsewhere' ends_at_our_page web
+    ok 'in whose address the code is no more' no_code_in_the_address web
+    ok 'keyfob names who signed in, too' says web 'as `ann`'
+    ok 'the token that is served is the one that the issuer gave, here too' \
+        eval 'serves web && served_the_newest web-served browser'
+    ok 'which honours it' honours access browser
+    order reset
+    ok 'the session renews' eval 'order "set?access=7200" && exits 0 web-renewal keyfob token web --valid-for 90m'
+    ok 'with one redemption of its refresh token' seen 1 "$REDEEMED"
+    order 'set?access=3600'
+
+    web web-any browser-any-path
+    person web-any
+    ok 'a random path works where the issuer allows any' login 0 web-any web-any
+    ok 'and ends at our page' ends_at_our_page web-any
+
+    person web-denied --answer no
+    mark browser
+    ok 'a person who says no at the consent ends the login' login 2 web-denied web
+    ok 'the terminal says so' says web-denied 'access_denied'
+    ok 'and so does the page' page web-denied '.pages == ["login", "consent", "end"] and (.text | test("close this page"))'
+    ok 'which is good on a phone and wants nothing from elsewhere, too' ends_well web-denied
+    ok 'no token was given' none_since_the_mark browser
+    ok 'the session from before is still there, and good' serves web
+
+    person web-closed --answer close
+    ok 'a login that a person leaves and interrupts ends' interrupted web-closed web
+    ok 'and the session from before is good still' serves web
+}
+
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Ctrl-C while the browser is away: the program ends by the signal, and nobody listens any more.
+interrupted() {
+    local id status=0 port
+    # A shell's background jobs ignore the signal that a terminal sends.
+    env -u CI python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' keyfob login "$2" >"$WORK/$1.out" 2>"$WORK/$1.err" </dev/null &
+    id=$!
+    page "$1" '.pages == ["login"]' || return 1
+    port=$(grep -oE '127\.0\.0\.1%3A[0-9]+%2Fcallback' "$WORK/$1.err" | sed -n '1s/.*%3A\([0-9]*\)%2F.*/\1/p')
+    listens "$port" || { echo "nobody listens at port $port"; return 1; }
+    kill -INT "$id"
+    wait "$id" || status=$?
+    [[ $status == 130 ]] || { echo "status $status"; return 1; }
+    fails listens "$port" || { echo "somebody listens at port $port"; return 1; }
+}
+
+# Ten at once, as when ten tools find that a session has ended: one asks the person, the others take what came.
+by_ten() {
+    web ten browser 'redirect_path = "/callback"'
+    person ten
+    order reset
+    ok 'ten logins at once end well' ten_logins
+    ok 'for one browser' [ "$(wc -l <"$WORK/ten.opened")" = 1 ]
+    ok 'and one grant' seen 1 .granted.authorization_code
+    ok 'whose session is good' serves ten
+}
+ten_logins() {
+    local at ids=() failed=0
+    for ((at = 0; at < 10; at++)); do
+        timeout 120 env -u CI keyfob login ten >"$WORK/ten-$at.out" 2>"$WORK/ten-$at.err" </dev/null &
+        ids+=($!)
+    done
+    for at in "${ids[@]}"; do wait "$at" || failed=$((failed + 1)); done
+    ((failed == 0)) || { echo "$failed of 10 failed"; cat "$WORK"/ten-*.err; return 1; }
+}
+
+# What the issuer says of itself is found, and nothing of it is in the provider file.
+by_discovery() {
+    local scopes="scopes = $SCOPES" prompt='parameters = { prompt = "consent" }'
+    bare_provider found browser "issuer = \"$ISSUER\"" 'client_id = "browser"' 'redirect_path = "/callback"' "$scopes" "$prompt"
+    person found
+    order reset
+    ok 'a login needs no more than issuer and client' login 0 found found
+    ok 'and ends at our page, which knows the account' ends_at_our_page found
+    ok 'its request was pushed, as the issuer takes it' seen 1 .pushed
+    ok 'whom the session speaks for is asked where the issuer says' exits 0 whoami keyfob whoami found
+    order reset
+    ok 'the session renews where the issuer says' eval 'order "set?access=7200" && exits 0 next keyfob token found --valid-for 90m'
+    ok 'with one redemption' seen 1 "$REDEEMED"
+    order 'set?access=3600'
+    ok 'and logs out there' eval 'exits 0 logout keyfob logout found && seen 1 .ended'
+
+    bare_provider made device "issuer = \"$ISSUER\"" "$scopes"
+    ok 'a program that has no client makes one' code_login 0 made made approve
+    ok 'once' seen 1 .registered
+    ok 'and its token is honoured' eval 'exits 0 made-token keyfob token made && tr -d "\n" <"$WORK/made-token.out" | active'
+    ok 'the next login has the same client' eval 'code_login 0 made made approve && seen 1 .registered'
+    ok 'and a renewal, too' eval 'order "set?access=7200" && exits 0 next keyfob token made --valid-for 90m'
+    order 'set?access=3600'
+
+    bare_provider made-web browser "issuer = \"$ISSUER\"" "$scopes" "$prompt"
+    person made-web
+    ok 'a client for a browser is made with the path that comes back' login 0 made-web made-web
+    ok 'to our page' ends_at_our_page made-web
+}
+
+by_pushed_request() {
+    web pushed browser-pushed 'redirect_path = "/callback"' \
+        "pushed_authorization_request_endpoint = \"$ISSUER/request\""
+    person pushed
+    order reset
+    ok 'a request is pushed to an issuer that demands it' login 0 pushed pushed
+    ok 'once' seen 1 .pushed
+    ok 'and ends at our page' ends_at_our_page pushed
+    ok 'the address that was shown says nothing else' fails says pushed 'scope=\|challenge='
+}
+
+# A token for one resource and no other (RFC 8707), also after a renewal.
+by_resource() {
+    local lines audience='.aud == "https://api.acme.example" and .scope == "repo"'
+    lines=$(SCOPES='["openid", "offline_access", "repo"]' endpoints device device_authorization=/device/auth)
+    bare_provider resource device "$lines" 'resource = ["https://api.acme.example"]'
+    ok 'a session is for one resource' eval 'code_login 0 resource resource approve && serves resource'
+    ok 'as the issuer says' says_of_the_token device "$audience"
+    ok 'it renews' eval 'order "set?access=7200" && exits 0 next keyfob token resource --valid-for 90m'
+    order 'set?access=3600'
+    ok 'and is for that resource still' says_of_the_token device "$audience"
+}
+
+# A client whose tokens are bound to a key, at an issuer that wants its own nonce in each proof.
+by_proof() {
+    local lines
+    lines=$(endpoints device-dpop device_authorization=/device/auth)
+    provider bound device "$lines" 'dpop = true'
+    order 'set?nonce=1'
+    ok 'a session is bound to a key' code_login 0 bound bound approve
+    ok 'as the issuer says' says_of_the_token device-dpop '.token_type == "DPoP"'
+    ok 'the issuer is asked with a proof whom it speaks for' exits 0 whoami keyfob whoami bound
+    order reset
+    ok 'it renews' eval 'order "set?access=7200" && exits 0 next keyfob token bound --valid-for 90m --header --dpop-url "$ISSUER/me"'
+    ok 'with one redemption, nonces and all' seen 1 "$REDEEMED"
+    order 'set?access=3600'
+    order 'set?nonce=0'
+    ok 'a script that proves its request is let in' opens_with_proof bound
+    ok 'one that only has the token is not' fails opens_without_proof bound
+    ok 'a tool that knows no proofs gets nothing' exits 5 unproved keyfob token bound
+    ok 'logout ends it' eval 'exits 0 logout keyfob logout bound && ! honours refresh device-dpop'
+}
+proved() { keyfob token "$1" --header --dpop-url "$ISSUER/me"; }
+opens_with_proof() { proved "$1" | http -H @- "$ISSUER/me" | grep -q '"sub":"ann"'; }
+opens_without_proof() { proved "$1" | grep '^Authorization' | http -H @- "$ISSUER/me"; }
+
+# Machines: nobody logs in.
+by_machine() {
+    local name lines audience="audience = \"$ISSUER\""
+    export JOB_SECRET='canary secret:of/a+job%&'
+    printf %s "$JOB_SECRET" | private "$WORK/job.secret"
+    lines=$(printf 'token_endpoint = "%s/token"\nscopes = ["repo"]' "$ISSUER")
+    bare_provider job client-credentials "$lines" 'client_id = "job"' 'client_secret_env = "JOB_SECRET"'
+    bare_provider job-basic client-credentials "$lines" 'client_id = "job-basic"' \
+        "client_secret_file = \"$WORK/job.secret\"" 'token_auth = "basic"'
+    bare_provider job-rsa client-credentials "$lines" 'client_id = "job-rsa"' 'token_auth = "private_key_jwt"' \
+        '[signing]' "key_file = \"$WORK/keys/rsa.pem\"" 'key_id = "rsa"' '[grant]' "$audience"
+    bare_provider job-curve client-credentials "$lines" 'client_id = "job-curve"' 'token_auth = "private_key_jwt"' \
+        '[signing]' "key_file = \"$WORK/keys/curve.pem\"" 'key_id = "curve"' '[grant]' "$audience"
+    for name in job job-basic job-rsa job-curve; do
+        ok "$name: the first call gets a token" exits 0 "$name" keyfob token "$name"
+        ok "$name: it is the one that the issuer gave" served_the_newest "$name" "$name"
+        ok "$name: which honours it for what was asked" says_of_the_token "$name" '.scope == "repo"'
+    done
+    ok 'the second call asks nobody' eval 'order reset && exits 0 job keyfob token job && seen 0 ".granted.client_credentials"'
+    export JOB_SECRET=canary-wrong
+    ok 'a wrong secret is refused, and told as such' \
+        eval 'exits 0 logout keyfob logout job && exits 2 wrong keyfob token job && says wrong invalid_client'
+    unset JOB_SECRET
 }
 
 storm() {
@@ -159,13 +350,14 @@ no_leak() {
     [[ -s $WORK/tokens ]] && ! grep -rqFf "$WORK/tokens" "$WORK" --include='*.err' && ! holds_canary "$WORK"/*.err
 }
 
-by_device
-lost_with_grace
-page_in_between
-renewal
-lost_without_grace
-logout
-ok 'the session whose answers were lost has recovered' recovers patient
-ok 'and so has the one with a page in between' recovers portal
+recovered() {
+    ok 'the session whose answers were lost has recovered' recovers patient
+    ok 'and so has the one with a page in between' recovers portal
+}
+
+if (($# == 0)); then
+    set -- by_device by_browser by_ten lost_with_grace page_in_between renewal lost_without_grace logout recovered
+fi
+for section; do "$section"; done
 ok 'no token and no password is in what keyfob said' no_leak
 finish

@@ -23,7 +23,7 @@ pub(super) enum Turn {
     /// Ours, until the lock is dropped.
     Mine(Lock),
     /// It was another's, who made this session meanwhile.
-    Adopted(Stored),
+    Adopted(Box<Stored>),
 }
 
 /// Waits for our turn. `scopes` are those that this login wants beside the provider's own.
@@ -55,7 +55,7 @@ pub(super) fn take(run: &Run, session: &Session, scopes: &[String]) -> Result<Tu
     drop(waiting);
     Ok(
         match before.and_then(|before| made_since(run, session, &before, scopes)) {
-            Some(stored) => Turn::Adopted(stored),
+            Some(stored) => Turn::Adopted(Box::new(stored)),
             None => Turn::Mine(lock),
         },
     )

@@ -148,6 +148,25 @@ pub struct Call {
     pub reply: Pointers,
 }
 
+/// Statuses and words by which an answer is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// HTTP statuses.
+    pub statuses: Vec<u16>,
+    /// Texts in the reply.
+    pub words: Vec<String>,
+}
+
+impl Marks {
+    /// These statuses and words.
+    pub fn of(statuses: &[u16], words: &[&str]) -> Marks {
+        Marks {
+            statuses: statuses.into(),
+            words: words.iter().map(|word| (*word).into()).collect(),
+        }
+    }
+}
+
 /// What a place in a provider file demands of its call.
 pub(in crate::config) struct Place<'a> {
     /// The table's name, for messages.
@@ -235,6 +254,25 @@ pub(in crate::config) fn query(
         }
     }
     Ok(members)
+}
+
+/// A list of statuses and words.
+pub(in crate::config) fn marks(reader: &Reader, key: &str, list: &[Spanned<Value>]) -> Result<Marks> {
+    let mut marks = Marks::of(&[], &[]);
+    for entry in list {
+        let status = |number: u64| u16::try_from(number).ok().filter(|status| (200..600).contains(status));
+        match entry.get_ref() {
+            Value::String(text) if !text.is_empty() => marks.words.push(text.clone()),
+            Value::Number(number) if number.as_u64().and_then(status).is_some() => {
+                marks.statuses.extend(number.as_u64().and_then(status));
+            }
+            _ => {
+                let message = format!("{key}: expected statuses from 200 to 599 and texts, found another");
+                return Err(reader.wrong(Some(entry.span().start), message));
+            }
+        }
+    }
+    Ok(marks)
 }
 
 /// A template whose slots are among these.

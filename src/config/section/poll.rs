@@ -7,7 +7,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::Text;
-use super::call::{self, Call, Place, Query, Slot, Template};
+use super::call::{self, Call, Marks, Place, Query, Slot, Template};
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -31,15 +31,6 @@ words! {
     interval_secs: Spanned<u32>,
     limit_secs: Spanned<u32>,
     [retrieve]: call::Words,
-}
-
-/// Statuses and words by which an answer is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marks {
-    /// HTTP statuses.
-    pub statuses: Vec<u16>,
-    /// Texts at [`Poll::state`].
-    pub words: Vec<String>,
 }
 
 /// A page, and how to ask whether the person is done there.
@@ -83,11 +74,8 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<P
         }
     };
     let marks = |key: &str, list: &Option<Vec<Spanned<Value>>>, statuses: &[u16], texts: &[&str]| match list {
-        Some(list) => marks(reader, &format!("poll.{key}"), list),
-        None => Ok(Marks {
-            statuses: statuses.into(),
-            words: texts.iter().map(|text| (*text).into()).collect(),
-        }),
+        Some(list) => call::marks(reader, &format!("poll.{key}"), list),
+        None => Ok(Marks::of(statuses, texts)),
     };
     let number = |key: &str, value: &Option<Spanned<u32>>, default: u32, most: u32| match value {
         Some(number) if !(1..=most).contains(number.get_ref()) => {
@@ -133,25 +121,4 @@ fn query(reader: &Reader, words: &Words) -> Result<Query> {
         }
     }
     Ok(query)
-}
-
-fn marks(reader: &Reader, key: &str, list: &[Spanned<Value>]) -> Result<Marks> {
-    let mut marks = Marks {
-        statuses: Vec::new(),
-        words: Vec::new(),
-    };
-    for entry in list {
-        let status = |number: u64| u16::try_from(number).ok().filter(|status| (200..600).contains(status));
-        match entry.get_ref() {
-            Value::String(text) if !text.is_empty() => marks.words.push(text.clone()),
-            Value::Number(number) if number.as_u64().and_then(status).is_some() => {
-                marks.statuses.extend(number.as_u64().and_then(status));
-            }
-            _ => {
-                let message = format!("{key}: expected statuses from 200 to 599 and texts, found another");
-                return Err(reader.wrong(Some(entry.span().start), message));
-            }
-        }
-    }
-    Ok(marks)
 }

@@ -2,7 +2,11 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Value, json};
 
 use super::{Login, Page, connect, follow, get, is_closed, read, send, set, split};
 use crate::http_server::Reply;
@@ -213,6 +217,39 @@ fn a_browser_that_never_comes_to_the_last_page_holds_nobody_up() {
     assert_eq!(get(&back).status, 303);
     login.running.wait().expect_success();
     assert!(is_closed(&back));
+}
+
+/// Lets the issuer send an ID token with this nonce.
+fn with_id_token(issuer: &Issuer, nonce: Option<String>) {
+    let url = issuer.url();
+    issuer.script(|script| {
+        script.mutate = Some(Arc::new(move |answer| {
+            let end = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+                + 600;
+            let claims = json!({"iss": url, "sub": "ann", "aud": "acme-cli", "exp": end, "nonce": nonce});
+            let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+            answer["id_token"] = format!("{}.{}.canary", part(&json!({"alg": "RS256"})), part(&claims)).into();
+        }));
+    });
+}
+
+#[test]
+fn an_id_token_of_another_login_is_refused_and_its_tokens_are_given_back() {
+    let scopes = ["login", "acme", "--no-browser", "--scope", "openid"];
+    for right in [true, false] {
+        let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+        super::provider(&sandbox, &issuer, &format!("issuer = \"{}\"", issuer.url()));
+        let login = Login::start(sandbox.keyfob(&scopes));
+        let nonce = login.field("nonce").filter(|_| right);
+        with_id_token(&issuer, nonce);
+        let (page, output) = login.finish();
+        output.expect_code(if right { 0 } else { 5 });
+        assert_eq!(page.body.contains("Not logged in"), !right, "{}", page.body);
+        assert_eq!(issuer.live_family().is_some(), right);
+    }
 }
 
 #[test]

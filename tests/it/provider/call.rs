@@ -141,6 +141,16 @@ const MISTAKES: &[(&str, usize, &str)] = &[
         6,
         "poll.state: expected a JSON pointer",
     ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[refresh.exchange]\nurl = \"https://acme.example\"\nbody = {}\n",
+        6,
+        "refresh.exchange.body: expected the slot `{refresh_token}` in it, found none",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[refresh]\nrejected = [1]\n[refresh.exchange]\nurl = \"https://acme.example\"\n",
+        5,
+        "refresh.rejected: expected statuses from 200 to 599 and texts, found another",
+    ),
 ];
 
 #[test]

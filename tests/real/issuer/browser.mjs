@@ -4,10 +4,11 @@
 //
 // It prints one JSON line: `{ url, title, text, pages, foreign, wide }`, of the last page; `pages` names those of the
 // issuer that were met, `foreign` the addresses off this machine that a page wanted, and `wide` the pages that a phone
-// would have to scroll sideways. Every page is kept as a picture at a desktop's size and at a phone's.
+// would have to scroll sideways. Pages are kept as pictures at a desktop's size and at a phone's: those of the issuer once,
+// `issuer-PAGE-SIZE.png`, and the end of every run, `NAME-SIZE.png`.
 // It knows the issuer's pages by their `data-page`, and any other page as the end.
 
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -42,8 +43,9 @@ async function picture(page, what) {
     for (const [size, viewport] of Object.entries(SIZES)) {
         await page.setViewportSize(viewport);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-        if (wide) seen.wide.push(`${what} ${size}`);
-        if (told.shots) await page.screenshot({ path: `${told.shots}/${told.name}-${what}-${size}.png` });
+        if (wide) seen.wide.push(`${what ?? 'end'} ${size}`);
+        const path = `${told.shots}/${what ? `issuer-${what}` : told.name}-${size}.png`;
+        if (told.shots && !(what && existsSync(path))) await page.screenshot({ path });
     }
     await page.setViewportSize(SIZES.desktop);
 }
@@ -78,7 +80,7 @@ async function walk(page) {
     for (;;) {
         const name = await where(page);
         seen.pages.push(name ?? 'end');
-        await picture(page, `${seen.pages.length}-${name ?? 'end'}`);
+        await picture(page, name);
         if (told.answer === 'close') return;
         const button = await ACTS[name]?.(page);
         if (!button) return;

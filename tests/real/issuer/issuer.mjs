@@ -1,6 +1,8 @@
 // A certified OpenID provider on the loopback, with the clients and the one account that tests/real/issuer.sh uses.
 //
-// It prints one JSON line when it listens: `{ issuer, control }`. The control port is for the test alone:
+//   node issuer.mjs DIRECTORY
+//
+// The directory gets the private keys of the clients that sign. It prints one JSON line when it listens: `{ issuer, control }`. The control port is for the test alone:
 //   GET  /state                   counts, faults left, settings, as JSON
 //   GET  /tokens[?kind=&client=]  every token ever given out, one a line, oldest first
 //   POST /set?name=value          a setting below
@@ -9,6 +11,7 @@
 //   POST /reset                   counts from zero, no faults
 
 import { createServer } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
@@ -25,6 +28,14 @@ const ANY_PATH = 'http://127.0.0.1/*';
 const settings = { interval: 1, access: 3600, device: 300, nonce: 0 };
 const counts = { granted: {}, refused: {}, registered: 0, pushed: 0, ended: 0 };
 
+// Makes a pair of keys; the private one goes to whoever signs, the public one to the client's registration.
+function signer(name, type, options, alg) {
+    const { privateKey, publicKey } = generateKeyPairSync(type, options);
+    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
+    writeFileSync(`${process.argv[2]}/${name}.pem`, pem, { mode: 0o600 });
+    return { jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), alg, use: 'sig', kid: name }] } };
+}
+
 const native = {
     application_type: 'native',
     token_endpoint_auth_method: 'none',
@@ -33,6 +44,9 @@ const native = {
     redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback'],
 };
 const device = { ...native, grant_types: [DEVICE, 'refresh_token'], response_types: [], redirect_uris: [] };
+const job = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+// With what must be escaped in a form, and once more in the header `Authorization` (RFC 6749, section 2.3.1).
+const JOB_SECRET = 'canary secret:of/a+job%&';
 
 const CLIENTS = [
     { ...device, client_id: 'device', client_name: 'Keyfob' },
@@ -43,29 +57,24 @@ const CLIENTS = [
     { ...native, client_id: 'browser-any-path', client_name: 'Keyfob', redirect_uris: [ANY_PATH] },
     { ...native, client_id: 'browser-pushed', client_name: 'Keyfob', require_pushed_authorization_requests: true },
     { ...native, client_id: 'browser-dpop', client_name: 'Keyfob', dpop_bound_access_tokens: true },
+    { ...job, client_id: 'job', client_secret: JOB_SECRET, token_endpoint_auth_method: 'client_secret_post' },
+    { ...job, client_id: 'job-basic', client_secret: JOB_SECRET },
     {
-        client_id: 'job',
-        client_secret: 'canary-secret-of-job',
-        token_endpoint_auth_method: 'client_secret_post',
-        grant_types: ['client_credentials'],
-        response_types: [],
-        redirect_uris: [],
+        ...job,
+        ...signer('rsa', 'rsa', { modulusLength: 2048 }, 'RS256'),
+        client_id: 'job-rsa',
+        token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_signing_alg: 'RS256',
     },
     {
-        client_id: 'job-basic',
-        client_secret: 'canary-secret:of/job+basic',
-        grant_types: ['client_credentials'],
-        response_types: [],
-        redirect_uris: [],
+        ...job,
+        ...signer('curve', 'ec', { namedCurve: 'P-256' }, 'ES256'),
+        client_id: 'job-curve',
+        token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_signing_alg: 'ES256',
     },
     // Who asks what became of a token.
-    {
-        client_id: 'watcher',
-        client_secret: 'canary-secret-of-watcher',
-        grant_types: [],
-        response_types: [],
-        redirect_uris: [],
-    },
+    { ...job, client_id: 'watcher', client_secret: 'canary-secret-of-watcher', grant_types: [] },
 ];
 grace.set('device-grace', 120);
 
@@ -201,8 +210,11 @@ async function approve(shown) {
     if (!code) return false;
     const grant = new provider.Grant({ accountId: ACCOUNT.name, clientId: code.clientId });
     grant.addOIDCScope(code.params.scope);
+    const { resource } = code.params;
+    if (resource) grant.addResourceScope(resource, code.params.scope);
     const grantId = await grant.save();
-    Object.assign(code, { accountId: ACCOUNT.name, grantId, scope: code.params.scope, authTime: Date.now() / 1000 | 0 });
+    const authTime = Math.floor(Date.now() / 1000);
+    Object.assign(code, { accountId: ACCOUNT.name, grantId, scope: code.params.scope, resource, authTime });
     await code.save();
     return true;
 }

@@ -24,7 +24,8 @@ lay_out_parts() {
 }
 
 start_issuer() {
-    serve issuer node "$PARTS/issuer.mjs"
+    (umask 077 && mkdir -p "$WORK/keys")
+    serve issuer node "$PARTS/issuer.mjs" "$WORK/keys"
     await grep -q '^{' "$WORK/issuer.log" || die "the issuer did not start: $(cat "$WORK/issuer.log")"
     ISSUER=$(grep -m 1 '^{' "$WORK/issuer.log" | jq -r .issuer)
     CONTROL=$(grep -m 1 '^{' "$WORK/issuer.log" | jq -r .control)
@@ -63,9 +64,10 @@ honours_none_since_the_mark() {
     done < <(tokens "client=$1" | tail -n +$(($(cat "$WORK/mark") + 1)))
     ((count > 0)) || { echo "no token since the mark"; return 1; }
 }
+none_since_the_mark() { [[ $(tokens "client=$1" | wc -l) == "$(cat "$WORK/mark")" ]]; }
 
-# `provider NAME FLOW [LINE …]`: a provider file; the lines go into its part `oauth`.
-provider() {
+# `bare_provider NAME FLOW [LINE …]`: a provider file; the lines go into its part `oauth`.
+bare_provider() {
     local name=$1 flow=$2
     shift 2
     mkdir -p "$KEYFOB_HOME/config/providers"
@@ -75,22 +77,26 @@ name = "$name"
 title = "Acme"
 [login]
 flow = "$flow"
+[[target]]
+url = "$ISSUER/me"
+scheme = "bearer"
 [oauth]
 $(printf '%s\n' "$@")
-[whoami]
-url = "$ISSUER/me"
-subject = "/sub"
-[[target]]
-url = "$ISSUER/api/$name"
-scheme = "bearer"
 END
 }
 
-# The lines of a client at endpoints that are named one by one: `endpoints CLIENT [NAME=PATH …]`.
+# The same, with the place where to ask whom a session speaks for.
+provider() {
+    bare_provider "$@"
+    printf '[whoami]\nurl = "%s"\nsubject = "/sub"\n' "$ISSUER/me" >>"$KEYFOB_HOME/config/providers/$1.toml"
+}
+
+# The lines of a client at endpoints that are named one by one: `endpoints CLIENT [NAME=PATH …]`, for these scopes.
+SCOPES='["openid", "offline_access"]'
 endpoints() {
     local client=$1 pair
     shift
-    printf 'client_id = "%s"\nscopes = ["openid", "offline_access"]\n' "$client"
+    printf 'client_id = "%s"\nscopes = %s\n' "$client" "$SCOPES"
     for pair in token=/token revocation=/token/revocation "$@"; do
         printf '%s_endpoint = "%s%s"\n' "${pair%%=*}" "$ISSUER" "${pair#*=}"
     done
@@ -123,9 +129,10 @@ says() {
 person() {
     local name=$1
     shift
-    rm -f "$WORK/$name.page"
+    rm -f "$WORK/$name.page" "$WORK/$name.opened"
     cat >"$WORK/person" <<END
 #!/bin/sh
+echo opened >>'$WORK/$name.opened'
 node '$PARTS/browser.mjs' --shots '$SHOTS' --name '$name' $* "\$1" >'$WORK/$name.seen' 2>'$WORK/$name.browser-log'
 mv '$WORK/$name.seen' '$WORK/$name.page'
 END
@@ -133,9 +140,15 @@ END
     export BROWSER=$WORK/person
 }
 
+# A file that only its owner may read.
+private() { (umask 077 && cat >"$1"); }
+
 # `page NAME FILTER`: what jq says of the last page that the person saw.
 page() {
-    await test -e "$WORK/$1.page" && [[ -s $WORK/$1.page ]] || { cat "$WORK/$1.browser-log"; return 1; }
+    local at
+    # A browser on a loaded machine takes its time.
+    for ((at = 0; at < 6; at++)); do await test -e "$WORK/$1.page" && break; done
+    [[ -s $WORK/$1.page ]] || { echo "no page: $(cat "$WORK/$1.browser-log")"; return 1; }
     jq -e "$2" "$WORK/$1.page" >/dev/null || { cat "$WORK/$1.page"; return 1; }
 }
 
@@ -175,5 +188,7 @@ aged_session() {
 }
 needs_ten_minutes() { exits "$1" "$2-renewal" keyfob token "$2" --valid-for 10m; }
 serves() { exits 0 "$1-served" keyfob token "$1"; }
+# What the introspection says of the newest access token: `says_of_the_token CLIENT '.cnf.jkt'`.
+says_of_the_token() { honours access "$1" && jq -e "$2" "$WORK/introspection.json" >/dev/null || { cat "$WORK/introspection.json"; return 1; }; }
 # The token that keyfob printed last is the newest that the issuer gave.
 served_the_newest() { [[ $(cat "$WORK/$1.out") == "$(newest access "$2")" ]]; }
