@@ -195,14 +195,17 @@ fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     found.map_err(|error| {
         let name = &profile.provider;
         let slots: String = preset::wants(name).map(|slot| format!(" --set {slot}=…")).collect();
-        let lacks = if slots.is_empty() {
-            format!("the preset `{name}` needs the client id of your OAuth app")
-        } else {
-            format!("the preset `{name}` must be told what only you know: {error}")
+        let with_id = format!("{}[oauth]\nclient_id = \"id\"\n", preset::file(name));
+        let only_id = Provider::parse(&with_id, name, name).is_ok();
+        let lacks = match only_id {
+            true => format!("the preset `{name}` needs the client id of your OAuth app"),
+            false => format!("the preset `{name}` must be told what only you know: {error}"),
         };
-        Error::usage(lacks).hint(format!(
-            "run `keyfob login {name}{slots} --client-id ID`; `keyfob provider show {name}` says where to register"
-        ))
+        let page = format!("`keyfob provider show {name}` says where to register");
+        Error::usage(lacks).hint(match only_id || !slots.is_empty() {
+            true => format!("run `keyfob login {name}{slots} --client-id ID`; {page}"),
+            false => page,
+        })
     })
 }
 

@@ -18,6 +18,10 @@ const TABLE: &[(&str, &str)] = &[
     ("gitlab", include_str!("presets/gitlab.toml")),
     ("gitlab-self-managed", include_str!("presets/gitlab-self-managed.toml")),
     ("google", include_str!("presets/google.toml")),
+    (
+        "google-service-account",
+        include_str!("presets/google-service-account.toml"),
+    ),
     ("huggingface", include_str!("presets/huggingface.toml")),
     ("microsoft", include_str!("presets/microsoft.toml")),
     ("oidc", include_str!("presets/oidc.toml")),
@@ -94,6 +98,10 @@ mod tests {
                 "pkg.dev",
             ],
         ),
+        (
+            "google-service-account",
+            &["oauth2.googleapis.com", "googleapis.com", "pkg.dev"],
+        ),
         ("huggingface", &["huggingface.co"]),
         ("microsoft", &["login.microsoftonline.com", "graph.microsoft.com"]),
         ("oidc", &["own.example"]),
@@ -106,7 +114,8 @@ mod tests {
             text if text.contains("{issuer}") => "[instance]\nissuer = \"https://own.example\"\n",
             _ => "",
         };
-        let text = format!("{}{instance}[oauth]\nclient_id = \"mine\"\n", file(name));
+        let rest = "[oauth]\nclient_id = \"mine\"\n[signing]\nkey_file = \"/key\"\n";
+        let text = format!("{}{instance}{rest}", file(name));
         Provider::parse(&text, name, "test").unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 

@@ -65,6 +65,10 @@ fn a_preset_that_was_not_told_what_it_needs_says_how() {
             &["login", "oidc", "--client-id", "a"],
             "instance.issuer: expected the URL of an issuer",
         ),
+        (
+            &["login", "google-service-account"],
+            "signing.key_file: expected by the flow `jwt-bearer`",
+        ),
         (&["login", "github"], "run `keyfob login github --client-id ID`"),
         (
             &["login", "forgejo", "--set", "host=a"],
