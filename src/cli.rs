@@ -98,9 +98,12 @@ pub struct Login {
     /// Ask for this scope too; may be given more than once.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
-    /// The client id of your OAuth app, for a preset.
+    /// The client id of your OAuth app, instead of a found one.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
+    /// The issuer to log in at, instead of the one found.
+    #[arg(long, value_name = "URL")]
+    pub auth_url: Option<String>,
     /// What a preset must be told, such as host=git.example.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,

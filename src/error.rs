@@ -33,6 +33,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// Whether nobody else is to be asked instead: no other helper, and no person for a password.
     pub last: bool,
+    /// The error code of an issuer that is behind it, such as `invalid_client`.
+    pub code: Option<String>,
 }
 
 /// The result of everything that a person or a tool can ask for.
@@ -46,6 +48,7 @@ impl Error {
             chain: anyhow::Error::msg(message.to_string()),
             hint: None,
             last: false,
+            code: None,
         }
     }
 
@@ -90,6 +93,13 @@ impl Error {
     #[must_use]
     pub fn last(mut self) -> Self {
         self.last = true;
+        self
+    }
+
+    /// Says which error code of an issuer is behind it.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
         self
     }
 

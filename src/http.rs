@@ -1,8 +1,12 @@
 //! Blocking HTTP, with every default that matters set. The only file that names ureq.
 //!
 //! It sends what it is given and says whether the request may have reached the server; what an answer means is
-//! `oauth`'s business. It never follows a redirect, never retries, and speaks plain http to loopback literals only.
+//! `oauth`'s business. It never follows a redirect, and speaks plain http to loopback literals only. It never retries but
+//! where a server refused a proof of possession for the nonce alone (RFC 9449, sections 8 and 9): then once, as nothing
+//! was spent.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +15,14 @@ use ureq::{Agent, Proxy};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::oauth::Form;
+use crate::oauth::{Form, dpop};
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::world::World;
 
 /// The whole of one call. Two calls and what is between them stay under 20 s, the time for which a renewal may hold its
 /// lock; at half of it slow issuers on bad links would fail, at double the waiting processes would give up.
-const CALL: Duration = Duration::from_secs(8);
+pub const CALL: Duration = Duration::from_secs(8);
 
 /// Connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -43,8 +47,10 @@ pub struct Call<'a> {
     pub url: &'a str,
     /// What is sent.
     pub body: Body<'a>,
-    /// Sent as `Authorization: Bearer`.
+    /// Sent as `Authorization: Bearer`, or `DPoP` where there is a key.
     pub bearer: Option<&'a Secret>,
+    /// The key with which a proof of possession is made (RFC 9449), as base64 of PKCS #8.
+    pub key: Option<&'a Secret>,
     /// Further headers.
     pub headers: Vec<(&'static str, Zeroizing<String>)>,
     /// How long it may take in all; never more than 8 s.
@@ -58,6 +64,7 @@ impl<'a> Call<'a> {
             url,
             body,
             bearer: None,
+            key: None,
             headers: Vec::new(),
             time: CALL,
         }
@@ -74,6 +81,8 @@ pub struct Reply {
     pub retry_after_secs: Option<i64>,
     /// The header `DPoP-Nonce` (RFC 9449, section 8), or nothing.
     pub dpop_nonce: Option<String>,
+    /// The header `WWW-Authenticate`, or nothing.
+    pub challenge: String,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -98,6 +107,8 @@ impl std::fmt::Display for Failure {
 pub struct Http<'w> {
     world: &'w World,
     roots: Option<RootCerts>,
+    /// The last nonce of each server, by its origin.
+    nonces: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'w> Http<'w> {
@@ -110,7 +121,11 @@ impl<'w> Http<'w> {
             .var_os("KEYFOB_CA_FILE")
             .map(|path| extra_roots(path.as_ref()))
             .transpose()?;
-        Ok(Http { world, roots })
+        Ok(Http {
+            world,
+            roots,
+            nonces: RefCell::default(),
+        })
     }
 
     /// Posts a form and reads the whole answer.
@@ -148,7 +163,42 @@ impl<'w> Http<'w> {
     /// # Errors
     /// [`Failure`].
     pub fn send(&self, call: &Call) -> Result<Reply, Failure> {
-        let agent = self.agent(call.url, call.time.min(CALL))?;
+        let Some(key) = call.key else {
+            return self.attempt(call, call.time, None);
+        };
+        let begun = self.world.now();
+        let reply = self.attempt(call, call.time, Some(key))?;
+        if !dpop::asks_for_nonce(reply.status, &reply.content_type, &reply.body, &reply.challenge) {
+            return Ok(reply);
+        }
+        let used = u64::try_from(self.world.now().since(begun)).unwrap_or_default();
+        let left = call.time.min(CALL).saturating_sub(Duration::from_secs(used));
+        if reply.dpop_nonce.is_none() || left.is_zero() {
+            return Ok(reply);
+        }
+        self.attempt(call, left, Some(key))
+    }
+
+    /// The nonce that the server of a URL gave last.
+    pub fn nonce(&self, url: &str) -> Option<String> {
+        self.nonces.borrow().get(&origin(url)?).cloned()
+    }
+
+    /// A proof of possession for one request (RFC 9449, section 4).
+    fn proof(&self, call: &Call, method: &str, key: &Secret) -> Result<Zeroizing<String>, Failure> {
+        let nonce = self.nonce(call.url);
+        let request = dpop::Request {
+            method,
+            url: call.url,
+            token: call.bearer,
+            nonce: nonce.as_deref(),
+        };
+        let proof = dpop::proof(key, &request, self.world.random(), self.world.now());
+        proof.map_err(|error| Failure::NotSent(error.to_string()))
+    }
+
+    fn attempt(&self, call: &Call, time: Duration, key: Option<&Secret>) -> Result<Reply, Failure> {
+        let agent = self.agent(call.url, time.min(CALL))?;
         let method = match call.body {
             Body::None => "GET",
             Body::Form(_) | Body::Json(_) => "POST",
@@ -158,8 +208,12 @@ impl<'w> Http<'w> {
             .uri(call.url)
             .header("accept", "application/json");
         if let Some(bearer) = call.bearer {
-            let value = Zeroizing::new(format!("Bearer {}", bearer.expose()));
+            let scheme = if key.is_some() { "DPoP" } else { "Bearer" };
+            let value = Zeroizing::new(format!("{scheme} {}", bearer.expose()));
             request = request.header("authorization", value.as_str());
+        }
+        if let Some(key) = key {
+            request = request.header("dpop", self.proof(call, method, key)?.as_str());
         }
         for (name, value) in &call.headers {
             request = request.header(*name, value.as_str());
@@ -179,7 +233,12 @@ impl<'w> Http<'w> {
                 agent.run(request.body(json).map_err(not_a_request)?)
             }
         };
-        read(call.url, sent)
+        let reply = read(call.url, sent)?;
+        let nonce = reply.dpop_nonce.as_deref().and_then(dpop::nonce);
+        if let Some((nonce, origin)) = nonce.zip(origin(call.url)) {
+            self.nonces.borrow_mut().insert(origin, nonce.to_owned());
+        }
+        Ok(reply)
     }
 
     fn agent(&self, url: &str, time: Duration) -> Result<Agent, Failure> {
@@ -292,6 +351,7 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         value.unwrap_or_default().to_owned()
     };
     let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let challenge = header("www-authenticate");
     let dpop_nonce = Some(header("dpop-nonce")).filter(|nonce| !nonce.is_empty());
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
@@ -304,8 +364,15 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         content_type,
         retry_after_secs,
         dpop_nonce,
+        challenge,
         body,
     })
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> Option<String> {
+    let target = Target::from_url(url.split('?').next().unwrap_or(url));
+    target.ok().map(|target| target.origin())
 }
 
 /// Sorts ureq's errors; only where it is sure that nothing was sent, it says so.

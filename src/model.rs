@@ -61,6 +61,48 @@ pub struct Request {
     pub understands: Understands,
     /// The mark of an earlier answer, if the tool brought it back.
     pub mark: Option<String>,
+    /// The one HTTP request for which the tool can send a proof of possession (RFC 9449). Absent: it sends bearer tokens.
+    pub proves: Option<Proves>,
+}
+
+/// An HTTP request that will carry a proof of possession.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proves {
+    /// In upper case.
+    pub method: String,
+    /// With scheme and host.
+    pub url: String,
+    /// What the server asked to be repeated.
+    pub nonce: Option<String>,
+}
+
+impl Proves {
+    /// A method of capital letters, an https URL or one of the loopback interface, and a nonce of visible ASCII.
+    ///
+    /// # Errors
+    /// Which of them is something else.
+    pub fn new(method: &str, url: &str, nonce: Option<&str>) -> Result<Proves, &'static str> {
+        let visible = |text: &str| text.len() <= 4096 && text.bytes().all(|b| b.is_ascii_graphic());
+        if !(1..=32).contains(&method.len()) || !method.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err("the method is not a word of capital letters");
+        }
+        let target = Target::from_url(url.split(['?', '#']).next().unwrap_or(url));
+        let web = target.is_ok_and(|target| match target.scheme() {
+            "https" => true,
+            scheme => scheme == "http" && target.is_loopback(),
+        });
+        if !web || !visible(url) {
+            return Err("the URL is not an https URL");
+        }
+        if nonce.is_some_and(|nonce| nonce.is_empty() || !visible(nonce)) {
+            return Err("the nonce is not visible ASCII");
+        }
+        Ok(Proves {
+            method: method.into(),
+            url: url.into(),
+            nonce: nonce.map(Into::into),
+        })
+    }
 }
 
 impl Request {
@@ -82,6 +124,7 @@ impl Request {
             interactive: false,
             understands: Understands::default(),
             mark: None,
+            proves: None,
         }
     }
 }
@@ -120,6 +163,8 @@ pub struct Credential {
     pub source: Source,
     /// What a later store or erase of this very value will carry.
     pub mark: Option<String>,
+    /// The header `DPoP` that must go with it, where the token is bound to a key (RFC 9449). It is good once.
+    pub proof: Option<Secret>,
 }
 
 /// Where a credential was found.
@@ -145,6 +190,31 @@ impl std::fmt::Display for Source {
                 profile: Some(profile),
             } => write!(f, "{store}:{profile}"),
             Source::Store { store, profile: None } => f.write_str(store),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_for_one_http_request() {
+        let good = |method, url, nonce| Proves::new(method, url, nonce).is_ok();
+        assert!(good("GET", "https://api.acme.example/me?x=1", None));
+        assert!(good("POST", "http://127.0.0.1:8080/", Some("n-1")));
+        for (method, url, nonce) in [
+            ("get", "https://a.example/", None),
+            ("", "https://a.example/", None),
+            ("GET", "http://a.example/", None),
+            ("GET", "ftp://127.0.0.1/", None),
+            ("GET", "https://u@a.example/", None),
+            ("GET", "https://a.example/\n", None),
+            ("GET", "a.example", None),
+            ("GET", "https://a.example/", Some("")),
+            ("GET", "https://a.example/", Some("a b")),
+        ] {
+            assert!(!good(method, url, nonce), "{method} {url} {nonce:?}");
         }
     }
 }

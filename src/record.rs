@@ -4,6 +4,8 @@
 //! Everything that must change together is in one record, so that one rename changes it.
 //! It knows nothing of files: `store/slot.rs` wraps its bytes, `store/disk.rs` writes them.
 
+mod learnt;
+
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -15,6 +17,8 @@ use crate::digest;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
+
+pub use learnt::{Learnt, Registration};
 
 /// The set of records that one question may choose from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,6 +152,8 @@ pub struct Record {
     pub scopes: Vec<String>,
     /// Whom it speaks for, as the issuer calls them.
     pub subject: Option<String>,
+    /// What the login found out about the issuer; absent where the provider file said everything.
+    pub learnt: Option<Learnt>,
     /// A refresh that was begun and whose end is not known.
     pub intent: Option<Intent>,
     /// No refresh is tried before this moment.
@@ -199,6 +205,7 @@ impl Record {
             expires_at: None,
             scopes: Vec::new(),
             subject: None,
+            learnt: None,
             intent: None,
             cooldown_until: None,
             dead: None,
@@ -220,6 +227,7 @@ impl Record {
             expires_at,
             scopes,
             subject,
+            learnt,
             intent,
             cooldown_until,
             dead,
@@ -235,6 +243,7 @@ impl Record {
             expires_at: *expires_at,
             scopes,
             subject: subject.as_deref(),
+            learnt: learnt.as_ref().map(Learnt::out),
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
             dead: dead.as_ref(),
@@ -250,6 +259,18 @@ impl Record {
     pub fn decode(bytes: &[u8], family: String, generation: u64) -> Result<Record, String> {
         let wire: In = serde_json::from_slice(bytes).map_err(|error| place(&error))?;
         let key = wire.key.parse().map_err(|()| "its key is malformed".to_string())?;
+        let mut extra = wire.extra;
+        let learnt = match wire.learnt {
+            Some(value) => match Learnt::read(&value).map_err(|error| place(&error))? {
+                Some(learnt) => Some(learnt),
+                // A newer keyfob's: it goes back as it came.
+                None => {
+                    extra.insert("learnt".into(), value);
+                    None
+                }
+            },
+            None => None,
+        };
         Ok(Record {
             key,
             family,
@@ -262,10 +283,11 @@ impl Record {
             expires_at: wire.expires_at,
             scopes: wire.scopes,
             subject: wire.subject,
+            learnt,
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
             dead: wire.dead,
-            extra: wire.extra,
+            extra,
         })
     }
 }
@@ -301,6 +323,8 @@ struct Out<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    learnt: Option<learnt::Out<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'a Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cooldown_until: Option<Timestamp>,
@@ -322,6 +346,7 @@ struct In {
     #[serde(default)]
     scopes: Vec<String>,
     subject: Option<String>,
+    learnt: Option<Value>,
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,
     dead: Option<Dead>,
@@ -371,6 +396,7 @@ mod tests {
         let mut record = Record::new(key(), "f".into(), "git");
         record.secret = Some(Secret::new("s".into()));
         record.extra.insert("colour".into(), Value::from("blue"));
+        record.extra.insert("learnt".into(), serde_json::json!({"version": 2}));
         let read = Record::decode(&record.encode(), "f".into(), 1).unwrap();
         assert_eq!(read, record);
     }

@@ -1,11 +1,13 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod found;
 mod identity;
 mod turn;
 
 use std::io::Write;
 use std::time::Duration;
 
+use found::Named;
 use turn::Turn;
 
 use super::Run;
@@ -24,8 +26,9 @@ use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    if args.client_id.is_some() || !args.set.is_empty() {
-        write_provider_file(run, &profile.provider, args.client_id.as_deref(), &args.set)?;
+    let mut client_id = args.client_id;
+    if !args.set.is_empty() || (client_id.is_some() && is_bare_preset(run, &profile.provider)?) {
+        write_provider_file(run, &profile.provider, client_id.take().as_deref(), &args.set)?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(match (args.with_token, args.device) {
@@ -65,12 +68,13 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         code: args.code.map(Secret::new),
         token: None,
     };
-    let login = Login {
+    let frame = Login {
         world: run.world,
         http: &http,
         provider: &provider,
         mode,
         scopes,
+        learnt: None,
         options: &options,
     };
     // Held until the session is kept. Whoever has a code already asks nobody.
@@ -82,12 +86,17 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
             Turn::Mine(lock) => turn = Some(lock),
             Turn::Adopted(stored) => {
                 run.note("Another login at the same time made this session:\n");
-                tell(run, &login, &session, &stored)?;
+                tell(run, &frame, &session, &stored)?;
                 return Ok(0);
             }
         }
     }
-    let mut obtained = (flow.run)(&login)?;
+    let named = Named {
+        auth_url: args.auth_url.as_deref(),
+        client_id: client_id.as_deref(),
+    };
+    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
+    let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
     let kept = keep(run, &login, obtained, check);
@@ -108,6 +117,11 @@ fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>
         .records(run.sources)
         .unwrap_or_default();
     stored.iter().any(|stored| stored.record.key.account != wanted)
+}
+
+/// Whether a name is a preset's, without a provider file of the user.
+fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
+    Ok(preset::find(name).is_some() && !run.sources.config.names()?.iter().any(|own| own == name))
 }
 
 /// The account that the arguments name; a user name and password have one always.
@@ -143,6 +157,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         provider: &provider,
         mode,
         scopes: Vec::new(),
+        learnt: None,
         options: &options,
     };
     let obtained = (login::find(Flow::Key).run)(&login)?;
@@ -188,8 +203,7 @@ fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
 /// The provider; of a preset that is not in use yet, what it must be told first.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
-    let is_file = run.sources.config.names()?.contains(&profile.provider);
-    if is_file || preset::find(&profile.provider).is_none() {
+    if !is_bare_preset(run, &profile.provider)? {
         return found;
     }
     found.map_err(|error| {
@@ -212,9 +226,7 @@ fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
 /// Writes the provider file that makes a preset the user's own.
 fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>, set: &[String]) -> Result<()> {
     if preset::find(name).is_none() {
-        return Err(Error::usage(format!(
-            "`--client-id` and `--set` are for presets, and `{name}` is none"
-        )));
+        return Err(Error::usage(format!("`--set` is for presets, and `{name}` is none")));
     }
     let plain = |text: &str, more: &[u8]| {
         let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b) || more.contains(&b);
@@ -310,6 +322,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     let now = run.world.now();
     let fill = |record: &mut Record| {
         record.scopes = login.scopes.clone();
+        record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);

@@ -14,7 +14,7 @@ use crate::report;
 pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let (provider, at) = run.sources.config.profile(&profile)?;
-    let mode = &provider.modes[at];
+    let mut mode = provider.modes[at].clone();
     let session = run.meant(&profile)?;
     let (name, secret, source, kept) = match session.variable(run.sources)? {
         Some((variable, secret)) => (session.show(), secret, format!("env:{variable}"), None),
@@ -26,7 +26,10 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
             (name, secret, stored.store.to_string(), Some(stored.record))
         }
     };
-    let asked = login::whoami(&Http::new(run.world)?, mode, &secret).map_err(|error| {
+    if let Some(learnt) = kept.as_ref().and_then(|record| record.learnt.as_ref()) {
+        renew::overlay(&mut mode, learnt);
+    }
+    let asked = login::whoami(&Http::new(run.world)?, &mode, &secret).map_err(|error| {
         let refused = error.class == Class::Login;
         match source.strip_prefix("env:") {
             Some(variable) if refused => error.hint(format!("unset {variable}, or set it to a token that is valid")),

@@ -29,6 +29,7 @@ pub use section::otp::Otp;
 pub use section::poll::Poll;
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
+pub use section::service::Service;
 pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 

@@ -11,6 +11,7 @@ use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
 use super::section::refresh::Refresh;
+use super::section::service::Service;
 use super::section::signing::Signing;
 use super::section::whoami::Whoami;
 use crate::error::Result;
@@ -153,6 +154,8 @@ pub struct Mode {
     pub grant: Grant,
     /// The private key that signs what the client says.
     pub signing: Signing,
+    /// From where issuer and client are found.
+    pub service: Option<Service>,
     /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
     pub otp: Option<Otp>,
     /// The page and its question, where the flow is [`Flow::Poll`].

@@ -135,9 +135,11 @@ impl Reader<'_> {
 
     fn mode(&self, name: &str, flow: &FlowRow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
         let oauth = section::oauth::read(self, &parts.oauth)?;
+        let service = section::service::read(self, &parts.service)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
         // What is missing is discovered at the login, if there is one before the first call of a tool.
-        if let Some(key) = missing.filter(|_| oauth.issuer.is_none() || flow.flow.is_unattended()) {
+        let is_found = (oauth.issuer.is_some() || service.is_some()) && !flow.flow.is_unattended();
+        if let Some(key) = missing.filter(|_| !is_found) {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
@@ -166,6 +168,7 @@ impl Reader<'_> {
             oauth,
             grant,
             signing,
+            service,
             otp,
             poll,
             refresh: section::refresh::read(self, &parts.refresh)?,

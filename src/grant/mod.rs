@@ -13,7 +13,7 @@ use crate::config::{Flow, Mode, TokenAuth};
 use crate::error::{Error, Result};
 use crate::http::Reply;
 use crate::oauth::assertion::{Claims, Signer};
-use crate::oauth::token::{self, is_json};
+use crate::oauth::token;
 use crate::oauth::{Client, Form, Proof, client_credentials, exchange, jwt_bearer};
 use crate::secret::Secret;
 use crate::world::World;
@@ -51,16 +51,14 @@ pub fn form(world: &World, flow: Flow, mode: &Mode) -> Result<Form> {
         .form)(world, mode)
 }
 
-/// What the answer to such a request means.
-pub fn read(flow: Flow, mode: &Mode, reply: &Reply) -> token::Reply {
-    let read = token::read(reply.status, &reply.content_type, &reply.body);
+/// What the answer to such a request means, which was read as any answer of a token endpoint is.
+pub fn checked(flow: Flow, mode: &Mode, reply: &Reply, read: token::Reply) -> token::Reply {
+    let requested = mode.grant.requested_token_type.as_deref();
     match read {
-        token::Reply::Granted(tokens) if flow == Flow::TokenExchange && is_json(&reply.content_type) => {
-            match exchange::check(&reply.body, mode.grant.requested_token_type.as_deref()) {
-                Ok(()) => token::Reply::Granted(tokens),
-                Err(why) => token::Reply::Unusable(why),
-            }
-        }
+        token::Reply::Granted(_) if flow == Flow::TokenExchange => match exchange::check(&reply.body, requested) {
+            Ok(()) => read,
+            Err(why) => token::Reply::Unusable(why),
+        },
         read => read,
     }
 }

@@ -51,7 +51,7 @@ struct Account {
 pub(super) fn client_secret(world: &World, oauth: &Oauth) -> Result<Option<Secret>> {
     const WHAT: &str = "the client's secret";
     if let Some(secret) = &oauth.client_secret {
-        return Ok(Some(Secret::new(secret.clone())));
+        return Ok(Some(secret.clone()));
     }
     if let Some(name) = &oauth.client_secret_env {
         return variable(world, name, WHAT).map(Some);

@@ -5,14 +5,15 @@
 //! and may take the device grant instead. What comes back is believed once; the token request is made once.
 
 use super::waiting::Waiting;
-use super::{Login, Obtained, device};
+use super::{Login, Obtained, device, pushed};
 use crate::config::{Redirect, RedirectHost};
 use crate::error::{Context, Error, Result};
+use crate::http::CALL;
 use crate::loopback::{Event, Loopback, Page};
 use crate::oauth::code::{self, Answer, Ask, Expected, Stray};
 use crate::oauth::pkce::Pkce;
-use crate::oauth::token::{self, Reply, TokenSet};
-use crate::renew::client;
+use crate::oauth::token::{Reply, TokenSet};
+use crate::renew::{self, client};
 use crate::report::{message, sanitise};
 use crate::secret::Secret;
 use crate::world::World;
@@ -44,7 +45,8 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
     let secrets = Secrets::new(login);
     let mut loopback = Loopback::open(login.world, &oauth.redirect).doing(&doing)?;
     let redirect_uri = loopback.redirect_uri();
-    let url = code::url(endpoint, &ask(login, &secrets, &redirect_uri)?.form());
+    let asked = ask(login, &secrets, &redirect_uri)?.form();
+    let url = code::url(endpoint, &pushed::push(login, asked).doing(&doing)?);
     let opened = show(login, &url, &oauth.redirect, loopback.port());
     let end = wait(login, &secrets, &redirect_uri, &mut loopback, opened).doing(&doing)?;
     let answer = match end {
@@ -255,11 +257,9 @@ fn redeem(login: &Login, secrets: &Secrets, redirect_uri: &str, answer: Answer) 
     let form = code::redeem(client, &code, redirect_uri, &secrets.pkce.verifier, &oauth.resource);
     // A code is good once, and an answer that was lost may have been the one with the tokens.
     let spent = "the code of this login is spent; ";
-    let reply = login
-        .http
-        .post(url, &form)
+    let reply = renew::post(login.http, login.mode, url, &form, CALL)
         .map_err(|failure| Error::temporary(format!("asking for the tokens: {failure}")).hint(again(spent)))?;
-    match token::read(reply.status, &reply.content_type, &reply.body) {
+    match renew::read(login.mode, &reply) {
         Reply::Granted(tokens) => Ok(tokens),
         Reply::Error { code, description, .. } => Err(refused(login, &code, description.as_deref())),
         Reply::Unusable(why) => {
@@ -282,7 +282,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
     let message = |what: &str| format!("{what} (`{}`){}", sanitise(code), says.unwrap_or_default());
     let file = format!("`keyfob provider show {name}` shows what the provider file says");
     let again = format!("run `keyfob login {name}` again");
-    match code {
+    let error = match code {
         "access_denied" => Error::login(message("the login was refused in the browser")).hint(again),
         "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
             Error::login(message("the issuer wants the person to act")).hint(again)
@@ -302,7 +302,8 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
             registered(&login.mode.oauth.redirect)
         )),
         _ => Error::failure(message("the issuer refused the login")).hint(again),
-    }
+    };
+    error.code(code)
 }
 
 /// The redirect as one registers it.

@@ -10,9 +10,10 @@ use super::waiting::Waiting;
 use super::{Login, Obtained};
 use crate::error::{Class, Context, Error, Result};
 use crate::http;
-use crate::oauth::device::{self, Grant, Next, Pace, Refusal};
+use crate::oauth::Refusal;
+use crate::oauth::device::{self, Grant, Next, Pace};
 use crate::oauth::token::{self, Reply, TokenSet};
-use crate::renew::client;
+use crate::renew::{self, client};
 use crate::report::{message, sanitise, wrap};
 
 /// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
@@ -52,7 +53,7 @@ fn start(login: &Login) -> Result<Grant> {
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
         status => device::read(status, &reply.content_type, &reply.body).map_err(|refusal| match refusal {
-            Refusal::Code(code, description) => refused(login, &code, description.as_deref()),
+            Refusal::Code { code, description } => refused(login, &code, description.as_deref()),
             Refusal::Unusable(why) => {
                 Error::failure(sanitise(&why)).hint("check `oauth.device_authorization_endpoint` in the provider file")
             }
@@ -95,10 +96,14 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
             return Ok(End::Expired(trouble));
         }
         // A statement with which the client proves itself is good for one request.
-        let form = device::poll(client(login.world, login.mode)?, &grant.device_code);
-        let sent = login.http.post(url, &form);
+        let form = device::poll(
+            client(login.world, login.mode)?,
+            &grant.device_code,
+            &login.mode.oauth.resource,
+        );
+        let sent = renew::post(login.http, login.mode, url, &form, http::CALL);
         let rest_secs = sent.as_ref().ok().and_then(rest_secs);
-        let next = match sent.as_ref().map(read) {
+        let next = match sent.as_ref().map(|reply| renew::read(login.mode, reply)) {
             Ok(Reply::Unusable(why)) if sent.as_ref().is_ok_and(is_final) => {
                 let why = format!("the issuer's answer cannot be used: {why}");
                 return Err(Error::failure(why).hint(again(login)));
@@ -125,10 +130,6 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
             Next::Refused(code, description) => return Err(refused(login, &code, description.as_deref())),
         }
     }
-}
-
-fn read(reply: &http::Reply) -> Reply {
-    token::read(reply.status, &reply.content_type, &reply.body)
 }
 
 /// Whether an answer that cannot be used came from the issuer all the same: the code is spent then.
@@ -198,5 +199,7 @@ fn refused(login: &Login, code: &str, description: Option<&str>) -> Error {
     let says = description.map_or_else(String::new, |text| {
         format!(": it says \u{201c}{}\u{201d}", sanitise(text))
     });
-    Error::new(class, format!("{why} (`{}`{says})", sanitise(code))).hint(hint)
+    Error::new(class, format!("{why} (`{}`{says})", sanitise(code)))
+        .hint(hint)
+        .code(code)
 }

@@ -4,19 +4,24 @@
 
 mod browser;
 mod device;
+pub mod discover;
 mod email_otp;
 mod key;
 mod notice;
 mod poll;
+mod pushed;
 mod qr;
+mod register;
 mod service;
 mod unattended;
 mod waiting;
 
 use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Context, Error, Result};
-use crate::http::Http;
+use crate::http::{Body, Call, Http};
 use crate::oauth::token::{TokenSet, is_json};
+use crate::oauth::{Refusal, id_token};
+use crate::record::Learnt;
 use crate::report::sanitise;
 use crate::secret::Secret;
 use crate::world::World;
@@ -36,15 +41,28 @@ pub struct Login<'a> {
     pub mode: &'a Mode,
     /// What to ask for.
     pub scopes: Vec<String>,
+    /// What was discovered, for the record of the session.
+    pub learnt: Option<Learnt>,
     /// What the person said on the command line.
     pub options: &'a Options,
 }
 
-impl Login<'_> {
+impl<'a> Login<'a> {
     /// The session that is to be made, as a person types it.
     pub fn profile(&self) -> String {
         let account = self.options.account.as_deref().unwrap_or_default();
         profile::show(&self.provider.name, &self.mode.name, account)
+    }
+
+    /// The same login with what was found out.
+    #[must_use]
+    pub fn with(&self, known: &'a discover::Known) -> Login<'a> {
+        Login {
+            mode: &known.mode,
+            learnt: known.learnt.clone(),
+            scopes: self.scopes.clone(),
+            ..*self
+        }
     }
 }
 
@@ -160,35 +178,63 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
         .expect("every flow has a row; a test checks it")
 }
 
-/// Asks whom a token speaks for. None where the provider does not say how to ask.
+/// An issuer's no, with its code and its words.
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Code { code, description } => {
+            let says = description.map(|text| format!(": the issuer says \u{201c}{}\u{201d}", sanitise(&text)));
+            Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default())).code(code)
+        }
+        Refusal::Unusable(why) => Error::failure(sanitise(&why)),
+    }
+}
+
+/// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
+/// there is neither.
 ///
 /// # Errors
 /// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
 pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
-    let Some(whoami) = &mode.whoami else { return Ok(None) };
+    let (url, pointer) = match (&mode.whoami, &mode.oauth.userinfo_endpoint) {
+        (Some(whoami), _) => (&whoami.url, Some(whoami.subject.as_str())),
+        (None, Some(url)) => (url, None),
+        (None, None) => return Ok(None),
+    };
     let doing = "asking whom the credential speaks for";
-    let reply = http.get(&whoami.url, token).map_err(Error::temporary).doing(doing)?;
+    let call = Call {
+        bearer: Some(token),
+        key: mode.oauth.dpop_key.as_ref(),
+        ..Call::new(url, Body::None)
+    };
+    let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
     match reply.status {
-        200 if is_json(&reply.content_type) => (),
-        401 | 403 => return Err(Error::login("the server refuses the credential")).doing(doing),
+        200 if is_json(&reply.content_type) => subject(&reply.body, pointer).map(Some).doing(doing),
+        401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {
             let message = format!("the server answered with status {status} and no JSON that could be used");
-            return Err(Error::temporary(message)).doing(doing);
+            Err(Error::temporary(message)).doing(doing)
         }
     }
-    let body: serde_json::Value = serde_json::from_slice(&reply.body)
-        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))
-        .doing(doing)?;
-    let subject = match body.pointer(&whoami.subject) {
+}
+
+/// The name in an answer: at the pointer, or by the claims of OpenID Connect.
+fn subject(body: &[u8], pointer: Option<&str>) -> Result<String> {
+    let Some(pointer) = pointer else {
+        let claims = id_token::userinfo(body).ok_or_else(|| Error::failure("the server's answer names no subject"))?;
+        return Ok(sanitise(&claims.name));
+    };
+    let body: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))?;
+    let subject = match body.pointer(pointer) {
         Some(serde_json::Value::String(text)) => sanitise(text),
         Some(serde_json::Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
     if subject.is_empty() {
-        let message = format!("the server's answer has no text at `{}`", whoami.subject);
-        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file")).doing(doing);
+        let message = format!("the server's answer has no text at `{pointer}`");
+        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file"));
     }
-    Ok(Some(subject))
+    Ok(subject)
 }
 
 #[cfg(test)]

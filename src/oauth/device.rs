@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token::{self, Reply, TokenSet};
-use super::{Client, Form};
+use super::{Client, Form, Refusal};
 use crate::record;
 use crate::secret::Secret;
 use crate::target::Target;
@@ -49,7 +49,7 @@ struct Wire {
     expires_in: Option<Value>,
     interval: Option<Value>,
     error: Option<Value>,
-    error_description: Option<String>,
+    error_description: Option<Value>,
 }
 
 /// The form that asks for a code (RFC 8628, section 3.1).
@@ -62,42 +62,21 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
         .fold(form, |form, resource| form.with("resource", resource))
 }
 
-/// Why there is no code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The issuer refuses, with the code of RFC 6749, section 5.2 and its description, neither fit for a terminal yet.
-    Code(String, Option<String>),
-    /// Its answer cannot be used; the text says why, with no value.
-    Unusable(String),
-}
-
-impl From<&str> for Refusal {
-    fn from(why: &str) -> Refusal {
-        Refusal::Unusable(why.into())
-    }
-}
-
 /// Reads the reply with the code (RFC 8628, section 3.2).
 ///
 /// # Errors
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, Refusal> {
-    let unusable = |why: String| Err(Refusal::Unusable(why));
     if !token::is_json(content_type) {
-        return unusable(format!(
-            "it answered with status {status} and something other than JSON"
-        ));
+        return Err(Refusal::not_json(status));
     }
-    let wire: Wire = match serde_json::from_slice(body) {
-        Ok(wire) => wire,
-        Err(error) => return unusable(format!("in its answer {}", record::place(&error))),
-    };
-    if let Some(error) = wire.error {
-        let code = error.as_str().unwrap_or("without a code");
-        return Err(Refusal::Code(code.into(), wire.error_description));
+    let wire: Wire = serde_json::from_slice(body)
+        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
+    if let Some(error) = &wire.error {
+        return Err(Refusal::of(error, wire.error_description.as_ref()));
     }
     if status != 200 {
-        return unusable(format!("it answered with status {status}"));
+        return Err(Refusal::Unusable(format!("it answered with status {status}")));
     }
     let uri = wire.verification_uri.ok_or("its answer has no verification URI")?;
     let complete = wire.verification_uri_complete.and_then(|uri| page(&uri));
@@ -150,12 +129,15 @@ fn page(uri: &str) -> Option<String> {
     (safe && visible).then(|| uri.to_owned())
 }
 
-/// The form of one poll (RFC 8628, section 3.4).
-pub fn poll(client: Client, device_code: &Secret) -> Form {
+/// The form of one poll (RFC 8628, section 3.4; RFC 8707, section 2.2).
+pub fn poll(client: Client, device_code: &Secret, resource: &[String]) -> Form {
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
-    Form::new(client)
+    let form = Form::new(client)
         .with("grant_type", grant)
-        .with("device_code", device_code.expose())
+        .with("device_code", device_code.expose());
+    resource
+        .iter()
+        .fold(form, |form, resource| form.with("resource", resource))
 }
 
 /// What to do after one poll.
@@ -320,7 +302,10 @@ mod tests {
     #[test]
     fn a_refusal_keeps_its_code_and_its_words() {
         let body = br#"{"error":"invalid_scope","error_description":"no"}"#;
-        let refusal = Refusal::Code("invalid_scope".into(), Some("no".into()));
+        let refusal = Refusal::Code {
+            code: "invalid_scope".into(),
+            description: Some("no".into()),
+        };
         assert_eq!(read(400, "application/json", body).unwrap_err(), refusal);
         let html = read(200, "text/html", b"<html>").unwrap_err();
         assert!(matches!(html, Refusal::Unusable(_)));

@@ -72,6 +72,12 @@ struct Wire {
     preferred_username: Option<Value>,
 }
 
+/// Reads the reply of a userinfo endpoint (section 5.3.2), which names the person by the same claims.
+pub fn userinfo(body: &[u8]) -> Option<Claims> {
+    let wire: Wire = serde_json::from_slice(body).ok()?;
+    person(&wire).ok()
+}
+
 /// Reads the claims, and checks them by the points of the section.
 ///
 /// # Errors
@@ -107,6 +113,10 @@ pub fn read(token: &Secret, expected: &Expected) -> Result<Claims, Mistake> {
     if end <= now {
         return Err(Mistake::Unusable("has ended; is the clock of this machine right?"));
     }
+    person(&wire)
+}
+
+fn person(wire: &Wire) -> Result<Claims, Mistake> {
     let subject = name(wire.sub.as_ref()).ok_or(Mistake::Unusable("names no subject"))?;
     let email = name(wire.email.as_ref()).filter(|_| wire.email_verified.as_ref().is_none_or(is_true));
     let chosen = email.or_else(|| name(wire.preferred_username.as_ref()));

@@ -6,13 +6,21 @@ pub mod assertion;
 pub mod client_credentials;
 pub mod code;
 pub mod device;
+pub mod dpop;
 pub mod exchange;
 pub mod id_token;
 pub mod jwt_bearer;
+pub mod metadata;
+pub mod par;
 pub mod pkce;
 pub mod refresh;
+mod refusal;
+pub mod register;
 pub mod revoke;
+pub mod service;
 pub mod token;
+
+pub use refusal::Refusal;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;

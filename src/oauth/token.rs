@@ -78,8 +78,18 @@ struct Wire {
     interval: Option<Value>,
 }
 
-/// Reads the reply to a token request.
+/// Reads the reply to a token request: bearer tokens alone.
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Reply {
+    read_as("bearer", status, content_type, body)
+}
+
+/// Reads the reply to a token request with a proof of possession (RFC 9449, section 5): tokens that are bound to its key
+/// alone, so that nobody takes the binding away on the road.
+pub fn read_bound(status: u16, content_type: &str, body: &[u8]) -> Reply {
+    read_as("DPoP", status, content_type, body)
+}
+
+fn read_as(kind: &'static str, status: u16, content_type: &str, body: &[u8]) -> Reply {
     if !is_json(content_type) {
         return Reply::Unusable(format!("status {status} and something other than JSON"));
     }
@@ -103,10 +113,10 @@ pub fn read(status: u16, content_type: &str, body: &[u8]) -> Reply {
     if status != 200 {
         return Reply::Unusable(format!("status {status} without an error code"));
     }
-    granted(wire).unwrap_or_else(|why| Reply::Unusable(why.into()))
+    granted(wire, kind).unwrap_or_else(Reply::Unusable)
 }
 
-fn granted(wire: Wire) -> Result<Reply, &'static str> {
+fn granted(wire: Wire, kind: &str) -> Result<Reply, String> {
     let text = |value: Option<Value>| match value {
         Some(Value::String(text)) => Some(Secret::new(text)),
         _ => None,
@@ -114,17 +124,14 @@ fn granted(wire: Wire) -> Result<Reply, &'static str> {
     let access = text(wire.access_token)
         .filter(Secret::is_token)
         .ok_or("an access token that no header can carry, or none")?;
-    if let Some(kind) = wire.token_type {
-        let bearer = kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
-        if !bearer {
-            return Err("a token type other than `bearer`");
-        }
-    } else {
-        return Err("no token type");
+    match &wire.token_type {
+        Some(Value::String(found)) if found.eq_ignore_ascii_case(kind) => (),
+        Some(_) => return Err(format!("a token type other than `{kind}`")),
+        None => return Err("no token type".into()),
     }
     let refresh = match text(wire.refresh_token).filter(|token| !token.is_empty()) {
-        Some(token) if !token.is_token() => return Err("a refresh token that no form can carry"),
-        Some(token) if token == access => return Err("a refresh token equal to the access token"),
+        Some(token) if !token.is_token() => return Err("a refresh token that no form can carry".into()),
+        Some(token) if token == access => return Err("a refresh token equal to the access token".into()),
         token => token,
     };
     let scopes = wire.scope.as_ref().and_then(Value::as_str);
@@ -227,6 +234,15 @@ mod tests {
             );
         }
         assert_eq!(granted(r#"{"access_token":"a"}"#), None);
+    }
+
+    #[test]
+    fn only_bound_tokens_are_taken_for_a_proof() {
+        for (kind, good) in [("DPoP", true), ("dpop", true), ("bearer", false), ("mac", false)] {
+            let body = format!(r#"{{"access_token":"a","token_type":"{kind}"}}"#);
+            let reply = read_bound(200, "application/json", body.as_bytes());
+            assert_eq!(matches!(reply, Reply::Granted(_)), good, "{kind}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Credential, Request, Understands};
+use crate::model::{Action, Answer, Credential, Proves, Request, Understands};
 use crate::protocol::{self, Call, Protocol, authorization, fits_line};
 use crate::report;
 use crate::target::Target;
@@ -20,6 +20,7 @@ pub(super) const TOKEN: Protocol = Protocol {
 
 const USAGE: &str = "\
 usage: keyfob token PROFILE|URL [--header] [--format bare|env] [--variable NAME] [--no-newline] [--valid-for 45m]
+       keyfob token PROFILE|URL --header --dpop-url URL [--dpop-method GET] [--dpop-nonce NONCE]
 ";
 
 /// What to print.
@@ -40,6 +41,7 @@ struct Options {
     form: Form,
     newline: bool,
     valid_for_secs: Option<u32>,
+    proves: Option<Proves>,
 }
 
 fn serve(call: &mut Call) -> u8 {
@@ -59,6 +61,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let options = read(call.args)?;
     let mut request = Request::new(Action::Get, TOKEN.name);
     request.valid_for_secs = options.valid_for_secs;
+    request.proves.clone_from(&options.proves);
     request.understands = Understands {
         authtype: true,
         state: false,
@@ -96,7 +99,9 @@ fn print(credential: &Credential, options: &Options) -> Result<Zeroizing<Vec<u8>
         }
         Form::Header => {
             let value = authorization(credential).map_err(|error| error.context("printing the header"))?;
-            format!("Authorization: {}", value.expose())
+            let proof = credential.proof.as_ref();
+            let proof = proof.map_or_else(String::new, |proof| format!("\nDPoP: {}", proof.expose()));
+            format!("Authorization: {}{proof}", value.expose())
         }
     });
     if options.newline {
@@ -118,6 +123,7 @@ fn assignment(name: &str, secret: &str) -> String {
 /// Reads the command line.
 fn read(args: &[String]) -> Result<Options> {
     let (mut what, mut format, mut variable, mut valid_for) = (None, None, None, None);
+    let (mut url, mut method, mut nonce) = (None, None, None);
     let (mut header, mut newline, mut options_end) = (false, true, false);
     let mut rest = args.iter().map(String::as_str);
     while let Some(arg) = rest.next() {
@@ -146,6 +152,9 @@ fn read(args: &[String]) -> Result<Options> {
             ("--format", _) => &mut format,
             ("--variable", _) => &mut variable,
             ("--valid-for", _) => &mut valid_for,
+            ("--dpop-url", _) => &mut url,
+            ("--dpop-method", _) => &mut method,
+            ("--dpop-nonce", _) => &mut nonce,
             _ => return Err(usage("an option is not known")),
         };
         let value = value.or_else(|| rest.next());
@@ -162,7 +171,21 @@ fn read(args: &[String]) -> Result<Options> {
         form: form(header, format, variable)?,
         newline,
         valid_for_secs: valid_for.map(seconds).transpose()?,
+        proves: proves(header, url, method, nonce)?,
     })
+}
+
+/// The request for which a proof is wanted.
+fn proves(header: bool, url: Option<&str>, method: Option<&str>, nonce: Option<&str>) -> Result<Option<Proves>> {
+    match url {
+        Some(url) if header => {
+            let proves = Proves::new(method.unwrap_or("GET"), url, nonce);
+            proves.map(Some).map_err(|why| usage(format!("`--dpop-url`: {why}")))
+        }
+        Some(_) => Err(usage("`--dpop-url` goes with `--header`")),
+        None if method.or(nonce).is_some() => Err(usage("`--dpop-method` and `--dpop-nonce` go with `--dpop-url`")),
+        None => Ok(None),
+    }
 }
 
 fn form(header: bool, format: Option<&str>, variable: Option<&str>) -> Result<Form> {
@@ -219,6 +242,7 @@ mod tests {
             subject: None,
             source: Source::Environment("X".into()),
             mark: None,
+            proof: None,
         };
         let text = print(&credential, &options(line).unwrap()).ok()?;
         Some(String::from_utf8(text.to_vec()).unwrap())
@@ -287,6 +311,10 @@ mod tests {
             "a --what",
             "a -x",
             "a --valid-for 999years",
+            "a --dpop-url https://b.example",
+            "a --header --dpop-url http://b.example",
+            "a --header --dpop-method GET",
+            "a --header --dpop-url https://b.example --dpop-method get",
         ] {
             let error = options(line).expect_err(line);
             assert_eq!(report::exit_code(error.class), 64, "{line}");

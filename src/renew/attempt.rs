@@ -87,7 +87,7 @@ impl Budget<'_> {
 /// Sends one refresh token.
 pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
     let form = || Ok(refresh::form(super::client(world, mode)?, token, &mode.oauth.resource));
-    let read = |reply: &Reply| token::read(reply.status, &reply.content_type, &reply.body);
+    let read = |reply: &Reply| super::read(mode, reply);
     twice(world, &|budget| match &mode.refresh {
         Some(refresh) => {
             let send = |time| service::send(http, refresh, token, time);
@@ -100,7 +100,7 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -
 /// Asks for a token that needs no person.
 pub(super) fn grant(world: &World, http: &Http, flow: Flow, mode: &Mode) -> Outcome {
     let form = || grant::form(world, flow, mode);
-    let read = |reply: &Reply| grant::read(flow, mode, reply);
+    let read = |reply: &Reply| grant::checked(flow, mode, reply, super::read(mode, reply));
     twice(world, &|budget| post(budget, http, mode, &form, &read))
 }
 
@@ -132,7 +132,7 @@ fn post(
         return Outcome::Unready(Error::usage("the provider file has no `oauth.token_endpoint`"));
     };
     match form() {
-        Ok(form) => ask(budget, &|time| http.post_within(url, &form, time), &|reply| {
+        Ok(form) => ask(budget, &|time| super::post(http, mode, url, &form, time), &|reply| {
             sort(reply, read(reply))
         }),
         Err(error) => Outcome::Unready(error),

@@ -117,7 +117,7 @@ pub fn forget(sources: &Sources, session: &Session, key: &Key) -> Result<Forgott
 /// # Errors
 /// Why the issuer could not be told of one of them.
 pub fn revoke(sources: &Sources, session: &Session, record: &Record, time: Duration) -> Result<Option<()>> {
-    let mode = mode_of(sources, session)?;
+    let mode = mode_of(sources, session, record)?;
     if mode.oauth.revocation_endpoint.is_none() {
         return Ok(None);
     }

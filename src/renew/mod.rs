@@ -10,6 +10,7 @@
 mod attempt;
 mod keep;
 mod life;
+mod overlay;
 mod renewal;
 pub mod service;
 mod unattended;
@@ -18,15 +19,20 @@ use std::time::Duration;
 
 use crate::config::{Mode, Profile, Provider, profile};
 use crate::error::{Error, Result};
-use crate::oauth::token;
+use crate::http::{Body, Call, Failure, Http, Reply};
+use crate::model::Proves;
+use crate::oauth::{Form, dpop, token};
 use crate::record::{Key, Record};
 use crate::resolve::{Session, Sources};
+use crate::secret::Secret;
 use crate::store::Stored;
 use crate::time::Timestamp;
+use crate::world::World;
 
 pub use crate::grant::client;
 pub use keep::{Forgotten, forget, keep, reject, revoke};
 use life::{Life, Measure};
+pub use overlay::overlay;
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};
@@ -113,9 +119,14 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
     record.dead = None;
 }
 
-fn mode_of(sources: &Sources, session: &Session) -> Result<Mode> {
+/// The mode of a session as its login found it.
+fn mode_of(sources: &Sources, session: &Session, record: &Record) -> Result<Mode> {
     let (mut provider, at) = provider_of(sources, session)?;
-    Ok(provider.modes.swap_remove(at))
+    let mut mode = provider.modes.swap_remove(at);
+    if let Some(learnt) = &record.learnt {
+        overlay(&mut mode, learnt);
+    }
+    Ok(mode)
 }
 
 fn provider_of(sources: &Sources, session: &Session) -> Result<(Provider, usize)> {
@@ -126,6 +137,44 @@ fn provider_of(sources: &Sources, session: &Session) -> Result<(Provider, usize)
         account: None,
     };
     sources.config.profile(&profile)
+}
+
+/// Posts a form to an issuer, with a proof of possession where the session has a key.
+///
+/// # Errors
+/// [`Failure`].
+pub fn post(http: &Http, mode: &Mode, url: &str, form: &Form, time: Duration) -> Result<Reply, Failure> {
+    http.send(&Call {
+        key: mode.oauth.dpop_key.as_ref(),
+        time,
+        ..Call::new(url, Body::Form(form))
+    })
+}
+
+/// Reads what a token endpoint answered to [`post`]: only tokens that are bound to the session's key where it has one,
+/// and only bearer tokens where it has none.
+pub fn read(mode: &Mode, reply: &Reply) -> token::Reply {
+    let read = if mode.oauth.dpop_key.is_some() {
+        token::read_bound
+    } else {
+        token::read
+    };
+    read(reply.status, &reply.content_type, &reply.body)
+}
+
+/// A proof of possession for a request that a tool will make with a token (RFC 9449, section 7).
+///
+/// # Errors
+/// [`crate::error::Class::Failure`] when the key is damaged.
+pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Result<Secret> {
+    let request = dpop::Request {
+        method: &proves.method,
+        url: &proves.url,
+        token: Some(token),
+        nonce: proves.nonce.as_deref(),
+    };
+    let proof = dpop::proof(key, &request, world.random(), world.now()).map_err(Error::failure)?;
+    Ok(Secret::new(proof.to_string()))
 }
 
 fn alive(session: &Session, record: &Record) -> Result<()> {
@@ -152,7 +201,6 @@ fn show(session: &Session, key: &Key) -> String {
 mod tests {
     use super::life::fixture::{NOW, record};
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn an_absent_refresh_token_keeps_the_old_one() {

@@ -55,7 +55,8 @@ impl Renewal<'_> {
         let Some(sent) = stored.record.refresh.clone() else {
             return self.later(ended(self.session, &stored.record, "it has no refresh token"));
         };
-        let ready = mode_of(self.sources, self.session).and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
+        let ready = mode_of(self.sources, self.session, &stored.record)
+            .and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
         let (mode, http) = match ready {
             Ok(ready) => ready,
             Err(error) => return self.later(error),

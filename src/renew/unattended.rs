@@ -6,7 +6,7 @@
 
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
-use super::{PATIENCE, merge, provider_of, show};
+use super::{PATIENCE, merge, overlay, provider_of, show};
 use crate::config::{Mode, Provider};
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -116,7 +116,11 @@ impl<'a> Unattended<'a> {
             Ok(ready) => ready,
             Err(error) => return self.later(error),
         };
-        let mode = &provider.modes[at];
+        let mut mode = provider.modes[at].clone();
+        if let Some(learnt) = stored.as_ref().and_then(|stored| stored.record.learnt.as_ref()) {
+            overlay(&mut mode, learnt);
+        }
+        let mode = &mode;
         let reserved = match self.sources.stores.reserve(self.lock, self.key) {
             Ok(reserved) => reserved,
             Err(error) => return self.later(error.into()),

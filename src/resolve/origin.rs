@@ -55,6 +55,7 @@ fn credential(stored: Stored) -> Credential {
         source: Source::Store { store, profile: None },
         // A store-back is recognised by its value; a mark would only tell a tool how often the record changed.
         mark: None,
+        proof: None,
     }
 }
 

@@ -215,7 +215,36 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         profile: Some(show(session, &stored.record)),
     };
     let secret = stored.record.secret.clone().unwrap_or_default();
-    Ok(found(session, request, secret, Some(&stored.record), source))
+    let proof = prove(sources, session, request, &stored.record)?;
+    let mut answer = found(session, request, secret, Some(&stored.record), source);
+    if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
+        credential.username = None;
+        credential.authtype = Some("DPoP".into());
+        credential.proof = Some(proof);
+    }
+    Ok(answer)
+}
+
+/// The proof that must go with a token that is bound to a key (RFC 9449); none where it is a bearer token.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there.
+fn prove(sources: &Sources, session: &Session, request: &Request, record: &Record) -> Result<Option<Secret>> {
+    let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
+    let Some((key, token)) = key.zip(record.secret.as_ref()) else {
+        return Ok(None);
+    };
+    let profile = session.show();
+    let Some(proves) = request.proves.as_ref().filter(|_| request.understands.authtype) else {
+        let message = format!(
+            "the token of `{profile}` is bound to a key (DPoP), and what `{}` asks for is a bearer token",
+            request.tool
+        );
+        return Err(Error::refused(message).hint(format!(
+            "for one request, run `keyfob token {profile} --header --dpop-method GET --dpop-url URL`"
+        )));
+    };
+    renew::prove(sources.world, key, proves, token).map(Some)
 }
 
 /// Whether there is a secret that ends after this moment.
@@ -310,6 +339,7 @@ fn found(session: &Session, request: &Request, secret: Secret, record: Option<&R
         subject: record.and_then(|record| record.subject.clone()),
         source,
         mark: record.map(|record| format!("{}.{}", record.family, record.generation)),
+        proof: None,
     }))
 }
 

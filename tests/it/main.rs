@@ -14,6 +14,7 @@
 
 mod browser;
 mod device;
+mod discovery;
 mod docker;
 mod every_flow;
 mod examples;

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store", "time", "world",
         ],
     ),
-    ("config", &["error", "target", "world"]),
+    ("config", &["error", "secret", "target", "world"]),
     ("error", &[]),
     (
         "grant",
@@ -40,8 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "grant", "http", "oauth", "record", "report", "resolve", "secret", "shape", "store",
-            "time", "world",
+            "config", "error", "grant", "http", "model", "oauth", "record", "report", "resolve", "secret", "shape",
+            "store", "time", "world",
         ],
     ),
     ("report", &["error"]),

@@ -107,6 +107,9 @@ pub(in crate::config) fn lack(flow: Flow, oauth: &Oauth, grant: &Grant, signing:
         Some(TokenAuth::Basic | TokenAuth::Body) | None => oauth.has_secret(),
     };
     let word = flow.word();
+    if flow.is_unattended() && oauth.dpop == Some(true) {
+        return Some(format!("oauth.dpop: expected no key for the flow `{word}`, found one"));
+    }
     match flow {
         Flow::ClientCredentials if !proves => Some(format!(
             "oauth.client_secret_env: expected by the flow `{word}`, or another `oauth.token_auth`, found nothing"

@@ -8,6 +8,7 @@ use super::Text;
 use super::redirect::{self, Redirect};
 use crate::config::read::Reader;
 use crate::error::Result;
+use crate::secret::Secret;
 
 words! {
     issuer: Text,
@@ -15,6 +16,10 @@ words! {
     device_authorization_endpoint: Text,
     token_endpoint: Text,
     revocation_endpoint: Text,
+    registration_endpoint: Text,
+    pushed_authorization_request_endpoint: Text,
+    par: bool,
+    dpop: bool,
     client_id: Text,
     client_secret: Text,
     client_secret_env: Text,
@@ -43,10 +48,23 @@ pub struct Oauth {
     pub token_endpoint: Option<String>,
     /// RFC 7009, section 2.
     pub revocation_endpoint: Option<String>,
+    /// RFC 7591, section 3; asked only where there is no client id.
+    pub registration_endpoint: Option<String>,
+    /// RFC 9126, section 2.
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Whether an authorization request is pushed where the issuer takes one. Defaults to yes.
+    pub par: bool,
+    /// Whether tokens are bound to a key (RFC 9449). Absent: only if the issuer wants it of a client that it made.
+    pub dpop: Option<bool>,
+    /// The key to which they are bound, as base64 of PKCS #8; never in a file.
+    pub dpop_key: Option<Secret>,
+    /// OpenID Connect Core, section 5.3; never in a file, which has `whoami` for it.
+    pub userinfo_endpoint: Option<String>,
     /// RFC 6749, section 2.2.
     pub client_id: Option<String>,
-    /// The secret of a client that cannot keep one (RFC 8252, section 8.5); known to everybody who has the file.
-    pub client_secret: Option<String>,
+    /// In a file, the secret of a client that cannot keep one (RFC 8252, section 8.5), known to everybody who has the
+    /// file; or one that a registration gave.
+    pub client_secret: Option<Secret>,
     /// The environment variable with the secret of a client that can keep one.
     pub client_secret_env: Option<String>,
     /// The file with it: absolute, or below the home after `~/`.
@@ -99,8 +117,8 @@ impl Oauth {
         self.client_secret.is_some() || self.client_secret_env.is_some() || self.client_secret_file.is_some()
     }
 
-    /// Whether a key that a flow needs is there; the key is one of [`super::super::provider::FlowRow::needs`].
-    pub(in crate::config) fn has(&self, key: &str) -> bool {
+    /// Whether a key that a flow needs is there; the key is one of [`crate::config::provider::FlowRow::needs`].
+    pub fn has(&self, key: &str) -> bool {
         match key {
             "authorization_endpoint" => self.authorization_endpoint.is_some(),
             "client_id" => self.client_id.is_some(),
@@ -141,7 +159,16 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         token_endpoint: url("token_endpoint", &words.token_endpoint)?,
         revocation_endpoint: url("revocation_endpoint", &words.revocation_endpoint)?,
         client_id: visible("client_id", &words.client_id)?,
-        client_secret: visible("client_secret", &words.client_secret)?,
+        registration_endpoint: url("registration_endpoint", &words.registration_endpoint)?,
+        pushed_authorization_request_endpoint: url(
+            "pushed_authorization_request_endpoint",
+            &words.pushed_authorization_request_endpoint,
+        )?,
+        par: words.par.unwrap_or(true),
+        dpop: words.dpop,
+        dpop_key: None,
+        userinfo_endpoint: None,
+        client_secret: visible("client_secret", &words.client_secret)?.map(Secret::new),
         client_secret_env: secret_env
             .map(|name| reader.variable("oauth.client_secret_env", name))
             .transpose()?,

@@ -29,6 +29,7 @@ fn found(username: Option<&str>, secret: &str, authtype: Option<&str>) -> Answer
         subject: None,
         source: Source::Environment("X".into()),
         mark: None,
+        proof: None,
     }))
 }
 

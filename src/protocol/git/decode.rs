@@ -5,7 +5,7 @@
 //! Implements `protocol.md`, sections "What it sends" of the native protocol and of git.
 
 use crate::error::Result;
-use crate::model::{Action, Request, Understands};
+use crate::model::{Action, Proves, Request, Understands};
 use crate::secret::Secret;
 use crate::target::{self, Target};
 use crate::time::Timestamp;
@@ -37,7 +37,15 @@ const GIT_KEYS: [&str; 11] = [
 ];
 
 /// The same, only for keyfob.
-const NATIVE_KEYS: [&str; 4] = ["interactive", "profile", "scope", "valid_for"];
+const NATIVE_KEYS: [&str; 7] = [
+    "dpop_method",
+    "dpop_nonce",
+    "dpop_url",
+    "interactive",
+    "profile",
+    "scope",
+    "valid_for",
+];
 
 /// The attributes of one request that anybody looks at.
 #[derive(Default)]
@@ -67,6 +75,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     request.ephemeral = fields.switch("ephemeral")?;
     request.interactive = fields.switch("interactive")?;
     request.valid_for_secs = fields.seconds("valid_for")?;
+    request.proves = read_proves(&fields)?;
     let scopes = fields.name("scope")?.unwrap_or_default();
     request.scopes = scopes
         .split(' ')
@@ -113,6 +122,16 @@ fn read_target(fields: &Fields, request: &mut Request) -> Result<bool> {
     }
     request.target = Some(Target::from_parts(scheme, host, path).map_err(malformed)?);
     Ok(true)
+}
+
+/// The HTTP request for which the tool can send a proof; `dpop_url` alone means a `GET` of it.
+fn read_proves(fields: &Fields) -> Result<Option<Proves>> {
+    let Some(url) = fields.text("dpop_url")? else {
+        return Ok(None);
+    };
+    let method = fields.text("dpop_method")?.unwrap_or("GET");
+    let proves = Proves::new(method, url, fields.text("dpop_nonce")?);
+    proves.map(Some).map_err(|why| malformed(format!("`dpop_url`: {why}")))
 }
 
 /// The part of a URL before `@`; its password counts only where a password may stand, in a store or erase.

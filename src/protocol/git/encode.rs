@@ -31,6 +31,7 @@ pub(super) fn encode(
         subject,
         source,
         mark,
+        proof,
     } = credential;
     // Whoever did not offer `authtype` would take such a credential for complete and then find no secret in it.
     if authtype.is_some() && !understands.authtype {
@@ -71,6 +72,9 @@ pub(super) fn encode(
         reply.put("source", &source.to_string())?;
         if let Some(subject) = subject {
             reply.put("subject", subject)?;
+        }
+        if let Some(proof) = proof {
+            reply.put("dpop", proof.expose())?;
         }
         // The rest of the answer is good without it, and few who ask need it.
         if let Ok(value) = authorization(credential) {
@@ -119,6 +123,7 @@ mod tests {
             subject: Some("ann".into()),
             source: Source::Environment("X".into()),
             mark: Some("9f".into()),
+            proof: None,
         }
     }
 

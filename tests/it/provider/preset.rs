@@ -97,7 +97,7 @@ fn a_preset_that_was_not_told_what_it_needs_says_how() {
         ),
         (
             &["login", "acme", "--set", "host=a"],
-            "`--client-id` and `--set` are for presets",
+            "`--set` is for presets",
         ),
     ] {
         let output = sandbox.keyfob(args).run().expect_code(64);
