@@ -16,6 +16,7 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme",
         "acme-api",
         "acme-ci",
+        "acme-cloud",
         "acme-mail",
         "acme-page",
         "acme-robot",

@@ -95,10 +95,7 @@ fn a_preset_that_was_not_told_what_it_needs_says_how() {
             &["login", "microsoft", "--set", "tenant=a/b", "--client-id", "b"],
             "instance.tenant: expected the name or number",
         ),
-        (
-            &["login", "acme", "--set", "host=a"],
-            "`--set` is for presets",
-        ),
+        (&["login", "acme", "--set", "host=a"], "`--set` is for presets"),
     ] {
         let output = sandbox.keyfob(args).run().expect_code(64);
         assert!(output.stderr.contains(says), "{args:?}: {}", output.stderr);
