@@ -7,6 +7,7 @@ use super::mistake;
 use super::preset;
 use super::profile::check_name;
 use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
+use super::section::context::Switch;
 use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -156,6 +157,18 @@ impl Reader<'_> {
             let message = format!("{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let refresh = section::refresh::read(self, &parts.refresh)?;
+        let workspace = section::context::read(self, &parts.context)?;
+        let reissued = workspace.as_ref().is_some_and(|kind| kind.switch == Switch::Reissue);
+        if let (true, Some(_), Some(kind)) = (reissued, &refresh, &parts.context.kind) {
+            // A described call has no field for it, and its answer would be taken for another workspace's.
+            return Err(self.wrong_at(kind, "context.kind: expected header beside `[refresh]`, found reissue"));
+        }
+        if let (true, true, Some(kind)) = (reissued, flow.flow.is_unattended(), &parts.context.kind) {
+            // There is no refresh token that could be asked with.
+            let message = "context.kind: expected header with a flow that needs no person, found reissue";
+            return Err(self.wrong_at(kind, message));
+        }
         let grant = section::grant::read(self, &parts.grant)?;
         let signing = section::signing::read(self, &parts.signing)?;
         if let Some(message) = section::grant::lack(flow.flow, &oauth, &grant, &signing) {
@@ -164,6 +177,7 @@ impl Reader<'_> {
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
+            workspace,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             grant,
@@ -171,9 +185,10 @@ impl Reader<'_> {
             service,
             otp,
             poll,
-            refresh: section::refresh::read(self, &parts.refresh)?,
+            refresh,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
+            export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
         })
     }
@@ -273,8 +288,7 @@ impl Reader<'_> {
     /// The name of an environment variable.
     pub(super) fn variable(&self, key: &str, text: &Text) -> Result<String> {
         let name = text.get_ref();
-        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(good) {
+        if !section::env::is_variable(name) {
             let message = format!("{key}: expected names of letters, digits and `_`, found another");
             return Err(self.wrong_at(text, message));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
 use super::service;
-use crate::config::{Flow, Mode};
+use crate::config::{Flow, Mode, Switch};
 use crate::error::{Error, Result};
 use crate::grant;
 use crate::http::{Failure, Http, Reply};
@@ -85,8 +85,14 @@ impl Budget<'_> {
 }
 
 /// Sends one refresh token.
-pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    let form = || Ok(refresh::form(super::client(world, mode)?, token, &mode.oauth.resource));
+pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
+    let form = || {
+        let form = refresh::form(super::client(world, mode)?, token, &mode.oauth.resource);
+        Ok(match &mode.workspace {
+            Some(kind) if kind.switch == Switch::Reissue => form.with_some(&kind.parameter, workspace),
+            _ => form,
+        })
+    };
     let read = |reply: &Reply| super::read(mode, reply);
     twice(world, &|budget| match &mode.refresh {
         Some(refresh) => {

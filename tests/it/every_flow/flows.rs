@@ -48,6 +48,28 @@ pub(super) const FLOWS: &[Flow] = &[
         codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
     },
     Flow {
+        word: "jwt-bearer",
+        file: |url| oauth(url, "jwt-bearer", "[grant]\nsubject_token = \"file:~/job\""),
+        drive: with_job,
+        good: tokens,
+        denied: "invalid_grant",
+        denied_status: 400,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
+        word: "token-exchange",
+        file: |url| oauth(url, "token-exchange", "[grant]\nsubject_token = \"file:~/job\""),
+        drive: with_job,
+        good: |access| {
+            let mut body = tokens(access);
+            body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
+            body
+        },
+        denied: "access_denied",
+        denied_status: 400,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
         word: "device",
         file: |url| {
             oauth(
@@ -93,28 +115,6 @@ pub(super) const FLOWS: &[Flow] = &[
         denied: "invalid_code",
         denied_status: 401,
         codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
-    },
-    Flow {
-        word: "jwt-bearer",
-        file: |url| oauth(url, "jwt-bearer", "[grant]\nsubject_token = \"file:~/job\""),
-        drive: with_job,
-        good: tokens,
-        denied: "invalid_grant",
-        denied_status: 400,
-        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
-    },
-    Flow {
-        word: "token-exchange",
-        file: |url| oauth(url, "token-exchange", "[grant]\nsubject_token = \"file:~/job\""),
-        drive: with_job,
-        good: |access| {
-            let mut body = tokens(access);
-            body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
-            body
-        },
-        denied: "access_denied",
-        denied_status: 400,
-        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
     },
     Flow {
         word: "key",
