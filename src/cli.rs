@@ -131,6 +131,9 @@ pub struct Login {
     /// The issuer to log in at, instead of the one found.
     #[arg(long, value_name = "URL")]
     pub auth_url: Option<String>,
+    /// What a preset must be told, such as host=git.example.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | a tool's protocol | `protocol/` | `protocol::TABLE` |
 //! | a store | `store/` | `store::TABLE` |
-//! | a login flow | `login/` | `login::TABLE` |
+//! | a login flow | `login/`, or `grant/` if it needs no person | `login::TABLE` |
 //! | a well-known provider | `config/presets/` | the table of `config::preset` |
 //! | an own command | `command/` | `cli::Command` |
 //!
@@ -25,6 +25,7 @@ pub mod command;
 pub mod config;
 pub mod digest;
 pub mod error;
+pub mod grant;
 pub mod http;
 pub mod hygiene;
 pub mod login;

@@ -14,6 +14,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -132,6 +133,18 @@ impl World {
     /// [`crate::error::Class::Store`] when there is no home.
     pub fn dirs(&self) -> Result<Dirs> {
         Dirs::of(self)
+    }
+
+    /// The place that a path in a provider file means: itself, or below the home after `~/`.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no home.
+    pub fn expand(&self, path: &str) -> Result<PathBuf> {
+        let Some(below) = path.strip_prefix("~/") else {
+            return Ok(path.into());
+        };
+        let home = dirs::home(self).ok_or_else(|| Error::usage(format!("there is no home for `{path}`")))?;
+        Ok(home.join(below))
     }
 
     /// All of stdin.

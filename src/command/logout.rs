@@ -38,6 +38,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
         }
         Err(error) => return Err(error),
     }
+    begins_again(run, &session);
     still_set(run, &session);
     Ok(0)
 }
@@ -160,6 +161,16 @@ fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Durati
             "{here}keyfob: warning: the issuer could not be told and may still honour the token: {}\n",
             crate::report::message(&error)
         )),
+    }
+}
+
+/// Where no person is needed, the next call of a tool begins another session.
+fn begins_again(run: &Run, session: &Session) {
+    if session.is_unattended() {
+        run.note(&format!(
+            "The next call of a tool begins another session of `{}`, as long as its secret, key or token is there.\n",
+            sanitise(&session.show())
+        ));
     }
 }
 

@@ -173,10 +173,10 @@ impl Run<'_> {
         Ok(profile)
     }
 
-    /// The session that a profile means, and its record.
+    /// The session that a profile means, and its record; one that needs no person is obtained if there is none.
     fn session(&self, profile: &Profile) -> Result<(Session, Stored)> {
         let session = self.meant(profile)?;
-        let stored = session.records(self.sources)?;
+        let stored = session.records_or_new(self.sources)?;
         let stored = choose_account(self.sources, stored, session.account.as_deref(), &session)?;
         Ok((session, stored))
     }

@@ -89,6 +89,11 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
     });
     fits.then(|| {
         let now = run.world.now();
+        let unattended = is_unattended(run, provider);
+        let state = match state(record, now) {
+            "ended" if unattended && record.dead.is_none() => "renews at the next use",
+            state => state,
+        };
         let usage = Use::of(run, record, (provider, mode), all);
         json!({
             "profile": profile::show(provider, mode, &record.key.account),
@@ -99,17 +104,23 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "workspace": usage.workspace,
             "in_use": usage.answers,
             "shadowed_by": usage.variable,
-            "state": state(record, now),
+            "state": state,
             "store": stored.store,
             "protection": run.sources.stores.protection(stored.store),
             "place": run.sources.stores.place(&record.key).display().to_string(),
             "expires": record.expires_at.map(Timestamp::rfc3339),
             "expires_relative": record.expires_at.map(|end| end.relative(now)),
-            "renews": record.refresh.is_some(),
+            "renews": record.refresh.is_some() || unattended,
             "scopes": record.scopes,
             "ended_reason": record.dead.as_ref().map(|dead| &dead.reason),
         })
     })
+}
+
+/// Whether the provider's next token needs no person; not where its file is wrong or gone.
+fn is_unattended(run: &Run, provider: &str) -> bool {
+    let provider = run.sources.config.provider(provider);
+    provider.is_ok_and(|provider| provider.flow.is_unattended())
 }
 
 /// What decides whether and how a session is used.

@@ -21,7 +21,7 @@ use crate::target::Target;
 use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi3";
+const MAGIC: &[u8; 8] = b"keyfobi4";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
@@ -49,6 +49,8 @@ pub struct Claim {
     pub default_mode: bool,
     /// Whether a tool's `store` is kept as the provider's credential.
     pub keeps: bool,
+    /// Whether the provider's credential is obtained without a person.
+    pub unattended: bool,
     /// The root of what is claimed.
     pub root: Target,
     /// Whether the subdomains of the root are meant, and not the root.

@@ -7,6 +7,7 @@ pub mod active;
 mod choice;
 mod disk;
 pub mod index;
+mod instance;
 mod mistake;
 pub mod preset;
 pub mod profile;
@@ -28,12 +29,14 @@ pub use provider::{Flow, Mode, Provider, Scheme, Serves};
 pub use section::call::{Call, Marks, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
-pub use section::oauth::Oauth;
+pub use section::grant::{Grant, TokenSource};
+pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
 pub use section::poll::Poll;
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
+pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.
@@ -130,7 +133,8 @@ impl<'w> Config<'w> {
             return Provider::parse(&text, name, &path.display().to_string());
         }
         match preset::find(name) {
-            Some(text) => Provider::parse(text, name, &format!("preset {name}")),
+            // As a file would take it into use.
+            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .hint("run `keyfob provider list` to see those there are")),
         }

@@ -13,6 +13,7 @@ mod pushed;
 mod qr;
 mod register;
 mod service;
+mod unattended;
 mod waiting;
 
 use crate::config::active::is_workspace;
@@ -135,6 +136,11 @@ pub const TABLE: &[LoginFlow] = &[
         run: browser::run,
     },
     LoginFlow {
+        flow: Flow::ClientCredentials,
+        makes: true,
+        run: unattended::run,
+    },
+    LoginFlow {
         flow: Flow::Device,
         makes: true,
         run: device::run,
@@ -143,6 +149,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::EmailOtp,
         makes: true,
         run: email_otp::run,
+    },
+    LoginFlow {
+        flow: Flow::JwtBearer,
+        makes: true,
+        run: unattended::run,
     },
     LoginFlow {
         flow: Flow::Key,
@@ -158,6 +169,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::Static,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::TokenExchange,
+        makes: true,
+        run: unattended::run,
     },
 ];
 

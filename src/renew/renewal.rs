@@ -175,14 +175,19 @@ impl Renewal<'_> {
                 self.later(error.context(doing).hint(hint))
             }
             // It may be the workspace that is refused: a dead token is found out by the next refresh.
-            Outcome::Rejected if self.workspace.is_some() => {
+            Outcome::Rejected { .. } if self.workspace.is_some() => {
                 drop(reserved);
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 Err(Error::refused("the issuer answered `invalid_grant`").context(doing))
             }
-            Outcome::Rejected => {
+            Outcome::Rejected { .. } => {
                 drop(reserved);
                 self.rejected(stored, sent)
+            }
+            Outcome::Unready(error) => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                self.later(error.context(doing))
             }
         }
     }
@@ -236,7 +241,7 @@ impl Renewal<'_> {
                 Some(refresh) => (refresh, revoke::Hint::Refresh),
                 None => (&tokens.access, revoke::Hint::Access),
             };
-            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint, Duration::MAX);
+            let _ = attempt::revoke(self.sources.world, issuer.1, issuer.0, unwanted, hint, Duration::MAX);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;

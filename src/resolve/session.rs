@@ -24,6 +24,7 @@ pub struct Session {
     username: Option<String>,
     bearer: bool,
     keeps: bool,
+    unattended: bool,
     exclusive: bool,
 }
 
@@ -38,6 +39,7 @@ impl Session {
             username: claim.username,
             bearer: claim.bearer,
             keeps: claim.keeps,
+            unattended: claim.unattended,
             exclusive: claim.exclusive,
         })
     }
@@ -62,6 +64,7 @@ impl Session {
                 claim.bearer
             }),
             keeps: provider.flow == Flow::Static,
+            unattended: provider.flow.is_unattended(),
             exclusive,
         }
     }
@@ -77,6 +80,7 @@ impl Session {
             username: None,
             bearer: false,
             keeps: false,
+            unattended: false,
             exclusive: false,
         }
     }
@@ -100,6 +104,18 @@ impl Session {
         }
     }
 
+    /// Its records; where there is none and none needs a person, the one that is obtained now.
+    ///
+    /// # Errors
+    /// As [`Session::records`] and [`renew::obtain`].
+    pub fn records_or_new(&self, sources: &Sources) -> Result<Vec<Stored>> {
+        let stored = self.records(sources)?;
+        if stored.is_empty() && self.unattended {
+            return renew::obtain(sources, self).map(|stored| vec![stored]);
+        }
+        Ok(stored)
+    }
+
     /// The key of its record.
     pub fn key(&self) -> Key {
         Key {
@@ -112,6 +128,11 @@ impl Session {
     /// Whether tools bring its credentials, so that they are kept as they came and never renewed.
     pub fn keeps(&self) -> bool {
         self.keeps
+    }
+
+    /// Whether its credential is obtained without a person, so that none is needed for another.
+    pub fn is_unattended(&self) -> bool {
+        self.unattended
     }
 
     /// A failure, with whether the tool may ask somebody else instead: not where only a login helps and the provider file
@@ -163,7 +184,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         return found(sources, session, request, secret, None, Source::Environment(name));
     }
-    let mut stored = session.records(sources)?;
+    let mut stored = session.records_or_new(sources)?;
     let Some(account) = wanted_account(session, request, &stored) else {
         return Ok(Answer::Absent);
     };

@@ -23,6 +23,7 @@ mod examples;
 mod fault;
 mod flow;
 mod git;
+mod grant;
 mod http_server;
 mod identity;
 mod issuer;

@@ -11,18 +11,8 @@ words! {
 
 /// The names, in order.
 pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for variable in words.variables.iter().flatten() {
-        let name = variable.get_ref();
-        if !is_variable(name) {
-            return Err(reader.wrong_at(
-                variable,
-                "env.variables: expected names of letters, digits and `_`, found another",
-            ));
-        }
-        names.push(name.clone());
-    }
-    Ok(names)
+    let names = words.variables.iter().flatten();
+    names.map(|name| reader.variable("env.variables", name)).collect()
 }
 
 /// The name under which a shell gets the credential.
