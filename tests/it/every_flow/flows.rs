@@ -57,7 +57,8 @@ pub(super) const FLOWS: &[Flow] = &[
         word: "poll",
         file: |url| {
             let service = format!(
-                "[poll]\npage = \"https://acme.example/cli\"\n[poll.retrieve]\nurl = \"{url}/give\"\n\
+                "[poll]\npage = \"https://acme.example/cli\"\ninterval_secs = 1\nlimit_secs = 4\n\
+                 [poll.retrieve]\nurl = \"{url}/give\"\n\
                  body = {{ state = \"{{state}}\", code_verifier = \"{{verifier}}\" }}\n\
                  [poll.retrieve.reply]\naccess_token = \"/access_token\"\n"
             );
@@ -67,7 +68,8 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "access_denied",
         denied_status: 403,
-        codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
+        // What is surely not the service leaves the code good, and is asked about again.
+        codes: &[0, 2, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1],
     },
     Flow {
         word: "email-otp",
@@ -83,7 +85,8 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "invalid_code",
         denied_status: 401,
-        codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
+        // What is surely not the service leaves the code good, and is asked about again.
+        codes: &[0, 2, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1],
     },
     Flow {
         word: "key",
