@@ -4,6 +4,7 @@
 //! A test builds its own with a map for the environment and closures for clock and waiting.
 
 mod browser;
+mod child;
 mod dirs;
 mod keyboard;
 mod screen;
@@ -216,6 +217,12 @@ impl World {
     /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
     pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
         terminal::ask_secret(prompt)
+    }
+
+    /// Becomes another program, which alone gets the secret, in this variable. It keeps our streams, process number and
+    /// directory, so that signals and its exit code are the caller's. Comes back only when that cannot be.
+    pub fn become_program(&self, program: &[String], variable: &str, secret: &Secret) -> Error {
+        child::become_program(program, variable, secret)
     }
 
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.

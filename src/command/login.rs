@@ -10,8 +10,8 @@ use std::time::Duration;
 use found::Named;
 use turn::Turn;
 
-use super::Run;
 use super::text::wrap;
+use super::{Run, workspace};
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
@@ -48,7 +48,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
             provider.name
         )));
     }
-    let wanted = wanted_account(&provider, args.account, &profile, "login")?;
+    let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
@@ -125,15 +125,8 @@ fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
 }
 
 /// The account that the arguments name; a user name and password have one always.
-fn wanted_account(
-    provider: &Provider,
-    given: Option<String>,
-    profile: &Profile,
-    command: &str,
-) -> Result<Option<String>> {
-    let wanted = given
-        .or_else(|| profile.account.clone())
-        .filter(|name| !name.is_empty());
+fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Result<Option<String>> {
+    let wanted = profile.account.clone().filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
             .hint(format!("run `keyfob {command} {} --account NAME`", provider.name)));
@@ -145,7 +138,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
-        account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        account: wanted_account(&provider, &profile, "set-token")?,
         token,
         ..Options::default()
     };
@@ -292,7 +285,9 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         .unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     let now = run.world.now();
+    let workspace = workspace::default_of(login, &tokens.access);
     let fill = |record: &mut Record| {
+        record.workspace = workspace::issued(login, workspace.as_deref());
         record.scopes = login.scopes.clone();
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
@@ -314,6 +309,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
+    workspace::begin(run, &session, &stored, workspace.as_deref());
     Ok(stored)
 }
 

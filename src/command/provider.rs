@@ -7,7 +7,7 @@ use serde_json::json;
 use super::text::{field, table};
 use super::{Run, SCHEMA};
 use crate::cli;
-use crate::config::{Mode, Provider, Scheme, Serves, preset};
+use crate::config::{Mode, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -113,6 +113,12 @@ fn describe_mode(text: &mut String, mode: &Mode) {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }
     line(text, "variables", &mode.variables.join(", "));
+    line(text, "exported", mode.export.as_deref().unwrap_or_default());
+    line(
+        text,
+        "workspace",
+        &mode.workspace.as_ref().map(workspace).unwrap_or_default(),
+    );
     line(
         text,
         "key",
@@ -122,6 +128,21 @@ fn describe_mode(text: &mut String, mode: &Mode) {
             .map(|prefix| format!("begins with {prefix}"))
             .unwrap_or_default(),
     );
+}
+
+/// What a workspace is, and what carries it.
+fn workspace(kind: &Workspace) -> String {
+    let mut text = match kind.switch {
+        Switch::Header => "goes along with the token".to_owned(),
+        Switch::Reissue => format!("has a token of its own, asked for by `{}`", kind.parameter),
+    };
+    if let Some(header) = &kind.header {
+        text += &format!(", sent as {header}");
+    }
+    if let Some(default) = &kind.default {
+        text += &format!(", the account's own at {default}");
+    }
+    text
 }
 
 /// Where a credential may go, how it is sent there, and who may have it.

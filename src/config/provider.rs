@@ -6,6 +6,7 @@
 use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
+use super::section::context::Workspace;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
@@ -132,6 +133,10 @@ pub struct Mode {
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
+    /// The variable under which a shell gets the credential. Defaults to `TOKEN`.
+    pub export: Option<String>,
+    /// What a workspace is; none where there are none.
+    pub workspace: Option<Workspace>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
 }
@@ -180,6 +185,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 tools: serves.tools.clone(),
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
+                workspace: mode.workspace.clone(),
                 stamp,
             });
         }

@@ -4,6 +4,7 @@ use super::mistake;
 use super::preset;
 use super::profile::check_name;
 use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
+use super::section::context::Switch;
 use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -143,17 +144,26 @@ impl Reader<'_> {
             let message = format!("{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let refresh = section::refresh::read(self, &parts.refresh)?;
+        let workspace = section::context::read(self, &parts.context)?;
+        let reissued = workspace.as_ref().is_some_and(|kind| kind.switch == Switch::Reissue);
+        if let (true, Some(_), Some(kind)) = (reissued, &refresh, &parts.context.kind) {
+            // A described call has no field for it, and its answer would be taken for another workspace's.
+            return Err(self.wrong_at(kind, "context.kind: expected header beside `[refresh]`, found reissue"));
+        }
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
+            workspace,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             service,
             otp,
             poll,
-            refresh: section::refresh::read(self, &parts.refresh)?,
+            refresh,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
+            export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
         })
     }

@@ -112,7 +112,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { env, key, oauth, otp, poll, refresh, service, whoami }
+sections! { context, env, key, oauth, otp, poll, refresh, service, whoami }
 
 pub(super) mod redirect;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
 use super::service;
-use crate::config::Mode;
+use crate::config::{Mode, Switch};
 use crate::error::{Error, Result};
 use crate::http::{Failure, Http, Reply};
 use crate::oauth::token::{self, TokenSet};
@@ -82,21 +82,21 @@ impl Budget<'_> {
 ///
 /// If the answer is lost, the same token is sent once more at once: issuers with a grace period then repeat their
 /// answer, and without one the session is lost either way.
-pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
     let start = world.now();
     let budget = Budget { world, start };
-    let first = send(&budget, http, mode, token);
+    let first = send(&budget, http, mode, token, workspace);
     if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
         return first;
     }
-    match send(&budget, http, mode, token) {
+    match send(&budget, http, mode, token, workspace) {
         // The first request may have been the one that counted.
         Outcome::NotSent(_) | Outcome::NotIssuer(_) => first,
         second => second,
     }
 }
 
-fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
     if let Some(refresh) = &mode.refresh {
         let reply = tries(budget, &|time| service::send(http, refresh, token, time));
         return reply.map_or_else(
@@ -120,6 +120,10 @@ fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
         }
     };
     let form = refresh::form(client, token, &mode.oauth.resource);
+    let form = match &mode.workspace {
+        Some(kind) if kind.switch == Switch::Reissue => form.with_some(&kind.parameter, workspace),
+        _ => form,
+    };
     match tries(budget, &|time| super::post(http, mode, url, &form, time)) {
         Ok(reply) => sort(mode, &reply),
         Err(outcome) => outcome,

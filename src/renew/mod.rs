@@ -89,6 +89,39 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
         lock: &lock,
         soft,
         measure,
+        workspace: None,
+    }
+    .run()
+}
+
+/// The session with a token for another workspace, for which the issuer is asked as for any renewal.
+///
+/// # Errors
+/// As [`fresh`]; [`Class::Refused`] when the session cannot be renewed, or the issuer refuses the workspace. The session
+/// is then as it was.
+pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace: &str) -> Result<Stored> {
+    let key = &stored.record.key;
+    let profile = show(session, key);
+    alive(session, &stored.record)?;
+    if stored.record.refresh.is_none() {
+        let message = format!("the session `{profile}` has no refresh token to get one for another workspace with");
+        return Err(Error::refused(message));
+    }
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob is refreshing `{profile}`")))?;
+    Renewal {
+        sources,
+        session,
+        key,
+        lock: &lock,
+        soft: None,
+        measure: Measure {
+            needed_secs: None,
+            window_share: 100,
+        },
+        workspace: Some(workspace),
     }
     .run()
 }

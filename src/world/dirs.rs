@@ -15,7 +15,7 @@ pub struct Dirs {
     pub config: PathBuf,
     /// Records and their locks.
     pub data: PathBuf,
-    /// What can be made again: the index of providers.
+    /// The index of providers, which can be made again, and what a person chose.
     pub state: PathBuf,
 }
 

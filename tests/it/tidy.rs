@@ -221,6 +221,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "LC_CTYPE",
         "LOGNAME",
         "PATH",
+        "SHELL",
         "SSH_CONNECTION",
         "TERM",
         "USER",
