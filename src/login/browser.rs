@@ -12,7 +12,7 @@ use crate::http::CALL;
 use crate::loopback::{Event, Loopback, Page};
 use crate::oauth::code::{self, Answer, Ask, Expected, Stray};
 use crate::oauth::pkce::Pkce;
-use crate::oauth::token::{Reply, TokenSet};
+use crate::oauth::token::{Reply, TokenSet, is_json};
 use crate::renew::{self, client};
 use crate::report::{message, sanitise};
 use crate::secret::Secret;
@@ -259,16 +259,20 @@ fn redeem(login: &Login, secrets: &Secrets, redirect_uri: &str, answer: Answer) 
     let spent = "the code of this login is spent; ";
     let reply = renew::post(login.http, login.mode, url, &form, CALL)
         .map_err(|failure| Error::temporary(format!("asking for the tokens: {failure}")).hint(again(spent)))?;
+    if matches!(reply.status, 429 | 500..=599) {
+        let message = format!("the token endpoint answered with status {}", reply.status);
+        return Err(Error::temporary(message).hint(again(spent)));
+    }
     match renew::read(login.mode, &reply) {
         Reply::Granted(tokens) => Ok(tokens),
         Reply::Error { code, description, .. } => Err(refused(login, &code, description.as_deref())),
         Reply::Unusable(why) => {
             let message = format!("the token endpoint answered with {why}");
-            let temporary = matches!(reply.status, 429 | 500..=599);
-            let error = if temporary {
-                Error::temporary(message)
-            } else {
+            // What is surely not the issuer, such as the page of a hotel's network, may be gone the next time.
+            let error = if is_json(&reply.content_type) {
                 Error::failure(message)
+            } else {
+                Error::temporary(message)
             };
             Err(error.hint(again(spent)))
         }

@@ -112,6 +112,11 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
                 trouble = Some(format!("what answers is no issuer: {why}"));
                 pace.lost()
             }
+            // Some send their `slow_down` with 429.
+            Ok(Reply::Error { code, .. }) if code != "slow_down" && sent.as_ref().is_ok_and(is_overloaded) => {
+                trouble = Some("the issuer cannot answer now".into());
+                pace.lost()
+            }
             Ok(reply) => {
                 trouble = None;
                 pace.answered(reply)
@@ -135,6 +140,11 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
 /// Whether an answer that cannot be used came from the issuer all the same: the code is spent then.
 fn is_final(reply: &http::Reply) -> bool {
     reply.status == 200 && token::is_json(&reply.content_type)
+}
+
+/// Whether an answer says nothing of the code, but that the issuer is in trouble.
+fn is_overloaded(reply: &http::Reply) -> bool {
+    matches!(reply.status, 429 | 500..=599)
 }
 
 /// How long an issuer wants to be left alone that is overloaded.

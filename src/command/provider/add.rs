@@ -146,6 +146,10 @@ fn file(args: &cli::Add, name: &str, found: &Found) -> Result<String> {
         let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope)).collect();
         text += &format!("scopes = [{}]\n", scopes.join(", "));
     }
+    // Without it an issuer gives no refresh token (OpenID Connect Core, section 11).
+    if flow == "browser" && scopes.iter().any(|scope| scope == "offline_access") {
+        text += "parameters = { prompt = \"consent\" }\n";
+    }
     for target in &args.target {
         text += &format!("\n[[target]]\nurl = {}\nscheme = \"bearer\"\n", quoted(target));
     }

@@ -36,7 +36,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "invalid_grant",
         denied_status: 400,
-        codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
+        codes: &[0, 2, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1],
     },
     Flow {
         word: "client-credentials",
@@ -82,7 +82,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "access_denied",
         denied_status: 400,
-        codes: &[0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1],
+        codes: &[0, 2, 2, 2, 2, 1, 2, 2, 2, 1, 1, 1],
     },
     Flow {
         word: "poll",
@@ -126,7 +126,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: |_| json!({ "sub": "ann" }),
         denied: "invalid_token",
         denied_status: 401,
-        codes: &[0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        codes: &[0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1],
     },
 ];
 
