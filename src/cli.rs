@@ -78,7 +78,7 @@ pub enum Command {
 }
 
 /// `keyfob login`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Login {
     /// Which session is meant.
     #[arg(help = PROFILE)]
@@ -181,11 +181,44 @@ pub enum Provider {
         /// Its name.
         name: String,
     },
+    /// Write a provider file from the URL of an issuer or a service.
+    Add(Add),
     /// Read all provider files, or one, and report every mistake.
     Check {
         /// A provider's name, or the path of a file.
         name: Option<String>,
     },
+}
+
+/// `keyfob provider add`
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The issuer, or a service that names its issuer.
+    pub url: String,
+    /// What the provider is called; the host's name if left out.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The client id of your OAuth app, if the issuer makes none.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// How to log in; the first that the issuer has if left out.
+    #[arg(long, value_parser = ["browser", "device"])]
+    pub flow: Option<String>,
+    /// Ask for this scope too; may be given more than once.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// Where the token may go; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    pub target: Vec<String>,
+    /// Write the file without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Make no login to try it.
+    #[arg(long)]
+    pub no_login: bool,
+    /// Print the page of that login instead of opening it.
+    #[arg(long)]
+    pub no_browser: bool,
 }
 
 #[cfg(test)]

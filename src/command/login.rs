@@ -242,13 +242,14 @@ fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result
     Ok(())
 }
 
-fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
+/// Makes a directory of provider files, and those above it.
+pub(super) fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Writes a file that is there whole or not at all, and replaces none.
-fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let temporary = path.with_extension("new");
     let mut options = std::fs::File::options();

@@ -1,5 +1,7 @@
 //! `provider`: the provider files and presets, read and explained.
 
+mod add;
+
 use serde_json::json;
 
 use super::text::{field, table};
@@ -13,6 +15,7 @@ pub(super) fn run(run: &Run, args: cli::Provider) -> Result<u8> {
     match args {
         cli::Provider::List { json } => list(run, json),
         cli::Provider::Show { name } => show(run, &name),
+        cli::Provider::Add(args) => add::run(run, &args),
         cli::Provider::Check { name } => check(run, name.as_deref()),
     }
 }

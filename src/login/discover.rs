@@ -5,11 +5,12 @@
 //! the file's targets all the same: nothing that is found here adds one.
 
 use super::register;
-use crate::config::{Flow, Mode, Provider, provider};
+use crate::config::{Flow, Mode, Provider, Service, provider};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
+use crate::oauth::dpop;
 use crate::oauth::metadata::{self, Metadata, Wrong};
-use crate::oauth::{dpop, service};
+use crate::oauth::service::{self, Named};
 use crate::record::Learnt;
 use crate::renew::overlay;
 use crate::report::sanitise;
@@ -179,20 +180,10 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
             ask.provider.name
         ))
     })?;
-    let doing = format!("asking the service {} for its issuer", sanitise(&url));
-    let target = Target::from_url(&url).map_err(Error::usage).doing(&doing)?;
-    let pointers = service::Pointers {
-        issuer: service.issuer.as_deref(),
-        client_id: service.client_id.as_deref(),
-    };
-    let place = service::place(&url, service.path.as_deref());
-    let reply = ask.http.send(&Call::new(&place, Body::None));
-    let reply = reply.map_err(Error::temporary).doing(&doing)?;
-    let found = service::read(&url, pointers, reply.status, &reply.content_type, &reply.body);
-    let found = found.map_err(told).doing(&doing)?;
+    let found = named_by_service(ask.http, &url, Some(service))?;
     ask.world.write_stderr(&format!(
         "{} names {} as its issuer.\n",
-        sanitise(&target.host_and_port()),
+        sanitise(&host(&url).unwrap_or_default()),
         sanitise(&found.issuer)
     ));
     learnt.issuer = Some(found.issuer);
@@ -200,6 +191,24 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
         learnt.client_id = found.client_id;
     }
     Ok(())
+}
+
+/// Asks a service for its issuer and its client; without a table of a provider file, where RFC 9728 has them.
+///
+/// # Errors
+/// As [`by_issuer`].
+pub fn named_by_service(http: &Http, url: &str, table: Option<&Service>) -> Result<Named> {
+    let doing = format!("asking the service {} for its issuer", sanitise(url));
+    Target::from_url(url).map_err(Error::usage).doing(&doing)?;
+    let pointers = service::Pointers {
+        issuer: table.and_then(|table| table.issuer.as_deref()),
+        client_id: table.and_then(|table| table.client_id.as_deref()),
+    };
+    let place = service::place(url, table.and_then(|table| table.path.as_deref()));
+    let reply = http.send(&Call::new(&place, Body::None));
+    let reply = reply.map_err(Error::temporary).doing(&doing)?;
+    let found = service::read(url, pointers, reply.status, &reply.content_type, &reply.body);
+    found.map_err(told).doing(&doing)
 }
 
 /// Asks an issuer for its endpoints, at each place where its document may be.
@@ -291,7 +300,8 @@ pub fn other_hosts(mode: &Mode) -> Vec<String> {
     hosts
 }
 
-fn host(url: &str) -> Option<String> {
+/// The host of a URL, with its port unless that is the default.
+pub fn host(url: &str) -> Option<String> {
     let target = Target::from_url(url.split('?').next().unwrap_or(url));
     target.ok().map(|target| target.host_and_port())
 }

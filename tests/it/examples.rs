@@ -19,7 +19,7 @@ fn every_provider_file_among_the_examples_is_valid() {
         sandbox.write_provider(name, &std::fs::read_to_string(file).unwrap());
     }
     let all = sandbox.keyfob(&["provider", "check"]).run().expect_success();
-    let good = "acme: good\nacme-api: good\nacme-mail: good\nacme-page: good\nacme-web: good\nintranet: good\n";
+    let good = "acme: good\nacme-api: good\nacme-cloud: good\nacme-mail: good\nacme-page: good\nacme-web: good\nintranet: good\n";
     assert_eq!(all.text(), good);
 }
 

@@ -68,7 +68,7 @@ fn a_client_that_the_issuer_forgot_is_made_again() {
 fn a_new_client_that_is_refused_is_not_made_again() {
     let (sandbox, front, issuer) = open();
     issuer.inject(Endpoint::Device, 9, &Reply::error(401, "invalid_client"));
-    let output = login(&sandbox, &[]).expect_code(1);
+    let output = login(&sandbox, &[]).expect_code(64);
     assert!(output.stderr.contains("`invalid_client`"), "{}", output.stderr);
     assert_eq!((front.registrations().len(), asked(&issuer).len()), (1, 1));
 }
