@@ -2,7 +2,7 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -11,6 +11,15 @@ pub struct Cli {
     /// The provider meant where a command names no profile.
     #[arg(long, value_name = "NAME", global = true, display_order = 900)]
     pub provider: Option<String>,
+    /// The mode meant where the profile names none.
+    #[arg(long, value_name = "NAME", global = true, display_order = 901)]
+    pub mode: Option<String>,
+    /// The account meant where the profile names none.
+    #[arg(long, value_name = "NAME", global = true, display_order = 902)]
+    pub account: Option<String>,
+    /// The workspace to use.
+    #[arg(long, value_name = "NAME", global = true, display_order = 903)]
+    pub workspace: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -31,6 +40,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "the mode of a provider that has several; the second wins",
     ),
     (&["KEYFOB_ACCOUNT"], "the account where several fit"),
+    (
+        &["KEYFOB_WORKSPACE", "<PROVIDER>_WORKSPACE"],
+        "the workspace of a provider that has several; the second wins",
+    ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
     (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
     (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
@@ -64,17 +77,31 @@ pub enum Command {
     Login(Login),
     /// Forget a session, then tell its issuer.
     Logout(Logout),
-    /// Keep a key or token from standard input or a hidden prompt.
+    /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
-    /// Show sessions: identity, mode, store, end, and what hides them.
+    /// Show sessions: who, where, until when, and what hides them.
     Status(Show),
-    /// Ask the server whom a session speaks for; exit 2 without one.
+    /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show the mode in use, or choose another.
+    Mode(Mode),
+    /// Show the account in use, or choose another.
+    Account(Choice),
+    /// Show the workspace in use, or choose another.
+    Workspace(Choice),
+    /// Run a program with the secret in its environment alone.
+    Run(RunChild),
+    /// Print the access token and nothing else.
+    PrintAccessToken(PrintAccessToken),
+    /// Print the line with which a shell takes the access token.
+    ExportAccessToken(ExportAccessToken),
+    /// Print a shell function that evaluates that line by itself.
+    ShellSetup(ShellSetup),
 }
 
 /// `keyfob login`
@@ -104,12 +131,12 @@ pub struct Login {
     /// The issuer to log in at, instead of the one found.
     #[arg(long, value_name = "URL")]
     pub auth_url: Option<String>,
+    /// What a preset must be told, such as host=git.example.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// Take a token from standard input or a hidden prompt.
     #[arg(long)]
     pub with_token: bool,
-    /// The account to log in as; another one is refused.
-    #[arg(long, value_name = "NAME")]
-    pub account: Option<String>,
     /// The address to which a code is sent.
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
@@ -140,9 +167,6 @@ pub struct SetToken {
     pub profile: Option<String>,
     /// The key itself, where there is no other way; everybody can read it.
     pub key: Option<String>,
-    /// The account or user name that it is for.
-    #[arg(long, value_name = "NAME")]
-    pub account: Option<String>,
     /// Keep it without asking the issuer whom it speaks for.
     #[arg(long)]
     pub no_check: bool,
@@ -188,6 +212,107 @@ pub enum Provider {
         /// A provider's name, or the path of a file.
         name: Option<String>,
     },
+}
+
+/// `keyfob mode`
+#[derive(Debug, Args)]
+pub struct Mode {
+    /// The provider; with `--provider`, or of the only one, the mode.
+    #[arg(value_name = "PROVIDER")]
+    pub first: Option<String>,
+    /// The mode to use from now on, or `toggle` for the next one.
+    #[arg(value_name = "MODE")]
+    pub second: Option<String>,
+    /// Use the next mode from now on.
+    #[arg(long)]
+    pub toggle: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `keyfob account` and `keyfob workspace`
+#[derive(Debug, Args)]
+pub struct Choice {
+    /// With `--provider`, or of the only one, the name.
+    #[arg(value_name = "PROVIDER[/MODE]")]
+    pub first: Option<String>,
+    /// The one to use from now on.
+    #[arg(value_name = "NAME")]
+    pub second: Option<String>,
+    /// Forget which one was chosen.
+    #[arg(long)]
+    pub clear: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `keyfob run`
+#[derive(Debug, Args)]
+pub struct RunChild {
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
+    pub profile: Option<String>,
+    /// The variable to set. Defaults to the provider's first.
+    #[arg(long, value_name = "VARIABLE")]
+    pub name: Option<String>,
+    /// The program and its arguments, after `--`.
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// `keyfob print-access-token`
+#[derive(Debug, Args)]
+pub struct PrintAccessToken {
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
+    pub profile: Option<String>,
+}
+
+/// `keyfob export-access-token`
+#[derive(Debug, Args)]
+pub struct ExportAccessToken {
+    /// Which session is meant.
+    #[arg(help = PROFILE)]
+    pub profile: Option<String>,
+    /// The shell that reads the line. Defaults to the one of SHELL.
+    #[arg(long, value_enum)]
+    pub shell: Option<Shell>,
+    /// The variable. Defaults to the provider's `env.export`, or TOKEN.
+    #[arg(long, value_name = "VARIABLE")]
+    pub name: Option<String>,
+    /// Print the line that takes the variable away.
+    #[arg(long)]
+    pub unset: bool,
+}
+
+/// `keyfob shell-setup`
+#[derive(Debug, Args)]
+pub struct ShellSetup {
+    /// The shell to write for. Defaults to the one of SHELL.
+    #[arg(long, value_enum)]
+    pub shell: Option<Shell>,
+    /// The program to wrap. Defaults to that of `--provider`.
+    #[arg(long, value_name = "NAME")]
+    pub command: Option<String>,
+}
+
+/// A language of shells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// fish
+    Fish,
+    /// Nushell
+    #[value(alias = "nu")]
+    Nushell,
+    /// PowerShell
+    #[value(alias = "pwsh")]
+    Powershell,
+    /// zsh
+    Zsh,
 }
 
 /// `keyfob provider add`

@@ -222,7 +222,10 @@ impl<'w> Http<'w> {
         let sent = match call.body {
             Body::None => agent.run(request.body(()).map_err(not_a_request)?),
             Body::Form(form) => {
-                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                let mut request = request.header("content-type", "application/x-www-form-urlencoded");
+                if let Some(client) = form.authorization() {
+                    request = request.header("authorization", client);
+                }
                 agent.run(request.body(form.body().as_bytes()).map_err(not_a_request)?)
             }
             Body::Json(json) => {

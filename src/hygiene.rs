@@ -38,10 +38,23 @@ pub fn harden(debuggable: bool) -> Result<(), &'static str> {
             let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
         }
         // SAFETY: ignoring a signal installs no handler, so nothing of ours runs in a signal's context.
-        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        SIZE_WAS_IGNORED.store(before == libc::SIG_IGN, Ordering::Relaxed);
     }
     let _ = debuggable;
     Ok(())
+}
+
+static SIZE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Gives a program that this process becomes the signals that our caller gave us. It dumps no core either: the secret is
+/// in its environment.
+#[cfg(unix)]
+pub(crate) fn give_back_signals() {
+    if !SIZE_WAS_IGNORED.load(Ordering::Relaxed) {
+        // SAFETY: the default action installs no handler, so nothing of ours runs in a signal's context.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
+    }
 }
 
 /// Whether whoever started this process had it ignore a signal.

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | a tool's protocol | `protocol/` | `protocol::TABLE` |
 //! | a store | `store/` | `store::TABLE` |
-//! | a login flow | `login/` | `login::TABLE` |
+//! | a login flow | `login/`, or `grant/` if it needs no person | `login::TABLE` |
 //! | a well-known provider | `config/presets/` | the table of `config::preset` |
 //! | an own command | `command/` | `cli::Command` |
 //!
@@ -25,6 +25,7 @@ pub mod command;
 pub mod config;
 pub mod digest;
 pub mod error;
+pub mod grant;
 pub mod http;
 pub mod hygiene;
 pub mod login;
@@ -43,6 +44,7 @@ pub mod target;
 pub mod time;
 pub mod world;
 
+use config::Said;
 use error::{Error, Result};
 use model::{Answer, Request};
 use protocol::Call;
@@ -73,9 +75,10 @@ pub fn run(world: &World) -> u8 {
         .first()
         .map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
         .to_owned();
-    let first = args.get(1).map(String::as_str);
+    let (said, at) = said(&args);
+    let first = args.get(at).map(String::as_str);
     if let Some((row, consumed)) = protocol::find(&program, first) {
-        return serve(world, row, &args[(1 + consumed).min(args.len())..]);
+        return serve(world, row, &args[(at + consumed).min(args.len())..], &said);
     }
     match command::run(world, &args) {
         Ok(code) => code,
@@ -83,8 +86,33 @@ pub fn run(world: &World) -> u8 {
     }
 }
 
-fn serve(world: &World, row: &protocol::Protocol, args: &[String]) -> u8 {
-    let mut ask = |request: &Request| -> Result<Answer> { resolve::Sources::open(world)?.resolve(request) };
+/// What `--mode`, `--account` and `--workspace` say before a protocol's name, and where the rest begins.
+fn said(args: &[String]) -> (Said, usize) {
+    let (mut said, mut at) = (Said::default(), 1);
+    while let Some(option) = args.get(at).and_then(|arg| arg.strip_prefix("--")) {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (option, args.get(at + 1).cloned()),
+        };
+        let slot = match name {
+            "account" => &mut said.account,
+            "mode" => &mut said.mode,
+            "workspace" => &mut said.workspace,
+            // The rest is an own command's, or nobody's.
+            _ => break,
+        };
+        *slot = value;
+        at += if option.contains('=') { 1 } else { 2 };
+    }
+    (said, at)
+}
+
+fn serve(world: &World, row: &protocol::Protocol, args: &[String], said: &Said) -> u8 {
+    let mut ask = |request: &Request| -> Result<Answer> {
+        let mut sources = resolve::Sources::open(world)?;
+        sources.config.say(said.clone())?;
+        sources.resolve(request)
+    };
     (row.serve)(&mut Call {
         args,
         input: &mut world.stdin(),

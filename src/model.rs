@@ -159,12 +159,23 @@ pub struct Credential {
     pub expires_at: Option<Timestamp>,
     /// Whom it speaks for.
     pub subject: Option<String>,
+    /// The workspace that it is used in.
+    pub workspace: Option<Workspace>,
     /// Where it was found.
     pub source: Source,
     /// What a later store or erase of this very value will carry.
     pub mark: Option<String>,
     /// The header `DPoP` that must go with it, where the token is bound to a key (RFC 9449). It is good once.
     pub proof: Option<Secret>,
+}
+
+/// A workspace, for whoever sends the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its name: visible ASCII.
+    pub name: String,
+    /// The name of the request header that carries it, where a header does.
+    pub header: Option<String>,
 }
 
 /// Where a credential was found.

@@ -152,6 +152,8 @@ pub struct Record {
     pub scopes: Vec<String>,
     /// Whom it speaks for, as the issuer calls them.
     pub subject: Option<String>,
+    /// The workspace that the secret was issued for, where the issuer makes one for each.
+    pub workspace: Option<String>,
     /// What the login found out about the issuer; absent where the provider file said everything.
     pub learnt: Option<Learnt>,
     /// A refresh that was begun and whose end is not known.
@@ -205,6 +207,7 @@ impl Record {
             expires_at: None,
             scopes: Vec::new(),
             subject: None,
+            workspace: None,
             learnt: None,
             intent: None,
             cooldown_until: None,
@@ -227,6 +230,7 @@ impl Record {
             expires_at,
             scopes,
             subject,
+            workspace,
             learnt,
             intent,
             cooldown_until,
@@ -243,6 +247,7 @@ impl Record {
             expires_at: *expires_at,
             scopes,
             subject: subject.as_deref(),
+            workspace: workspace.as_deref(),
             learnt: learnt.as_ref().map(Learnt::out),
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
@@ -283,6 +288,7 @@ impl Record {
             expires_at: wire.expires_at,
             scopes: wire.scopes,
             subject: wire.subject,
+            workspace: wire.workspace,
             learnt,
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
@@ -323,6 +329,7 @@ struct Out<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<&'a str>,
     learnt: Option<learnt::Out<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'a Intent>,
@@ -346,6 +353,7 @@ struct In {
     #[serde(default)]
     scopes: Vec<String>,
     subject: Option<String>,
+    workspace: Option<String>,
     learnt: Option<Value>,
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,

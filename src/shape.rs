@@ -136,6 +136,11 @@ pub fn document(status: u16, content_type: &str, body: &[u8]) -> Result<Value, S
     serde_json::from_slice(body).map_err(|error| format!("status {status} and JSON in which {}", record::place(&error)))
 }
 
+/// Whether an answer that cannot be read came from the service all the same, which has acted then.
+fn has_acted(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status) && token::is_json(answer.content_type)
+}
+
 /// Takes a session or a key out of the JSON of a reply. A key wins; where keys have a prefix, it must have it.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! A test builds its own with a map for the environment and closures for clock and waiting.
 
 mod browser;
+mod child;
 mod dirs;
 mod keyboard;
 mod screen;
@@ -13,6 +14,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -133,6 +135,18 @@ impl World {
         Dirs::of(self)
     }
 
+    /// The place that a path in a provider file means: itself, or below the home after `~/`.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is no home.
+    pub fn expand(&self, path: &str) -> Result<PathBuf> {
+        let Some(below) = path.strip_prefix("~/") else {
+            return Ok(path.into());
+        };
+        let home = dirs::home(self).ok_or_else(|| Error::usage(format!("there is no home for `{path}`")))?;
+        Ok(home.join(below))
+    }
+
     /// All of stdin.
     ///
     /// # Errors
@@ -216,6 +230,12 @@ impl World {
     /// [`crate::error::Class::Usage`] when there is no terminal; [`crate::error::Class::Failure`] when it was interrupted.
     pub fn ask_secret(&self, prompt: &str) -> Result<Secret> {
         terminal::ask_secret(prompt)
+    }
+
+    /// Becomes another program, which alone gets the secret, in this variable. It keeps our streams, process number and
+    /// directory, so that signals and its exit code are the caller's. Comes back only when that cannot be.
+    pub fn become_program(&self, program: &[String], variable: &str, secret: &Secret) -> Error {
+        child::become_program(program, variable, secret)
     }
 
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.

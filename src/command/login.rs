@@ -10,8 +10,8 @@ use std::time::Duration;
 use found::Named;
 use turn::Turn;
 
-use super::Run;
 use super::text::wrap;
+use super::{Run, workspace};
 use crate::cli;
 use crate::config::{Flow, Profile, Provider, preset};
 use crate::error::{Class, Error, Result};
@@ -27,8 +27,8 @@ use crate::store::Stored;
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let mut client_id = args.client_id;
-    if client_id.is_some() && is_bare_preset(run, &profile.provider)? {
-        write_provider_file(run, &profile.provider, client_id.take().as_deref())?;
+    if !args.set.is_empty() || (client_id.is_some() && is_bare_preset(run, &profile.provider)?) {
+        write_provider_file(run, &profile.provider, client_id.take().as_deref(), &args.set)?;
     }
     let (provider, at) = provider_of(run, &profile)?;
     let flow = login::find(match (args.with_token, args.device) {
@@ -48,7 +48,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
             provider.name
         )));
     }
-    let wanted = wanted_account(&provider, args.account, &profile, "login")?;
+    let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
     // Whoever brings a token knows what it was granted, and nobody else.
@@ -125,15 +125,8 @@ fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
 }
 
 /// The account that the arguments name; a user name and password have one always.
-fn wanted_account(
-    provider: &Provider,
-    given: Option<String>,
-    profile: &Profile,
-    command: &str,
-) -> Result<Option<String>> {
-    let wanted = given
-        .or_else(|| profile.account.clone())
-        .filter(|name| !name.is_empty());
+fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Result<Option<String>> {
+    let wanted = profile.account.clone().filter(|name| !name.is_empty());
     if provider.flow == Flow::Static && wanted.is_none() {
         return Err(Error::usage("the user name is missing")
             .hint(format!("run `keyfob {command} {} --account NAME`", provider.name)));
@@ -145,7 +138,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let options = Options {
-        account: wanted_account(&provider, args.account, &profile, "set-token")?,
+        account: wanted_account(&provider, &profile, "set-token")?,
         token,
         ..Options::default()
     };
@@ -200,42 +193,68 @@ fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
     })
 }
 
-/// The provider; of a preset that needs the user's client id, only what is missing.
+/// The provider; of a preset that is not in use yet, what it must be told first.
 fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
     let found = run.sources.config.profile(profile);
     if !is_bare_preset(run, &profile.provider)? {
         return found;
     }
-    found.map_err(|_| {
+    found.map_err(|error| {
         let name = &profile.provider;
-        Error::usage(format!("the preset `{name}` needs the client id of your OAuth app")).hint(format!(
-            "run `keyfob login {name} --client-id ID`; `keyfob provider show {name}` says where to register"
-        ))
+        let slots: String = preset::wants(name).map(|slot| format!(" --set {slot}=…")).collect();
+        let with_id = format!("{}[oauth]\nclient_id = \"id\"\n", preset::file(name));
+        let only_id = Provider::parse(&with_id, name, name).is_ok();
+        let lacks = match only_id {
+            true => format!("the preset `{name}` needs the client id of your OAuth app"),
+            false => format!("the preset `{name}` must be told what only you know: {error}"),
+        };
+        let page = format!("`keyfob provider show {name}` says where to register");
+        Error::usage(lacks).hint(match only_id || !slots.is_empty() {
+            true => format!("run `keyfob login {name}{slots} --client-id ID`; {page}"),
+            false => page,
+        })
     })
 }
 
 /// Writes the provider file that makes a preset the user's own.
-fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>) -> Result<()> {
-    if client_id
-        .is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)))
-    {
+fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>, set: &[String]) -> Result<()> {
+    if preset::find(name).is_none() {
+        return Err(Error::usage(format!("`--set` is for presets, and `{name}` is none")));
+    }
+    let plain = |text: &str, more: &[u8]| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b) || more.contains(&b);
+        !text.is_empty() && text.bytes().all(good)
+    };
+    if client_id.is_some_and(|id| !plain(id, b"")) {
         return Err(Error::usage(
             "the client id has characters other than letters, digits, `.`, `_`, `-` and `:`",
         ));
     }
+    let mut text = preset::file(name);
+    if !set.is_empty() {
+        text += "\n[instance]\n";
+    }
+    for pair in set {
+        let pair = pair
+            .split_once('=')
+            .filter(|(key, value)| plain(key, b"") && plain(value, b"/"));
+        let (key, value) = pair.ok_or_else(|| {
+            Error::usage("`--set` is not a name, `=`, and a value of letters, digits, `.`, `_`, `-`, `:` and `/`")
+        })?;
+        text += &format!("{key} = \"{value}\"\n");
+    }
+    if let Some(id) = client_id {
+        text += &format!("\n[oauth]\nclient_id = \"{id}\"\n");
+    }
+    // A file that is wrong would be in the way of the next try.
+    Provider::parse(&text, name, "the new provider file")?;
     let directory = run.sources.config.directory();
     let path = directory.join(format!("{name}.toml"));
-    let oauth = client_id
-        .map(|id| format!("\n[oauth]\nclient_id = \"{id}\"\n"))
-        .unwrap_or_default();
-    let text = format!("format = 1\npreset = \"{name}\"\n{oauth}");
     let written = private_dir(directory).and_then(|()| write_new(&path, text.as_bytes()));
     match written {
         Ok(()) => run.note(&format!("Wrote {}.\n", printable(&path.display().to_string()))),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(
-                Error::usage(format!("{} exists already", path.display())).hint("change the client id in that file")
-            );
+            return Err(Error::usage(format!("{} exists already", path.display())).hint("change what it says there"));
         }
         Err(error) => return Err(Error::failure(format!("writing {}: {}", path.display(), error.kind()))),
     }
@@ -286,13 +305,18 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         .iter()
         .position(|mode| mode.name == login.mode.name)
         .unwrap_or(0);
-    let account = wanted
-        .map(str::to_owned)
-        .or_else(|| subject.clone())
-        .unwrap_or_default();
+    let account = if login.provider.flow.is_unattended() {
+        // A tool's call may begin the same session, and asks nobody for a name.
+        login.mode.grant.account.clone()
+    } else {
+        wanted.map(str::to_owned).or_else(|| subject.clone())
+    };
+    let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     let now = run.world.now();
+    let workspace = workspace::default_of(login, &tokens.access);
     let fill = |record: &mut Record| {
+        record.workspace = workspace::issued(login, workspace.as_deref());
         record.scopes = login.scopes.clone();
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
@@ -310,28 +334,27 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     }
     // A preset serves its targets from now on, and not when its credential was never there.
     if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None)?;
+        write_provider_file(run, &login.provider.name, None, &[])?;
     }
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
     tell(run, login, &session, &stored)?;
+    workspace::begin(run, &session, &stored, workspace.as_deref());
     Ok(stored)
 }
 
 /// Says who is logged in, where the session is, and what would hide it.
 fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
     let record = &stored.record;
-    let who = if record.key.account.is_empty() {
-        String::new()
-    } else {
-        format!(" as `{}`", sanitise(&record.key.account))
-    };
+    let account = Some(record.key.account.as_str()).filter(|account| !account.is_empty());
+    let who = account.or(record.subject.as_deref());
+    let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
     let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
     let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
     text += &format!("    {}\n", printable(&place.display().to_string()));
     if let Some(end) = record.expires_at {
-        let renewed = if record.refresh.is_some() {
+        let renewed = if record.refresh.is_some() || session.is_unattended() {
             ", renewed by itself"
         } else {
             ""

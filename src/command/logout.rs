@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Run, session_of};
+use super::{Run, session_of, workspace};
 use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Error, Result};
@@ -38,6 +38,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
         }
         Err(error) => return Err(error),
     }
+    begins_again(run, &session);
     still_set(run, &session);
     Ok(0)
 }
@@ -59,7 +60,9 @@ fn meant(run: &Run, profile: &Profile) -> Result<Session> {
 /// The key of the record to forget: the account's that is named, whether it can be read or not; else the only one's.
 fn key(run: &Run, session: &Session) -> Result<Key> {
     match (run.sources.stores.group(&session.group()), &session.account) {
-        (Ok(stored), account) => Ok(choose_account(stored, account.as_deref(), session)?.record.key),
+        (Ok(stored), account) => Ok(choose_account(run.sources, stored, account.as_deref(), session)?
+            .record
+            .key),
         (Err(_), Some(_)) => Ok(session.key()),
         (Err(error), None) => Err(Error::from(error).hint(format!(
             "name the account to forget it unread: `keyfob logout {}:ACCOUNT`",
@@ -123,7 +126,9 @@ const ALL_SECS: i64 = 30;
 /// Forgets one session. The record, if an issuer is to be told of it.
 fn forget(run: &Run, session: &Session, key: &Key) -> Result<Option<Box<Record>>> {
     let name = shown(session, key);
-    match renew::forget(run.sources, session, key)? {
+    let forgotten = renew::forget(run.sources, session, key)?;
+    workspace::forget(run, session, &key.account);
+    match forgotten {
         Forgotten::Record(record) => return Ok(Some(record)),
         Forgotten::Nothing => run.note(&format!("There is no session of `{name}` to log out of.\n")),
         Forgotten::Unread => run.note(&format!(
@@ -156,6 +161,16 @@ fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Durati
             "{here}keyfob: warning: the issuer could not be told and may still honour the token: {}\n",
             crate::report::message(&error)
         )),
+    }
+}
+
+/// Where no person is needed, the next call of a tool begins another session.
+fn begins_again(run: &Run, session: &Session) {
+    if session.is_unattended() {
+        run.note(&format!(
+            "The next call of a tool begins another session of `{}`, as long as its secret, key or token is there.\n",
+            sanitise(&session.show())
+        ));
     }
 }
 

@@ -1,16 +1,22 @@
 //! keyfob's own commands, which a person meets a few times a year. One file a command.
 
+mod account;
+mod child;
 mod login;
 mod logout;
+mod mode;
 mod provider;
+mod shell;
 mod status;
 mod text;
+mod token;
 mod whoami;
+mod workspace;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::config::Profile;
+use crate::config::{Profile, Said, preset};
 use crate::error::{Error, Result};
 use crate::record::Group;
 use crate::report;
@@ -34,31 +40,52 @@ pub fn run(world: &World, args: &[String]) -> Result<u8> {
             return Ok(0);
         }
     };
-    let sources = Sources::open(world)?;
+    let mut sources = Sources::open(world)?;
+    sources.config.say(Said {
+        mode: cli.mode.clone(),
+        account: cli.account.clone(),
+        workspace: cli.workspace,
+    })?;
     let run = Run {
         world,
         sources: &sources,
         provider: cli.provider,
+        mode: cli.mode,
+        account: cli.account,
     };
-    match cli.command {
-        Command::Login(args) => login::login(&run, args),
-        Command::Logout(args) => logout::run(&run, &args),
-        Command::SetToken(args) => login::set_token(&run, args),
-        Command::Status(args) => status::status(&run, &args),
-        Command::Whoami(args) => whoami::run(&run, &args),
-        Command::List(args) => status::list(&run, &args),
-        Command::Provider(args) => provider::run(&run, args),
+    let done = command(&run, cli.command);
+    for trouble in sources.config.troubles() {
+        run.note(&format!("keyfob: warning: {}\n", report::printable(&trouble)));
+    }
+    done
+}
+
+fn command(run: &Run, command: Command) -> Result<u8> {
+    match command {
+        Command::Login(args) => login::login(run, args),
+        Command::Logout(args) => logout::run(run, &args),
+        Command::SetToken(args) => login::set_token(run, args),
+        Command::Status(args) => status::status(run, &args),
+        Command::Whoami(args) => whoami::run(run, &args),
+        Command::List(args) => status::list(run, &args),
+        Command::Provider(args) => provider::run(run, args),
+        Command::Mode(args) => mode::run(run, &args),
+        Command::Account(args) => account::run(run, &args),
+        Command::Workspace(args) => workspace::run(run, &args),
+        Command::Run(args) => child::run(run, &args),
+        Command::PrintAccessToken(args) => token::print(run, &args),
+        Command::ExportAccessToken(args) => token::export(run, &args),
+        Command::ShellSetup(args) => shell::setup(run, &args),
     }
 }
 
 /// `keyfob auth login` is `keyfob login`, so that a program can hand its `auth` subtree over unchanged.
 fn without_auth(args: &[String]) -> Vec<&str> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let at = match args.get(1) {
-        Some(&"--provider") => 3,
-        Some(first) if first.starts_with("--provider=") => 2,
-        _ => 1,
-    };
+    let mut at = 1;
+    while let Some(option) = args.get(at).filter(|arg| arg.starts_with("--") && arg.len() > 2) {
+        at += if option.contains('=') { 1 } else { 2 };
+    }
     let is_auth = args.get(at) == Some(&"auth");
     args.into_iter()
         .enumerate()
@@ -67,34 +94,90 @@ fn without_auth(args: &[String]) -> Vec<&str> {
         .collect()
 }
 
+/// What the arguments of `mode`, `account` or `workspace` mean.
+struct Named {
+    profile: Profile,
+    /// The one to use from now on; none to show which is in use.
+    name: Option<String>,
+}
+
 /// What every command works with.
 pub(crate) struct Run<'a> {
     world: &'a World,
     sources: &'a Sources<'a>,
     /// Given by `--provider`.
     provider: Option<String>,
+    /// Given by `--mode`.
+    mode: Option<String>,
+    /// Given by `--account`.
+    account: Option<String>,
 }
 
 impl Run<'_> {
     /// The profile of the arguments, of `--provider`, or of the only provider that is configured.
     fn profile(&self, given: Option<&str>) -> Result<Profile> {
         if let Some(text) = given.or(self.provider.as_deref()) {
-            return Profile::parse(text);
+            return self.completed(Profile::parse(text)?);
         }
         let names = self.sources.config.names()?;
         match names.as_slice() {
-            [only] => Profile::parse(only),
+            [only] => self.completed(Profile::parse(only)?),
             [] => Err(Error::usage("no provider is named, and none is configured").hint("run `keyfob provider list`")),
             _ => Err(Error::usage("no provider is named, and several are configured")
                 .hint(format!("name one of `{}` after the command", names.join("`, `")))),
         }
     }
 
-    /// The session that a profile means, and its record.
+    /// What one or two arguments mean: a profile, and a name of something of it. None: they, and the context, name none.
+    ///
+    /// One argument is the name with `--provider`, and where it is no provider's and there is but one; else the profile.
+    fn named(&self, first: Option<&str>, second: Option<&str>) -> Result<Option<Named>> {
+        let name = |name: Option<&str>| name.map(str::to_owned);
+        let names = self.sources.config.names()?;
+        let is_provider = |text: &str| {
+            Profile::parse(text)
+                .is_ok_and(|profile| names.contains(&profile.provider) || preset::find(&profile.provider).is_some())
+        };
+        let (profile, name) = match (first, second) {
+            (Some(_), Some(_)) => (first, name(second)),
+            (Some(text), None) if self.provider.is_some() || (names.len() == 1 && !is_provider(text)) => {
+                (None, name(first))
+            }
+            (None, _) if self.provider.is_none() && names.len() != 1 => return Ok(None),
+            _ => (first, None),
+        };
+        let profile = self.profile(profile)?;
+        Ok(Some(Named { profile, name }))
+    }
+
+    /// The failure of a command that needs one provider.
+    fn several(&self) -> Error {
+        let error = self.profile(None).err();
+        error.unwrap_or_else(|| Error::failure("BUG: a provider is named"))
+    }
+
+    /// A profile with what `--mode` and `--account` say where it says nothing.
+    fn completed(&self, mut profile: Profile) -> Result<Profile> {
+        for (option, said, part) in [
+            ("mode", &self.mode, &mut profile.mode),
+            ("account", &self.account, &mut profile.account),
+        ] {
+            match (said, &part) {
+                (Some(said), Some(named)) if said != named => {
+                    return Err(Error::usage(format!("`--{option}` and the profile name two of them")));
+                }
+                (Some(said), None) => *part = Some(said.clone()),
+                _ => (),
+            }
+        }
+        Ok(profile)
+    }
+
+    /// The session that a profile means, and its record; one that needs no person is obtained if there is none.
     fn session(&self, profile: &Profile) -> Result<(Session, Stored)> {
         let session = self.meant(profile)?;
-        let stored = session.records(self.sources)?;
-        let stored = choose_account(stored, session.account.as_deref(), &session)?;
+        let stored = session.records_or_new(self.sources)?;
+        let stored = choose_account(self.sources, stored, session.account.as_deref(), &session)?;
         Ok((session, stored))
     }
 
@@ -103,7 +186,7 @@ impl Run<'_> {
         let (provider, at) = self.sources.config.profile(profile)?;
         let account = match &profile.account {
             Some(account) => Some(account.clone()),
-            None => self.world.var("KEYFOB_ACCOUNT")?,
+            None => self.sources.config.said_account()?,
         };
         Ok(Session::named(&provider, at, None, account))
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::text::{field, table};
 use super::{Run, SCHEMA};
 use crate::cli;
-use crate::config::{Mode, Provider, Scheme, Serves, preset};
+use crate::config::{Mode, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -46,27 +46,29 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
     run.print(&table(&rows)).map(|()| 0)
 }
 
+/// What a provider says; of a preset that is not in use its page, which says how to take it into use.
 fn show(run: &Run, name: &str) -> Result<u8> {
-    let provider = match run.sources.config.provider(name) {
-        Ok(provider) => provider,
-        // A preset that lacks what only the user has is still worth reading.
-        Err(error) => match preset::find(name).filter(|_| {
-            !run.sources
-                .config
-                .names()
-                .is_ok_and(|own| own.iter().any(|own| own == name))
-        }) {
-            Some(text) => return run.print(text).map(|()| 0),
-            None => return Err(error),
-        },
+    let own = run.sources.config.names()?;
+    let page = preset::page(name).filter(|_| !own.iter().any(|own| own == name));
+    let body = match (run.sources.config.provider(name), &page) {
+        (Ok(provider), _) => describe(&provider),
+        // What it lacks is what only the user has.
+        (Err(_), Some(_)) => {
+            let lines = preset::find(name).unwrap_or_default().lines();
+            let rest = lines.skip_while(|line| line.starts_with('#'));
+            rest.map(|line| format!("{line}\n")).collect()
+        }
+        (Err(error), None) => return Err(error),
     };
-    run.print(&describe(&provider)).map(|()| 0)
+    let page = page.map(|page| format!("{page}\n")).unwrap_or_default();
+    run.print(&(page + &body)).map(|()| 0)
 }
 
 fn describe(provider: &Provider) -> String {
     let mut text = String::new();
     line(&mut text, "name", &provider.name);
     line(&mut text, "title", &provider.title);
+    line(&mut text, "preset", provider.preset.as_deref().unwrap_or_default());
     line(&mut text, "login", provider.flow.word());
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
     line(
@@ -98,6 +100,7 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
     line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
     line(text, "scopes", &oauth.scopes.join(" "));
+    describe_grant(text, mode);
     if let Some(otp) = &mode.otp {
         line(text, "send", &otp.send.url);
         line(text, "exchange", &otp.exchange.url);
@@ -113,6 +116,12 @@ fn describe_mode(text: &mut String, mode: &Mode) {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }
     line(text, "variables", &mode.variables.join(", "));
+    line(text, "exported", mode.export.as_deref().unwrap_or_default());
+    line(
+        text,
+        "workspace",
+        &mode.workspace.as_ref().map(workspace).unwrap_or_default(),
+    );
     line(
         text,
         "key",
@@ -122,6 +131,40 @@ fn describe_mode(text: &mut String, mode: &Mode) {
             .map(|prefix| format!("begins with {prefix}"))
             .unwrap_or_default(),
     );
+}
+
+/// Where a machine's secrets are; never what they are.
+fn describe_grant(text: &mut String, mode: &Mode) {
+    let (oauth, grant, signing) = (&mode.oauth, &mode.grant, &mode.signing);
+    let place = |variable: &Option<String>, file: &Option<String>| match (variable, file) {
+        (Some(name), _) => format!("in the variable {name}"),
+        (None, Some(path)) => format!("in the file {path}"),
+        (None, None) => String::new(),
+    };
+    line(
+        text,
+        "secret",
+        &place(&oauth.client_secret_env, &oauth.client_secret_file),
+    );
+    line(text, "signing key", &place(&signing.key_env, &signing.key_file));
+    let subject = grant.subject_token.as_ref().map(ToString::to_string);
+    line(text, "own token", &subject.unwrap_or_default());
+    line(text, "account", grant.account.as_deref().unwrap_or_default());
+}
+
+/// What a workspace is, and what carries it.
+fn workspace(kind: &Workspace) -> String {
+    let mut text = match kind.switch {
+        Switch::Header => "goes along with the token".to_owned(),
+        Switch::Reissue => format!("has a token of its own, asked for by `{}`", kind.parameter),
+    };
+    if let Some(header) = &kind.header {
+        text += &format!(", sent as {header}");
+    }
+    if let Some(default) = &kind.default {
+        text += &format!(", the account's own at {default}");
+    }
+    text
 }
 
 /// Where a credential may go, how it is sent there, and who may have it.

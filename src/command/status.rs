@@ -11,22 +11,24 @@ use crate::config::{Profile, profile};
 use crate::error::{Class, Result};
 use crate::record::Record;
 use crate::report::{exit_code, printable, sanitise};
+use crate::resolve::{self, Session};
 use crate::store::Stored;
 use crate::time::Timestamp;
 
 pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     let wanted = match args.profile.as_deref().or(run.provider.as_deref()) {
-        Some(text) => Some(Profile::parse(text)?),
+        Some(text) => Some(run.completed(Profile::parse(text)?)?),
         None => None,
     };
-    let mut rows = Vec::new();
-    let mut damaged = Vec::new();
+    let (mut all, mut damaged) = (Vec::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         match stored {
-            Ok(stored) => rows.extend(row(run, &stored, wanted.as_ref())),
+            Ok(stored) => all.push(stored),
             Err(error) => damaged.push(error),
         }
     }
+    let rows = all.iter().filter_map(|stored| row(run, stored, &all, wanted.as_ref()));
+    let mut rows: Vec<Value> = rows.collect();
     rows.sort_by_key(|row| text_of(&row["profile"]));
     let variables = variables(run, wanted.as_ref())?;
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
@@ -52,7 +54,8 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         text = nothing(wanted.as_ref());
     }
     for (at, variable) in variables.iter().enumerate() {
-        let (name, provider) = (text_of(&variable["variable"]), text_of(&variable["provider"]));
+        let name = text_of(&variable["variable"]);
+        let provider = profile::show(&text_of(&variable["provider"]), &text_of(&variable["mode"]), "");
         let gap = if at == 0 { "\n" } else { "" };
         let _ = writeln!(
             text,
@@ -73,7 +76,7 @@ fn nothing(wanted: Option<&Profile>) -> String {
     }
 }
 
-fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
+fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> Option<Value> {
     let record = &stored.record;
     let (provider, mode) = session_of(&record.key.group)?;
     let fits = wanted.is_none_or(|wanted| {
@@ -86,26 +89,81 @@ fn row(run: &Run, stored: &Stored, wanted: Option<&Profile>) -> Option<Value> {
     });
     fits.then(|| {
         let now = run.world.now();
+        let unattended = is_unattended(run, provider);
+        let state = match state(record, now) {
+            "ended" if unattended && record.dead.is_none() => "renews at the next use",
+            state => state,
+        };
+        let usage = Use::of(run, record, (provider, mode), all);
         json!({
             "profile": profile::show(provider, mode, &record.key.account),
             "provider": provider,
             "mode": mode,
             "account": record.key.account,
             "subject": record.subject,
-            "state": state(record, now),
+            "workspace": usage.workspace,
+            "in_use": usage.answers,
+            "shadowed_by": usage.variable,
+            "state": state,
             "store": stored.store,
             "protection": run.sources.stores.protection(stored.store),
             "place": run.sources.stores.place(&record.key).display().to_string(),
             "expires": record.expires_at.map(Timestamp::rfc3339),
             "expires_relative": record.expires_at.map(|end| end.relative(now)),
-            "renews": record.refresh.is_some(),
+            "renews": record.refresh.is_some() || unattended,
             "scopes": record.scopes,
             "ended_reason": record.dead.as_ref().map(|dead| &dead.reason),
         })
     })
 }
 
-fn state(record: &Record, now: Timestamp) -> &'static str {
+/// Whether the provider's next token needs no person; not where its file is wrong or gone.
+fn is_unattended(run: &Run, provider: &str) -> bool {
+    let provider = run.sources.config.provider(provider);
+    provider.is_ok_and(|provider| provider.flow.is_unattended())
+}
+
+/// What decides whether and how a session is used.
+#[derive(Default)]
+struct Use {
+    /// Whether it answers where only the provider is named; not known without the provider file.
+    answers: Option<bool>,
+    /// The variable that answers instead.
+    variable: Option<String>,
+    workspace: Option<String>,
+}
+
+impl Use {
+    /// Nothing where the provider file is wrong or gone: such a session answers nobody.
+    fn of(run: &Run, record: &Record, (provider, mode): (&str, &str), all: &[Stored]) -> Use {
+        let config = &run.sources.config;
+        let Ok(file) = config.provider(provider) else {
+            return Use::default();
+        };
+        let Some(at) = file.modes.iter().position(|row| row.name == mode) else {
+            return Use::default();
+        };
+        let account = &record.key.account;
+        let session = Session::named(&file, at, None, Some(account.clone()));
+        let mine = config.mode_in_use(&file).is_ok_and(|(used, _)| used == at);
+        let others = all.iter().filter(|stored| stored.record.key.group == record.key.group);
+        let chosen = match config.said_account() {
+            Ok(Some(said)) => said == *account,
+            _ if others.count() == 1 => true,
+            _ => config.active_account(provider, mode).as_ref() == Some(account),
+        };
+        let variable = session.variable(run.sources).ok().flatten();
+        let workspace = resolve::workspace(run.sources, &session, Some(record)).ok().flatten();
+        Use {
+            answers: Some(mine && chosen),
+            variable: variable.map(|(name, _)| name),
+            workspace: workspace.map(|(name, _)| name),
+        }
+    }
+}
+
+/// What a session is worth at this moment: `ended`, `renews at the next use` or `valid`.
+pub(super) fn state(record: &Record, now: Timestamp) -> &'static str {
     let over = record.secret.is_none() || record.expires_at.is_some_and(|end| end <= now);
     match (&record.dead, over, &record.refresh) {
         (Some(_), ..) | (None, true, None) => "ended",
@@ -126,6 +184,10 @@ fn paragraph(text: &mut String, row: &Value) {
     line("because", &text_of(&row["ended_reason"]));
     line("identity", &text_of(&row["subject"]));
     line("mode", &text_of(&row["mode"]));
+    line("workspace", &text_of(&row["workspace"]));
+    if row["in_use"] == false {
+        line("used", "only where it is named");
+    }
     let end = text_of(&row["expires"]);
     if !end.is_empty() {
         let renews = if row["renews"] == true {
@@ -162,12 +224,13 @@ fn variables(run: &Run, wanted: Option<&Profile>) -> Result<Vec<Value>> {
         let Ok(provider) = run.sources.config.provider(&name) else {
             continue;
         };
-        let set = provider
-            .modes
-            .iter()
-            .flat_map(|mode| &mode.variables)
-            .find(|name| run.world.var_os(name).is_some());
-        rows.extend(set.map(|variable| json!({"provider": name, "variable": variable})));
+        for mode in &provider.modes {
+            if wanted.is_some_and(|wanted| wanted.mode.as_ref().is_some_and(|wanted| *wanted != mode.name)) {
+                continue;
+            }
+            let set = mode.variables.iter().find(|name| run.world.var_os(name).is_some());
+            rows.extend(set.map(|variable| json!({"provider": name, "mode": mode.name, "variable": variable})));
+        }
     }
     Ok(rows)
 }

@@ -10,6 +10,7 @@ use crate::http::Http;
 use crate::login;
 use crate::renew;
 use crate::report;
+use crate::resolve;
 
 pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
@@ -38,11 +39,12 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
         }
     })?;
     let checked = asked.is_some();
+    let workspace = resolve::workspace(run.sources, &session, kept.as_ref())?.map(|(name, _)| name);
     let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
     let subject = subject.filter(|subject| !subject.is_empty());
     if args.json {
-        let answer =
-            json!({"schema": SCHEMA, "profile": name, "subject": subject, "source": source, "checked": checked});
+        let answer = json!({"schema": SCHEMA, "profile": name, "provider": provider.name, "mode": mode.name, "workspace": workspace,
+                "subject": subject, "source": source, "checked": checked});
         return run.print_json(&answer).map(|()| 0);
     }
     let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));

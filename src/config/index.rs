@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{self, Stamp, check_owner, directory_stamp};
 use super::provider::{self, Provider};
+use super::section::context::Workspace;
 use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
 use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi2";
+const MAGIC: &[u8; 8] = b"keyfobi4";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
@@ -48,6 +49,8 @@ pub struct Claim {
     pub default_mode: bool,
     /// Whether a tool's `store` is kept as the provider's credential.
     pub keeps: bool,
+    /// Whether the provider's credential is obtained without a person.
+    pub unattended: bool,
     /// The root of what is claimed.
     pub root: Target,
     /// Whether the subdomains of the root are meant, and not the root.
@@ -62,6 +65,8 @@ pub struct Claim {
     pub exclusive: bool,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
+    /// What a workspace is; none where there are none.
+    pub workspace: Option<Workspace>,
     /// The state of the provider's file when it was read.
     pub(super) stamp: Stamp,
 }

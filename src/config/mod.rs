@@ -3,8 +3,11 @@
 //! A tool's call is answered from the [`index`] of targets, without reading a provider file; the file itself is read
 //! when a session must be renewed, and by the own commands.
 
+pub mod active;
+mod choice;
 mod disk;
 pub mod index;
+mod instance;
 mod mistake;
 pub mod preset;
 pub mod profile;
@@ -12,22 +15,28 @@ pub mod provider;
 mod read;
 mod section;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
 use crate::world::World;
 
+pub use choice::{By, Said};
 pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Provider, Scheme, Serves};
 pub use section::call::{Call, Marks, Pointers, Query, Slot, Template};
-pub use section::oauth::Oauth;
+pub use section::context::{Switch, Workspace};
+pub use section::env::is_variable;
+pub use section::grant::{Grant, TokenSource};
+pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
 pub use section::poll::Poll;
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
+pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.
@@ -35,6 +44,9 @@ pub struct Config<'w> {
     world: &'w World,
     directory: PathBuf,
     index: PathBuf,
+    state: PathBuf,
+    said: Said,
+    troubles: RefCell<Vec<String>>,
 }
 
 impl<'w> Config<'w> {
@@ -48,6 +60,9 @@ impl<'w> Config<'w> {
             world,
             directory: dirs.config.join("providers"),
             index: dirs.state.join("index"),
+            state: dirs.state,
+            said: Said::default(),
+            troubles: RefCell::default(),
         })
     }
 
@@ -58,7 +73,7 @@ impl<'w> Config<'w> {
 
     /// The claim on a target that a tool may use: the longest path wins, then an exact host over a wildcard.
     ///
-    /// Where several modes of the provider claim it equally well, the one of [`Config::wanted_mode`], else the default.
+    /// Where several modes of the provider claim it equally well, the one in use.
     ///
     /// # Errors
     /// [`Class::Refused`] when two providers or modes claim it equally well; [`Class::Usage`] when the provider has no
@@ -106,45 +121,6 @@ impl<'w> Config<'w> {
         Ok(claims)
     }
 
-    /// One of several claims of one provider that differ in their modes.
-    fn of_mode(&self, claims: Vec<Claim>, target: &Target) -> Result<Claim> {
-        let first = &claims[0];
-        let one_mode = claims.iter().all(|claim| claim.mode == first.mode);
-        let chosen = match self.wanted_mode(&first.provider)? {
-            Some(mode) if !first.mode.is_empty() => {
-                let chosen = claims.iter().find(|claim| claim.mode == mode);
-                if chosen.is_none() {
-                    mode_at(&self.provider(&first.provider)?, &mode)?;
-                }
-                chosen
-            }
-            _ => claims.iter().find(|claim| claim.default_mode),
-        };
-        // What only one mode claims is that mode's, whichever is in use.
-        if let Some(chosen) = chosen.or_else(|| one_mode.then_some(first)) {
-            return Ok(chosen.clone());
-        }
-        let mut names: Vec<&str> = claims.iter().map(|claim| claim.mode.as_str()).collect();
-        names.dedup();
-        let message = format!(
-            "several modes of the provider `{}` claim {target}: {}",
-            first.provider,
-            names.join(", ")
-        );
-        Err(Error::refused(message).hint(format!("set {} to one of them", mode_variable(&first.provider))))
-    }
-
-    /// The mode that the environment asks for: `<PROVIDER>_MODE`, else `KEYFOB_MODE`.
-    ///
-    /// # Errors
-    /// When the variable is not UTF-8.
-    pub fn wanted_mode(&self, provider: &str) -> Result<Option<String>> {
-        match self.world.var(&mode_variable(provider))? {
-            Some(mode) => Ok(Some(mode)),
-            None => self.world.var("KEYFOB_MODE"),
-        }
-    }
-
     /// The provider of this name, from its file; a preset of that name where there is no file.
     ///
     /// # Errors
@@ -157,7 +133,8 @@ impl<'w> Config<'w> {
             return Provider::parse(&text, name, &path.display().to_string());
         }
         match preset::find(name) {
-            Some(text) => Provider::parse(text, name, &format!("preset {name}")),
+            // As a file would take it into use.
+            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .hint("run `keyfob provider list` to see those there are")),
         }
@@ -173,20 +150,16 @@ impl<'w> Config<'w> {
         Provider::parse(&text, stem.unwrap_or_default(), path)
     }
 
-    /// The provider and the mode that a profile names; a mode that it leaves out comes from the environment, then from
-    /// the provider file.
+    /// The provider and the mode that a profile names; a mode that it leaves out is the one in use.
     ///
     /// # Errors
     /// As [`Config::provider`]; [`Class::Usage`] when there is no such mode.
     pub fn profile(&self, profile: &Profile) -> Result<(Provider, usize)> {
         let provider = self.provider(&profile.provider)?;
-        let wanted = match &profile.mode {
-            Some(mode) => Some(mode.clone()),
-            // It is said to all providers, and one without modes has nothing to choose.
-            None if provider.modes.iter().all(|mode| mode.name.is_empty()) => None,
-            None => self.wanted_mode(&profile.provider)?,
+        let at = match &profile.mode {
+            Some(mode) => mode_at(&provider, mode)?,
+            None => self.mode_in_use(&provider)?.0,
         };
-        let at = wanted.map_or(Ok(0), |mode| mode_at(&provider, &mode))?;
         Ok((provider, at))
     }
 
@@ -215,11 +188,6 @@ impl<'w> Config<'w> {
     pub fn refresh_index(&self) -> Result<()> {
         index::Index::build(self.world, &self.directory, &self.index).map(|_| ())
     }
-}
-
-/// The variable with the mode of one provider.
-fn mode_variable(provider: &str) -> String {
-    format!("{}_MODE", provider.to_ascii_uppercase().replace(['-', '.', '+'], "_"))
 }
 
 /// The place of a mode in its provider.

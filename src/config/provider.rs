@@ -6,11 +6,14 @@
 use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
+use super::section::context::Workspace;
+use super::section::grant::Grant;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
+use super::section::signing::Signing;
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -20,16 +23,22 @@ use crate::target::Target;
 pub enum Flow {
     /// OAuth authorization code grant with PKCE, in a browser that comes back to this machine (RFC 8252).
     Browser,
+    /// The client asks for itself (RFC 6749, section 4.4).
+    ClientCredentials,
     /// OAuth device authorization grant (RFC 8628).
     Device,
     /// A code that is sent to the person's address, and given with it for a session or a key.
     EmailOtp,
+    /// A signed statement is the grant (RFC 7523, section 2.1).
+    JwtBearer,
     /// A key or token that the person brings.
     Key,
     /// A page with a proof key (RFC 7636), and a question to the service whether the person is done there.
     Poll,
     /// A user name and password that a tool or the person brings.
     Static,
+    /// A token that the machine has is exchanged for another (RFC 8693).
+    TokenExchange,
 }
 
 /// What a provider file says of a flow.
@@ -51,6 +60,11 @@ pub const FLOWS: &[FlowRow] = &[
         needs: &["client_id", "authorization_endpoint", "token_endpoint"],
     },
     FlowRow {
+        flow: Flow::ClientCredentials,
+        word: "client-credentials",
+        needs: &["client_id", "token_endpoint"],
+    },
+    FlowRow {
         flow: Flow::Device,
         word: "device",
         needs: &["client_id", "device_authorization_endpoint", "token_endpoint"],
@@ -59,6 +73,11 @@ pub const FLOWS: &[FlowRow] = &[
         flow: Flow::EmailOtp,
         word: "email-otp",
         needs: &[],
+    },
+    FlowRow {
+        flow: Flow::JwtBearer,
+        word: "jwt-bearer",
+        needs: &["token_endpoint"],
     },
     FlowRow {
         flow: Flow::Key,
@@ -75,6 +94,11 @@ pub const FLOWS: &[FlowRow] = &[
         word: "static",
         needs: &[],
     },
+    FlowRow {
+        flow: Flow::TokenExchange,
+        word: "token-exchange",
+        needs: &["token_endpoint"],
+    },
 ];
 
 impl Flow {
@@ -82,6 +106,11 @@ impl Flow {
     pub fn word(self) -> &'static str {
         let row = FLOWS.iter().find(|row| row.flow == self);
         row.expect("every flow has a row; a test checks it").word
+    }
+
+    /// Whether it needs no person, so that a tool's call may begin it and the end of a token is no end of anything.
+    pub fn is_unattended(self) -> bool {
+        matches!(self, Flow::ClientCredentials | Flow::JwtBearer | Flow::TokenExchange)
     }
 }
 
@@ -101,6 +130,8 @@ pub struct Provider {
     pub name: String,
     /// Its name for a person. Defaults to `name`.
     pub title: String,
+    /// The preset that its file is based on.
+    pub preset: Option<String>,
     /// How to log in.
     pub flow: Flow,
     /// The store for its records. Defaults to the best that answers.
@@ -120,6 +151,10 @@ pub struct Mode {
     pub targets: Vec<Serves>,
     /// The endpoints of its issuer.
     pub oauth: Oauth,
+    /// What a flow without a person asks with.
+    pub grant: Grant,
+    /// The private key that signs what the client says.
+    pub signing: Signing,
     /// From where issuer and client are found.
     pub service: Option<Service>,
     /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
@@ -132,6 +167,10 @@ pub struct Mode {
     pub whoami: Option<Whoami>,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
+    /// The variable under which a shell gets the credential. Defaults to `TOKEN`.
+    pub export: Option<String>,
+    /// What a workspace is; none where there are none.
+    pub workspace: Option<Workspace>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
 }
@@ -173,6 +212,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 mode: mode.name.clone(),
                 default_mode: at == 0,
                 keeps: provider.flow == Flow::Static,
+                unattended: provider.flow.is_unattended(),
                 root: serves.root.clone(),
                 subdomains: serves.subdomains,
                 bearer: serves.scheme == Scheme::Bearer,
@@ -180,6 +220,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 tools: serves.tools.clone(),
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
+                workspace: mode.workspace.clone(),
                 stamp,
             });
         }

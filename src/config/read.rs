@@ -1,9 +1,13 @@
 //! From the words of a provider file to valid values, or to a mistake with file, line, key and what was expected.
 
+use std::collections::BTreeMap;
+
+use super::instance;
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
 use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
+use super::section::context::Switch;
 use super::section::{self, File, Parts, TargetPart, Text};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -56,15 +60,20 @@ impl Reader<'_> {
         }
         let file = match &file.preset {
             Some(wanted) => {
-                let base = self.preset(wanted)?;
+                let base = self.preset(wanted, &file.instance)?;
                 file.over(base)
             }
-            None => file,
+            None => match file.instance.keys().next() {
+                Some(key) => {
+                    return Err(self.wrong_at(key, "instance: expected with a `preset` alone, found without"));
+                }
+                None => file,
+            },
         };
         self.build(name, file)
     }
 
-    fn preset(&self, wanted: &Text) -> Result<File> {
+    fn preset(&self, wanted: &Text, instance: &BTreeMap<Text, Text>) -> Result<File> {
         let text = preset::find(wanted.get_ref()).ok_or_else(|| {
             let names: Vec<&str> = preset::names().collect();
             self.wrong_at(
@@ -72,7 +81,10 @@ impl Reader<'_> {
                 format!("preset: expected one of {}, found another", names.join(", ")),
             )
         })?;
-        Ok(toml::from_str(text).expect("presets are read by a test"))
+        let parse = |text: &str| toml::from_str::<File>(text).expect("presets are read by a test");
+        let usual = parse(text).instance;
+        let filled = instance::fill(self, (wanted, text), instance, &usual)?;
+        Ok(parse(&filled))
     }
 
     fn build(&self, name: &str, file: File) -> Result<Provider> {
@@ -100,6 +112,7 @@ impl Reader<'_> {
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
+            preset: file.preset.map(toml::Spanned::into_inner),
             flow: flow.flow,
             store,
             register,
@@ -125,8 +138,9 @@ impl Reader<'_> {
         let oauth = section::oauth::read(self, &parts.oauth)?;
         let service = section::service::read(self, &parts.service)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
-        // What is missing is discovered at the login.
-        if let Some(key) = missing.filter(|_| oauth.issuer.is_none() && service.is_none()) {
+        // What is missing is discovered at the login, if there is one before the first call of a tool.
+        let is_found = (oauth.issuer.is_some() || service.is_some()) && !flow.flow.is_unattended();
+        if let Some(key) = missing.filter(|_| !is_found) {
             let message = format!("oauth.{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
@@ -143,17 +157,38 @@ impl Reader<'_> {
             let message = format!("{key}: expected by the flow `{}`, found nothing", flow.word);
             return Err(self.wrong(None, message));
         }
+        let refresh = section::refresh::read(self, &parts.refresh)?;
+        let workspace = section::context::read(self, &parts.context)?;
+        let reissued = workspace.as_ref().is_some_and(|kind| kind.switch == Switch::Reissue);
+        if let (true, Some(_), Some(kind)) = (reissued, &refresh, &parts.context.kind) {
+            // A described call has no field for it, and its answer would be taken for another workspace's.
+            return Err(self.wrong_at(kind, "context.kind: expected header beside `[refresh]`, found reissue"));
+        }
+        if let (true, true, Some(kind)) = (reissued, flow.flow.is_unattended(), &parts.context.kind) {
+            // There is no refresh token that could be asked with.
+            let message = "context.kind: expected header with a flow that needs no person, found reissue";
+            return Err(self.wrong_at(kind, message));
+        }
+        let grant = section::grant::read(self, &parts.grant)?;
+        let signing = section::signing::read(self, &parts.signing)?;
+        if let Some(message) = section::grant::lack(flow.flow, &oauth, &grant, &signing) {
+            return Err(self.wrong(None, message));
+        }
         let targets = targets.unwrap_or_default().iter();
         Ok(Mode {
             name: name.into(),
+            workspace,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
+            grant,
+            signing,
             service,
             otp,
             poll,
-            refresh: section::refresh::read(self, &parts.refresh)?,
+            refresh,
             whoami: section::whoami::read(self, &parts.whoami)?,
             variables: section::env::read(self, &parts.env)?,
+            export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
         })
     }
@@ -248,6 +283,27 @@ impl Reader<'_> {
                 format!("{key}: expected a JSON pointer such as `/sub`, found none"),
             )),
         }
+    }
+
+    /// The name of an environment variable.
+    pub(super) fn variable(&self, key: &str, text: &Text) -> Result<String> {
+        let name = text.get_ref();
+        if !section::env::is_variable(name) {
+            let message = format!("{key}: expected names of letters, digits and `_`, found another");
+            return Err(self.wrong_at(text, message));
+        }
+        Ok(name.clone())
+    }
+
+    /// The path of a file: absolute, or below the home after `~/`. What it names is not looked at.
+    pub(super) fn path(&self, key: &str, text: &Text) -> Result<String> {
+        let path = text.get_ref();
+        let rooted = path.starts_with('/') || path.starts_with("~/");
+        if !rooted || path.chars().any(char::is_control) {
+            let message = format!("{key}: expected a path that begins with `/` or `~/`, found another");
+            return Err(self.wrong_at(text, message));
+        }
+        Ok(path.clone())
     }
 
     fn one_of(&self, key: &str, text: Option<&Text>, words: &[&str]) -> Result<Option<String>> {

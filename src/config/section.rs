@@ -60,6 +60,8 @@ macro_rules! sections {
             pub name: Option<Text>,
             pub title: Option<String>,
             pub preset: Option<Text>,
+            #[serde(default)]
+            pub instance: BTreeMap<Text, Text>,
             pub store: Option<Text>,
             #[serde(default)]
             pub login: Login,
@@ -82,7 +84,8 @@ macro_rules! sections {
                     format: self.format,
                     name: self.name,
                     title: self.title.or(base.title),
-                    preset: None,
+                    preset: self.preset,
+                    instance: self.instance,
                     store: self.store.or(base.store),
                     login: self.login.over(&base.login),
                     $($name,)*
@@ -112,7 +115,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { env, key, oauth, otp, poll, refresh, service, whoami }
+sections! { context, env, grant, key, oauth, otp, poll, refresh, service, signing, whoami }
 
 pub(super) mod redirect;
 

@@ -85,7 +85,7 @@ impl Secrets {
 fn ask<'a>(login: &'a Login, secrets: &'a Secrets, redirect_uri: &'a str) -> Result<Ask<'a>> {
     let oauth = &login.mode.oauth;
     Ok(Ask {
-        client_id: client(login.mode)?.id,
+        client_id: client(login.world, login.mode)?.id,
         redirect_uri,
         scopes: &login.scopes,
         state: &secrets.state,
@@ -253,7 +253,7 @@ fn redeem(login: &Login, secrets: &Secrets, redirect_uri: &str, answer: Answer) 
     let oauth = &login.mode.oauth;
     let url = oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let client = client(login.mode)?;
+    let client = client(login.world, login.mode)?;
     let form = code::redeem(client, &code, redirect_uri, &secrets.pkce.verifier, &oauth.resource);
     // A code is good once, and an answer that was lost may have been the one with the tokens.
     let spent = "the code of this login is spent; ";

@@ -44,7 +44,7 @@ fn start(login: &Login) -> Result<Grant> {
     let url = oauth.device_authorization_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.device_authorization_endpoint`"))?;
     let form = device::start(
-        client(login.mode)?,
+        client(login.world, login.mode)?,
         &login.scopes,
         oauth.audience.as_deref(),
         &oauth.resource,
@@ -82,7 +82,6 @@ fn show(login: &Login, grant: &Grant) {
 fn poll(login: &Login, grant: &Grant) -> Result<End> {
     let url = login.mode.oauth.token_endpoint.as_deref();
     let url = url.ok_or_else(|| Error::usage("the provider file has no `oauth.token_endpoint`"))?;
-    let form = device::poll(client(login.mode)?, &grant.device_code, &login.mode.oauth.resource);
     let end = login
         .world
         .now()
@@ -96,6 +95,12 @@ fn poll(login: &Login, grant: &Grant) -> Result<End> {
         if login.world.now() >= end {
             return Ok(End::Expired(trouble));
         }
+        // A statement with which the client proves itself is good for one request.
+        let form = device::poll(
+            client(login.world, login.mode)?,
+            &grant.device_code,
+            &login.mode.oauth.resource,
+        );
         let sent = renew::post(login.http, login.mode, url, &form, http::CALL);
         let rest_secs = sent.as_ref().ok().and_then(rest_secs);
         let next = match sent.as_ref().map(|reply| renew::read(login.mode, reply)) {

@@ -13,8 +13,10 @@ mod pushed;
 mod qr;
 mod register;
 mod service;
+mod unattended;
 mod waiting;
 
+use crate::config::active::is_workspace;
 use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
@@ -134,6 +136,11 @@ pub const TABLE: &[LoginFlow] = &[
         run: browser::run,
     },
     LoginFlow {
+        flow: Flow::ClientCredentials,
+        makes: true,
+        run: unattended::run,
+    },
+    LoginFlow {
         flow: Flow::Device,
         makes: true,
         run: device::run,
@@ -142,6 +149,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::EmailOtp,
         makes: true,
         run: email_otp::run,
+    },
+    LoginFlow {
+        flow: Flow::JwtBearer,
+        makes: true,
+        run: unattended::run,
     },
     LoginFlow {
         flow: Flow::Key,
@@ -157,6 +169,11 @@ pub const TABLE: &[LoginFlow] = &[
         flow: Flow::Static,
         makes: false,
         run: key::run,
+    },
+    LoginFlow {
+        flow: Flow::TokenExchange,
+        makes: true,
+        run: unattended::run,
     },
 ];
 
@@ -179,12 +196,29 @@ fn refused(refusal: Refusal) -> Error {
     }
 }
 
+/// What a server says of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whom it speaks for.
+    pub subject: String,
+    /// The workspace that is the account's own, where the provider file says where to look.
+    pub workspace: Option<String>,
+}
+
 /// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
 /// there is neither.
 ///
 /// # Errors
-/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
+/// As [`identity`].
 pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
+    Ok(identity(http, mode, token)?.map(|identity| identity.subject))
+}
+
+/// Asks the same for all that is of use in the answer.
+///
+/// # Errors
+/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
+pub fn identity(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<Identity>> {
     let (url, pointer) = match (&mode.whoami, &mode.oauth.userinfo_endpoint) {
         (Some(whoami), _) => (&whoami.url, Some(whoami.subject.as_str())),
         (None, Some(url)) => (url, None),
@@ -198,13 +232,29 @@ pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>
     };
     let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
     match reply.status {
-        200 if is_json(&reply.content_type) => subject(&reply.body, pointer).map(Some).doing(doing),
+        200 if is_json(&reply.content_type) => {
+            let subject = subject(&reply.body, pointer).doing(doing)?;
+            let workspace = own_workspace(mode, &reply.body);
+            Ok(Some(Identity { subject, workspace }))
+        }
         401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {
             let message = format!("the server answered with status {status} and no JSON that could be used");
             Err(Error::temporary(message)).doing(doing)
         }
     }
+}
+
+/// The workspace in an answer: at the provider file's pointer, where that names one.
+fn own_workspace(mode: &Mode, body: &[u8]) -> Option<String> {
+    let pointer = mode.workspace.as_ref()?.default.as_deref()?;
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let name = match body.pointer(pointer)? {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(name).filter(|name| is_workspace(name))
 }
 
 /// The name in an answer: at the pointer, or by the claims of OpenID Connect.

@@ -130,6 +130,7 @@ impl<'a> Attempt<'a> {
                     waiting.trouble(None);
                 }
                 Next::Slower { after_secs } => {
+                    trouble = Some("the service wants to be asked less often".into());
                     let named = after_secs.and_then(|seconds| u64::try_from(seconds).ok());
                     interval = named
                         .unwrap_or(interval * 2)

@@ -25,7 +25,7 @@ pub(super) fn push(login: &Login, parameters: Form) -> Result<Form> {
         return Ok(parameters);
     };
     let doing = "handing the request to the issuer";
-    let client = client(login.mode)?;
+    let client = client(login.world, login.mode)?;
     // The parameters begin with the client's name; only its secret is missing.
     let secret = oauth.client_secret.as_ref().map(Secret::expose);
     let form = parameters.with_some("client_secret", secret);

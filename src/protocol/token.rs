@@ -91,7 +91,7 @@ fn print(credential: &Credential, options: &Options) -> Result<Zeroizing<Vec<u8>
     let mut text = Zeroizing::new(match &options.form {
         Form::Bare if fits_line(secret.expose()) => secret.expose().to_owned(),
         Form::Bare => return Err(Error::refused("printing the secret: it has a line end or NUL")),
-        Form::Env(name) if secret.is_token() => assignment(name, secret.expose()),
+        Form::Env(name) if secret.is_token() => assignments(name, credential),
         Form::Env(_) => {
             return Err(Error::refused(
                 "printing the variable: the secret has characters that no token has",
@@ -108,6 +108,18 @@ fn print(credential: &Credential, options: &Options) -> Result<Zeroizing<Vec<u8>
         text.push('\n');
     }
     Ok(Zeroizing::new(std::mem::take(&mut *text).into_bytes()))
+}
+
+/// The secret's assignment, and the workspace's where there is one.
+fn assignments(name: &str, credential: &Credential) -> String {
+    let secret = assignment(name, credential.secret.expose());
+    match &credential.workspace {
+        Some(workspace) => format!(
+            "{secret}\n{}",
+            assignment(&format!("{name}_WORKSPACE"), &workspace.name)
+        ),
+        None => secret,
+    }
 }
 
 /// An assignment that a shell and a reader of plain `NAME=value` files take alike, as far as the secret allows.
@@ -240,6 +252,7 @@ mod tests {
             refresh: None,
             expires_at: None,
             subject: None,
+            workspace: None,
             source: Source::Environment("X".into()),
             mark: None,
             proof: None,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::life::MAX_REST_SECS;
 use super::service;
-use crate::config::Mode;
+use crate::config::{Flow, Mode, Switch};
 use crate::error::{Error, Result};
+use crate::grant;
 use crate::http::{Failure, Http, Reply};
 use crate::oauth::token::{self, TokenSet};
-use crate::oauth::{refresh, revoke};
+use crate::oauth::{Form, refresh, revoke};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::world::World;
@@ -34,10 +35,15 @@ pub(super) enum Outcome {
     NotIssuer(String),
     /// No request reached the issuer.
     NotSent(String),
-    /// `invalid_grant`: the refresh token is not good any more.
-    Rejected,
+    /// `invalid_grant`: the refresh token, or what else was the grant, is not good any more.
+    Rejected {
+        /// The issuer's words, not yet fit for a terminal.
+        description: Option<String>,
+    },
     /// The request was sent, and whether the token was rotated is not known.
     Unknown(String),
+    /// Nothing could be asked: the machine or the provider file lacks something.
+    Unready(Error),
 }
 
 /// A connection that could not be made costs nothing to try again.
@@ -79,67 +85,84 @@ impl Budget<'_> {
 }
 
 /// Sends one refresh token.
-///
-/// If the answer is lost, the same token is sent once more at once: issuers with a grace period then repeat their
-/// answer, and without one the session is lost either way.
-pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
+pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
+    let form = || {
+        let form = refresh::form(super::client(world, mode)?, token, &mode.oauth.resource);
+        Ok(match &mode.workspace {
+            Some(kind) if kind.switch == Switch::Reissue => form.with_some(&kind.parameter, workspace),
+            _ => form,
+        })
+    };
+    let read = |reply: &Reply| super::read(mode, reply);
+    twice(world, &|budget| match &mode.refresh {
+        Some(refresh) => {
+            let send = |time| service::send(http, refresh, token, time);
+            ask(budget, &send, &|reply| service::sort(refresh, reply))
+        }
+        None => post(budget, http, mode, &form, &read),
+    })
+}
+
+/// Asks for a token that needs no person.
+pub(super) fn grant(world: &World, http: &Http, flow: Flow, mode: &Mode) -> Outcome {
+    let form = || grant::form(world, flow, mode);
+    let read = |reply: &Reply| grant::checked(flow, mode, reply, super::read(mode, reply));
+    twice(world, &|budget| post(budget, http, mode, &form, &read))
+}
+
+/// Asks, and once more at once if the answer is lost: for a refresh token issuers with a grace period then repeat their
+/// answer, without one the session is lost either way, and a grant without a person costs nothing.
+fn twice(world: &World, ask: &dyn Fn(&Budget) -> Outcome) -> Outcome {
     let start = world.now();
     let budget = Budget { world, start };
-    let first = send(&budget, http, mode, token);
+    let first = ask(&budget);
     if !matches!(first, Outcome::Unknown(_)) || !budget.pause() {
         return first;
     }
-    match send(&budget, http, mode, token) {
+    match ask(&budget) {
         // The first request may have been the one that counted.
-        Outcome::NotSent(_) | Outcome::NotIssuer(_) => first,
+        Outcome::NotSent(_) | Outcome::NotIssuer(_) | Outcome::Unready(_) => first,
         second => second,
     }
 }
 
-fn send(budget: &Budget, http: &Http, mode: &Mode, token: &Secret) -> Outcome {
-    if let Some(refresh) = &mode.refresh {
-        let reply = tries(budget, &|time| service::send(http, refresh, token, time));
-        return reply.map_or_else(
-            |outcome| outcome,
-            |reply| patience(&reply).unwrap_or_else(|| service::sort(refresh, &reply)),
-        );
-    }
+/// One request of a token endpoint. Its form is made for it alone: a statement in it is good once.
+fn post(
+    budget: &Budget,
+    http: &Http,
+    mode: &Mode,
+    form: &dyn Fn() -> Result<Form>,
+    read: &dyn Fn(&Reply) -> token::Reply,
+) -> Outcome {
     let Some(url) = &mode.oauth.token_endpoint else {
-        return Outcome::Misconfigured {
-            code: "no token endpoint".into(),
-            description: None,
-        };
+        return Outcome::Unready(Error::usage("the provider file has no `oauth.token_endpoint`"));
     };
-    let client = match super::client(mode) {
-        Ok(client) => client,
-        Err(error) => {
-            return Outcome::Misconfigured {
-                code: error.to_string(),
-                description: None,
-            };
-        }
-    };
-    let form = refresh::form(client, token, &mode.oauth.resource);
-    match tries(budget, &|time| super::post(http, mode, url, &form, time)) {
-        Ok(reply) => sort(mode, &reply),
-        Err(outcome) => outcome,
+    match form() {
+        Ok(form) => ask(budget, &|time| super::post(http, mode, url, &form, time), &|reply| {
+            sort(reply, read(reply))
+        }),
+        Err(error) => Outcome::Unready(error),
     }
 }
 
-/// Asks until something was sent. Only what certainly was not is sent again.
-fn tries(budget: &Budget, send: &dyn Fn(Duration) -> Result<Reply, Failure>) -> Result<Reply, Outcome> {
+/// Asks until something was sent, and sorts the answer. Only what certainly was not sent is sent again.
+fn ask(
+    budget: &Budget,
+    send: &dyn Fn(Duration) -> Result<Reply, Failure>,
+    sort: &dyn Fn(&Reply) -> Outcome,
+) -> Outcome {
     let mut tries = 0;
     loop {
         tries += 1;
         let Some(time) = budget.left() else {
-            return Err(Outcome::NotSent("there was no time left to ask".into()));
+            return Outcome::NotSent("there was no time left to ask".into());
         };
         match send(time) {
-            Ok(reply) => return Ok(reply),
-            Err(Failure::CutOff(why)) => return Err(Outcome::Unknown(why)),
+            Ok(reply) => return patience(&reply).unwrap_or_else(|| sort(&reply)),
+            Err(Failure::CutOff(why)) => return Outcome::Unknown(why),
             Err(Failure::NotSent(why)) => {
                 if tries == CONNECTION_TRIES || !budget.pause() {
-                    return Err(Outcome::NotSent(why));
+                    return Outcome::NotSent(why);
                 }
             }
         }
@@ -163,17 +186,14 @@ fn patience(reply: &Reply) -> Option<Outcome> {
     None
 }
 
-fn sort(mode: &Mode, reply: &Reply) -> Outcome {
-    if let Some(outcome) = patience(reply) {
-        return outcome;
-    }
-    match super::read(mode, reply) {
+fn sort(reply: &Reply, read: token::Reply) -> Outcome {
+    match read {
         token::Reply::Granted(tokens) => Outcome::Granted(tokens),
         token::Reply::Error { code, description, .. } => match code.as_str() {
             // RFC 6749, section 5.2 sends it with 400; with 200 or 404 it may come from something in between.
-            "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected,
+            "invalid_grant" if matches!(reply.status, 400 | 401) => Outcome::Rejected { description },
             // GitHub's own word for it, which it sends with status 200.
-            "bad_refresh_token" => Outcome::Rejected,
+            "bad_refresh_token" => Outcome::Rejected { description },
             "temporarily_unavailable" | "server_error" => Outcome::Limited { after_secs: LIMIT_SECS },
             _ => Outcome::Misconfigured { code, description },
         },
@@ -188,11 +208,18 @@ fn sort(mode: &Mode, reply: &Reply) -> Outcome {
 ///
 /// # Errors
 /// Why it could not be told in this time, or in the 8 s of a call if that is less.
-pub(super) fn revoke(http: &Http, mode: &Mode, token: &Secret, hint: revoke::Hint, time: Duration) -> Result<()> {
+pub(super) fn revoke(
+    world: &World,
+    http: &Http,
+    mode: &Mode,
+    token: &Secret,
+    hint: revoke::Hint,
+    time: Duration,
+) -> Result<()> {
     let Some(url) = &mode.oauth.revocation_endpoint else {
         return Ok(());
     };
-    let form = revoke::form(super::client(mode)?, token, hint);
+    let form = revoke::form(super::client(world, mode)?, token, hint);
     let reply = http.post_within(url, &form, time).map_err(Error::temporary)?;
     match reply.status {
         200..=299 => Ok(()),

@@ -136,7 +136,7 @@ pub fn revoke(sources: &Sources, session: &Session, record: &Record, time: Durat
         let told = if left.is_zero() {
             Err(Error::temporary("there was no time left to tell it"))
         } else {
-            attempt::revoke(&http, &mode, token, hint, left)
+            attempt::revoke(sources.world, &http, &mode, token, hint, left)
         };
         failed = failed.or(told.err());
     }

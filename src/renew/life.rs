@@ -4,6 +4,7 @@
 
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::world::World;
 
 /// A token counts as ended this long before it does, but never more than a tenth of its life. At half of it a slow tool
 /// sends ended tokens over a bad link; at double, short-lived tokens are refreshed more often than needed.
@@ -49,6 +50,22 @@ pub(super) struct Measure {
 }
 
 impl Measure {
+    /// A measure with a drawn share of the soft window.
+    pub(super) fn drawn(world: &World, needed_secs: Option<u32>) -> Measure {
+        Measure {
+            needed_secs,
+            window_share: 80 + world.random_below(21).cast_signed(),
+        }
+    }
+
+    /// A measure with the whole soft window.
+    pub(super) fn whole(needed_secs: Option<u32>) -> Measure {
+        Measure {
+            needed_secs,
+            window_share: 100,
+        }
+    }
+
     /// The life of a record's secret.
     pub(super) fn life(&self, record: &Record, now: Timestamp) -> Life {
         if record.secret.is_none() {

@@ -13,14 +13,15 @@ mod life;
 mod overlay;
 mod renewal;
 pub mod service;
+mod unattended;
 
 use std::time::Duration;
 
-use crate::config::{Mode, Profile, profile};
-use crate::error::{Class, Error, Result};
+use crate::config::{Mode, Profile, Provider, profile};
+use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
-use crate::oauth::{Client, Form, dpop, token};
+use crate::oauth::{Form, dpop, token};
 use crate::record::{Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
@@ -28,10 +29,13 @@ use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::world::World;
 
+pub use crate::grant::client;
 pub use keep::{Forgotten, forget, keep, reject, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
 use renewal::Renewal;
+use unattended::Unattended;
+pub use unattended::{ask, obtain};
 
 /// How long a process whose token has ended waits for another that refreshes. Longer than the longest time that one may
 /// hold the lock: two calls of 8 s, 2 s between, and the writes.
@@ -40,27 +44,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A record whose secret can be served: the stored one, or a renewed one.
 ///
 /// # Errors
-/// [`Class::Login`] when the session has ended; [`Class::Temporary`] when it cannot be renewed now; [`Class::Store`] when
-/// a renewed one could not be kept, so that none was asked for.
+/// [`crate::error::Class::Login`] when the session has ended; [`crate::error::Class::Temporary`] when it cannot be
+/// renewed now; [`crate::error::Class::Store`] when a renewed one could not be kept, so that none was asked for.
 pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: Option<u32>) -> Result<Stored> {
     let now = sources.world.now();
     // Only what can end needs the draw.
-    let ends = stored.record.expires_at.is_some();
-    let window_share = if ends {
-        80 + sources.world.random_below(21).cast_signed()
+    let measure = if stored.record.expires_at.is_some() {
+        Measure::drawn(sources.world, needed_secs)
     } else {
-        100
+        Measure::whole(needed_secs)
     };
-    let measure = Measure {
-        needed_secs,
-        window_share,
-    };
-    alive(session, &stored.record)?;
+    if !session.is_unattended() {
+        alive(session, &stored.record)?;
+    }
     let life = measure.life(&stored.record, now);
     if life == Life::Fresh {
         return Ok(stored);
     }
-    if stored.record.refresh.is_none() {
+    if stored.record.refresh.is_none() && !session.is_unattended() {
         return if life == Life::Soft {
             Ok(stored)
         } else {
@@ -82,6 +83,9 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
         (Err(error), false) => return Err(error.into()),
         (_, true) => return Ok(soft.expect("it is soft")),
     };
+    if session.is_unattended() {
+        return Unattended::new(sources, session, &key, &lock, measure).run();
+    }
     Renewal {
         sources,
         session,
@@ -89,6 +93,39 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
         lock: &lock,
         soft,
         measure,
+        workspace: None,
+    }
+    .run()
+}
+
+/// The session with a token for another workspace, for which the issuer is asked as for any renewal.
+///
+/// # Errors
+/// As [`fresh`]; [`Class::Refused`] when the session cannot be renewed, or the issuer refuses the workspace. The session
+/// is then as it was.
+pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace: &str) -> Result<Stored> {
+    let key = &stored.record.key;
+    let profile = show(session, key);
+    alive(session, &stored.record)?;
+    if stored.record.refresh.is_none() {
+        let message = format!("the session `{profile}` has no refresh token to get one for another workspace with");
+        return Err(Error::refused(message));
+    }
+    let lock = sources
+        .stores
+        .lock(key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob is refreshing `{profile}`")))?;
+    Renewal {
+        sources,
+        session,
+        key,
+        lock: &lock,
+        soft: None,
+        measure: Measure {
+            needed_secs: None,
+            window_share: 100,
+        },
+        workspace: Some(workspace),
     }
     .run()
 }
@@ -117,18 +154,22 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
 
 /// The mode of a session as its login found it.
 fn mode_of(sources: &Sources, session: &Session, record: &Record) -> Result<Mode> {
+    let (mut provider, at) = provider_of(sources, session)?;
+    let mut mode = provider.modes.swap_remove(at);
+    if let Some(learnt) = &record.learnt {
+        overlay(&mut mode, learnt);
+    }
+    Ok(mode)
+}
+
+fn provider_of(sources: &Sources, session: &Session) -> Result<(Provider, usize)> {
     let mode = Some(session.mode.clone()).filter(|mode| !mode.is_empty());
     let profile = Profile {
         provider: session.provider.clone(),
         mode,
         account: None,
     };
-    let (mut provider, at) = sources.config.profile(&profile)?;
-    let mut mode = provider.modes.swap_remove(at);
-    if let Some(learnt) = &record.learnt {
-        overlay(&mut mode, learnt);
-    }
-    Ok(mode)
+    sources.config.profile(&profile)
 }
 
 /// Posts a form to an issuer, with a proof of possession where the session has a key.
@@ -157,7 +198,7 @@ pub fn read(mode: &Mode, reply: &Reply) -> token::Reply {
 /// A proof of possession for a request that a tool will make with a token (RFC 9449, section 7).
 ///
 /// # Errors
-/// [`Class::Failure`] when the key is damaged.
+/// [`crate::error::Class::Failure`] when the key is damaged.
 pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Result<Secret> {
     let request = dpop::Request {
         method: &proves.method,
@@ -167,19 +208,6 @@ pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Re
     };
     let proof = dpop::proof(key, &request, world.random(), world.now()).map_err(Error::failure)?;
     Ok(Secret::new(proof.to_string()))
-}
-
-/// The client that a mode names.
-///
-/// # Errors
-/// [`Class::Usage`] when the provider file has no client id.
-pub fn client(mode: &Mode) -> Result<Client<'_>> {
-    let id = mode.oauth.client_id.as_deref();
-    let id = id.ok_or_else(|| Error::new(Class::Usage, "the provider file has no `oauth.client_id`"))?;
-    Ok(Client {
-        id,
-        secret: mode.oauth.client_secret.as_ref().map(Secret::expose),
-    })
 }
 
 fn alive(session: &Session, record: &Record) -> Result<()> {

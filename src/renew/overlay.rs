@@ -13,6 +13,9 @@ pub fn overlay(mode: &mut Mode, learnt: &Learnt) {
     if learnt.client_named {
         oauth.client_id = None;
         oauth.client_secret = None;
+        oauth.client_secret_env = None;
+        oauth.client_secret_file = None;
+        oauth.token_auth = None;
     }
     let fill = |slot: &mut Option<String>, found: &Option<String>| {
         if slot.is_none() {

@@ -13,6 +13,7 @@ use crate::record::{Dead, Intent, Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
+use crate::time::Timestamp;
 
 /// One renewal, under the session's lock.
 pub(super) struct Renewal<'a> {
@@ -24,6 +25,8 @@ pub(super) struct Renewal<'a> {
     pub soft: Option<Stored>,
     /// By what the life of a token is measured.
     pub measure: Measure,
+    /// The workspace that a token is wanted for, whatever life another one's has left.
+    pub workspace: Option<&'a str>,
 }
 
 impl Renewal<'_> {
@@ -39,7 +42,7 @@ impl Renewal<'_> {
         alive(self.session, &stored.record)?;
         // The wait for the lock may have been long.
         let now = self.sources.world.now();
-        let life = self.measure.life(&stored.record, now);
+        let life = self.life(&stored.record, now);
         if life == Life::Fresh {
             return Ok(stored);
         }
@@ -74,7 +77,11 @@ impl Renewal<'_> {
                 return self.later(error);
             }
         }
-        let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent);
+        let workspace = self
+            .workspace
+            .map(str::to_owned)
+            .or_else(|| stored.record.workspace.clone());
+        let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent, workspace.as_deref());
         let renewed = self.settle(stored, &sent, outcome, reserved, (&mode, &http))?;
         let now = self.sources.world.now();
         match self.measure.needed_secs {
@@ -83,6 +90,14 @@ impl Renewal<'_> {
                 show(self.session, self.key)
             ))),
             _ => Ok(renewed),
+        }
+    }
+
+    /// The life of a record's secret; one of another workspace than the wanted one has none.
+    fn life(&self, record: &Record, now: Timestamp) -> Life {
+        match self.workspace {
+            Some(wanted) if record.workspace.as_deref() != Some(wanted) => Life::Ended,
+            _ => self.measure.life(record, now),
         }
     }
 
@@ -159,9 +174,20 @@ impl Renewal<'_> {
                 );
                 self.later(error.context(doing).hint(hint))
             }
-            Outcome::Rejected => {
+            // It may be the workspace that is refused: a dead token is found out by the next refresh.
+            Outcome::Rejected { .. } if self.workspace.is_some() => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                Err(Error::refused("the issuer answered `invalid_grant`").context(doing))
+            }
+            Outcome::Rejected { .. } => {
                 drop(reserved);
                 self.rejected(stored, sent)
+            }
+            Outcome::Unready(error) => {
+                drop(reserved);
+                let _ = self.change(&mut stored, |record| record.intent = None);
+                self.later(error.context(doing))
             }
         }
     }
@@ -173,7 +199,7 @@ impl Renewal<'_> {
             return Err(ended(self.session, &stored.record, "somebody logged out"));
         };
         if current.record.refresh.as_ref() != Some(sent) {
-            let usable = self.measure.life(&current.record, now) != Life::Ended;
+            let usable = self.life(&current.record, now) != Life::Ended;
             let error = Error::temporary(format!(
                 "the session `{}` was changed meanwhile",
                 show(self.session, self.key)
@@ -215,11 +241,14 @@ impl Renewal<'_> {
                 Some(refresh) => (refresh, revoke::Hint::Refresh),
                 None => (&tokens.access, revoke::Hint::Access),
             };
-            let _ = attempt::revoke(issuer.1, issuer.0, unwanted, hint, Duration::MAX);
+            let _ = attempt::revoke(self.sources.world, issuer.1, issuer.0, unwanted, hint, Duration::MAX);
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;
         merge(&mut renewed.record, tokens, self.sources.world.now());
+        if let Some(workspace) = self.workspace {
+            renewed.record.workspace = Some(workspace.into());
+        }
         renewed.record.generation += 1;
         match self
             .sources

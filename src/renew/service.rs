@@ -51,7 +51,7 @@ pub(super) fn sort(refresh: &Refresh, reply: &Reply) -> Outcome {
             code: format!("status {status}"),
             description,
         },
-        Meaning::Rejected => Outcome::Rejected,
+        Meaning::Rejected => Outcome::Rejected { description: None },
         Meaning::Unusable(why) => Outcome::Unknown(format!("the service's answer cannot be used: it has {why}")),
     }
 }

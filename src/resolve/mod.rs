@@ -5,16 +5,18 @@
 
 mod origin;
 mod session;
+mod workspace;
 
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Request};
+use crate::model::{Action, Answer, Credential, Request};
 use crate::record::Group;
 use crate::store::Stores;
 use crate::target::Target;
 use crate::world::World;
 
 pub use session::{Session, choose_account};
+pub use workspace::workspace;
 
 /// What an answer is made from.
 pub struct Sources<'w> {
@@ -49,7 +51,7 @@ impl<'w> Sources<'w> {
         }
         match &request.profile {
             Some(profile) => {
-                let session = self.named(profile, request)?;
+                let session = self.named(Profile::parse(profile)?, request)?;
                 session::answer(self, &session, request)
             }
             None => {
@@ -58,6 +60,24 @@ impl<'w> Sources<'w> {
                     .as_ref()
                     .ok_or_else(|| Error::usage("the request has neither target nor profile"))?;
                 self.by_target(target, request)
+            }
+        }
+    }
+
+    /// The credential of a profile, as `get` answers it to who can read everything.
+    ///
+    /// # Errors
+    /// As [`Sources::resolve`]; [`crate::error::Class::Login`] when there is none.
+    pub fn credential(&self, profile: Profile) -> Result<Box<Credential>> {
+        let name = profile.to_string();
+        let mut request = Request::new(Action::Get, "keyfob");
+        request.understands.authtype = true;
+        let session = self.named(profile, &request)?;
+        match session::answer(self, &session, &request)? {
+            Answer::Found(credential) => Ok(credential),
+            _ => {
+                Err(Error::login(format!("there is no credential of `{name}`"))
+                    .hint(format!("run `keyfob login {name}`")))
             }
         }
     }
@@ -78,8 +98,7 @@ impl<'w> Sources<'w> {
     }
 
     /// The session that a profile names, with the claim on the request's target if it has one.
-    fn named(&self, profile: &str, request: &Request) -> Result<Session> {
-        let profile = Profile::parse(profile)?;
+    fn named(&self, profile: Profile, request: &Request) -> Result<Session> {
         let (provider, at) = self.config.profile(&profile)?;
         let mode = provider.modes[at].name.clone();
         let claim = match &request.target {
@@ -96,7 +115,7 @@ impl<'w> Sources<'w> {
         };
         let account = match profile.account {
             Some(account) => Some(account),
-            None => self.world.var("KEYFOB_ACCOUNT")?,
+            None => self.config.said_account()?,
         };
         Ok(Session::named(&provider, at, claim, account))
     }

@@ -52,6 +52,7 @@ fn credential(stored: Stored) -> Credential {
         refresh: record.refresh,
         expires_at: record.expires_at,
         subject: None,
+        workspace: None,
         source: Source::Store { store, profile: None },
         // A store-back is recognised by its value; a mark would only tell a tool how often the record changed.
         mark: None,

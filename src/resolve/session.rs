@@ -1,7 +1,7 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
-use super::Sources;
-use crate::config::{Claim, Flow, Provider, Scheme, profile};
+use super::{Sources, workspace};
+use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
@@ -18,10 +18,13 @@ pub struct Session {
     pub mode: String,
     /// The account that was named.
     pub account: Option<String>,
+    /// What a workspace is to the provider; none where it has none.
+    pub workspace: Option<Workspace>,
     variables: Vec<String>,
     username: Option<String>,
     bearer: bool,
     keeps: bool,
+    unattended: bool,
     exclusive: bool,
 }
 
@@ -30,11 +33,13 @@ impl Session {
         Ok(Session {
             provider: claim.provider,
             mode: claim.mode,
-            account: sources.world.var("KEYFOB_ACCOUNT")?,
+            account: sources.config.said_account()?,
+            workspace: claim.workspace,
             variables: claim.variables,
             username: claim.username,
             bearer: claim.bearer,
             keeps: claim.keeps,
+            unattended: claim.unattended,
             exclusive: claim.exclusive,
         })
     }
@@ -52,12 +57,14 @@ impl Session {
             provider: provider.name.clone(),
             mode: mode.name.clone(),
             account,
+            workspace: mode.workspace.clone(),
             variables: mode.variables.clone(),
             username,
             bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| {
                 claim.bearer
             }),
             keeps: provider.flow == Flow::Static,
+            unattended: provider.flow.is_unattended(),
             exclusive,
         }
     }
@@ -68,10 +75,12 @@ impl Session {
             provider: provider.into(),
             mode: mode.into(),
             account,
+            workspace: None,
             variables: Vec::new(),
             username: None,
             bearer: false,
             keeps: false,
+            unattended: false,
             exclusive: false,
         }
     }
@@ -95,6 +104,18 @@ impl Session {
         }
     }
 
+    /// Its records; where there is none and none needs a person, the one that is obtained now.
+    ///
+    /// # Errors
+    /// As [`Session::records`] and [`renew::obtain`].
+    pub fn records_or_new(&self, sources: &Sources) -> Result<Vec<Stored>> {
+        let stored = self.records(sources)?;
+        if stored.is_empty() && self.unattended {
+            return renew::obtain(sources, self).map(|stored| vec![stored]);
+        }
+        Ok(stored)
+    }
+
     /// The key of its record.
     pub fn key(&self) -> Key {
         Key {
@@ -107,6 +128,11 @@ impl Session {
     /// Whether tools bring its credentials, so that they are kept as they came and never renewed.
     pub fn keeps(&self) -> bool {
         self.keeps
+    }
+
+    /// Whether its credential is obtained without a person, so that none is needed for another.
+    pub fn is_unattended(&self) -> bool {
+        self.unattended
     }
 
     /// A failure, with whether the tool may ask somebody else instead: not where only a login helps and the provider file
@@ -156,9 +182,9 @@ pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) ->
 
 fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
     if let Some((name, secret)) = session.variable(sources)? {
-        return Ok(found(session, request, secret, None, Source::Environment(name)));
+        return found(sources, session, request, secret, None, Source::Environment(name));
     }
-    let mut stored = session.records(sources)?;
+    let mut stored = session.records_or_new(sources)?;
     let Some(account) = wanted_account(session, request, &stored) else {
         return Ok(Answer::Absent);
     };
@@ -172,7 +198,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
             return Ok(Answer::Absent);
         }
     }
-    let stored = choose_account(stored, account, session)?;
+    let stored = choose_account(sources, stored, account, session)?;
     let stored = if session.keeps {
         stored
     } else {
@@ -195,7 +221,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     };
     let secret = stored.record.secret.clone().unwrap_or_default();
     let proof = prove(sources, session, request, &stored.record)?;
-    let mut answer = found(session, request, secret, Some(&stored.record), source);
+    let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
         credential.username = None;
         credential.authtype = Some("DPoP".into());
@@ -249,11 +275,24 @@ fn wanted_account<'a>(session: &'a Session, request: &'a Request, stored: &[Stor
     (session.username.as_deref() == Some(user)).then_some(session.account.as_deref())
 }
 
-/// The record of an account, or the only one there is.
+/// The record of an account, or of the one that was chosen where there are several, or the only one there is.
 ///
 /// # Errors
 /// [`crate::error::Class::Login`] when there is none; [`crate::error::Class::Refused`] when several fit.
-pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &Session) -> Result<Stored> {
+pub fn choose_account(
+    sources: &Sources,
+    mut stored: Vec<Stored>,
+    account: Option<&str>,
+    session: &Session,
+) -> Result<Stored> {
+    let active = if account.is_none() && stored.len() > 1 {
+        sources.config.active_account(&session.provider, &session.mode)
+    } else {
+        None
+    };
+    // One that was chosen is meant also when its session has ended: another's must not answer for it.
+    let active = active.filter(|name| stored.iter().any(|stored| stored.record.key.account == *name));
+    let account = account.or(active.as_deref());
     if let Some(account) = account {
         stored.retain(|stored| stored.record.key.account == account);
     }
@@ -265,8 +304,12 @@ pub fn choose_account(mut stored: Vec<Stored>, account: Option<&str>, session: &
     if stored.len() > 1 {
         let mut names: Vec<String> = stored.iter().map(|stored| named(session, &stored.record)).collect();
         names.sort();
-        return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
-            .hint("name one, or set KEYFOB_ACCOUNT"));
+        return Err(
+            Error::refused(format!("several accounts fit: {}", names.join(", "))).hint(format!(
+                "name one, set KEYFOB_ACCOUNT, or run `keyfob account {} NAME`",
+                profile::show(&session.provider, &session.mode, "")
+            )),
+        );
     }
     stored.pop().ok_or_else(|| {
         Error::login(format!("there is no session of `{profile}`")).hint(format!("run `keyfob login {profile}`"))
@@ -287,7 +330,14 @@ fn show(session: &Session, record: &Record) -> String {
     profile::show(&session.provider, &session.mode, &record.key.account)
 }
 
-fn found(session: &Session, request: &Request, secret: Secret, record: Option<&Record>, source: Source) -> Answer {
+fn found(
+    sources: &Sources,
+    session: &Session,
+    request: &Request,
+    secret: Secret,
+    record: Option<&Record>,
+    source: Source,
+) -> Result<Answer> {
     let account = record
         .map(|record| record.key.account.clone())
         .filter(|account| !account.is_empty());
@@ -300,9 +350,9 @@ fn found(session: &Session, request: &Request, secret: Secret, record: Option<&R
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
         // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
-        return Answer::Absent;
+        return Ok(Answer::Absent);
     }
-    Answer::Found(Box::new(Credential {
+    Ok(Answer::Found(Box::new(Credential {
         username: if plain && session.bearer {
             None
         } else {
@@ -316,10 +366,11 @@ fn found(session: &Session, request: &Request, secret: Secret, record: Option<&R
             .and_then(|record| record.refresh.clone()),
         expires_at: record.and_then(|record| record.expires_at),
         subject: record.and_then(|record| record.subject.clone()),
+        workspace: workspace::handed(sources, session, record)?,
         source,
         mark: record.map(|record| format!("{}.{}", record.family, record.generation)),
         proof: None,
-    }))
+    })))
 }
 
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials

@@ -1,6 +1,6 @@
 //! A code that a person was sent: how it is typed, and what the service's answers to it mean.
 
-use super::{Answer, Granted, document, granted, message};
+use super::{Answer, Granted, document, granted, has_acted, message};
 use crate::config::{Call, Otp};
 use crate::secret::Secret;
 
@@ -58,6 +58,7 @@ fn sorted(call: &Call, answer: &Answer) -> Outcome<serde_json::Value> {
     }
     let reply = match document(status, answer.content_type, answer.body) {
         Ok(reply) => reply,
+        Err(why) if has_acted(answer) => return Outcome::Unusable(why),
         Err(why) => return Outcome::Nothing(why),
     };
     match status {

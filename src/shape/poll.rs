@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Granted, document, granted, message, word};
+use super::{Answer, Granted, document, granted, has_acted, message, word};
 use crate::config::{Marks, Poll};
 
 /// Where services put the word that says how far a login is.
@@ -51,6 +51,7 @@ pub fn next(poll: &Poll, answer: &Answer, challenge: &str, key_prefix: Option<&s
     }
     let reply = match document(status, answer.content_type, answer.body) {
         Ok(reply) => reply,
+        Err(why) if has_acted(answer) => return Next::Unusable(why),
         Err(why) => return Next::Nothing(why),
     };
     let call = &poll.retrieve;

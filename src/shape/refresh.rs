@@ -2,7 +2,7 @@
 //!
 //! A session ends by a definite rejection alone: whatever may come from something in between is none.
 
-use super::{Answer, document, granted, message, word};
+use super::{Answer, document, granted, has_acted, message, word};
 use crate::config::Refresh;
 use crate::oauth::token::TokenSet;
 
@@ -29,6 +29,7 @@ pub fn meaning(refresh: &Refresh, answer: &Answer) -> Meaning {
     let status = answer.status;
     let reply = match document(status, answer.content_type, answer.body) {
         Ok(reply) => reply,
+        Err(why) if has_acted(answer) => return Meaning::Unusable(why),
         Err(why) => return Meaning::Nothing(why),
     };
     let rejected = &refresh.rejected;
@@ -90,6 +91,7 @@ mod tests {
         );
         // A success is no rejection, whatever it says.
         assert!(matches!(sorted(200, json, &expired), Meaning::Unusable(_)));
+        assert!(matches!(sorted(200, "text/html", &expired), Meaning::Nothing(_)));
     }
 
     #[test]

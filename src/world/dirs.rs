@@ -15,7 +15,7 @@ pub struct Dirs {
     pub config: PathBuf,
     /// Records and their locks.
     pub data: PathBuf,
-    /// What can be made again: the index of providers.
+    /// The index of providers, which can be made again, and what a person chose.
     pub state: PathBuf,
 }
 
@@ -32,12 +32,7 @@ impl Dirs {
             });
         }
         let absolute = |name| world.var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || {
-            absolute("HOME")
-                .or_else(std::env::home_dir)
-                .filter(|path| path.is_absolute())
-        };
-        let under = |name, below: &str| absolute(name).or_else(|| home().map(|home| home.join(below)));
+        let under = |name, below: &str| absolute(name).or_else(|| home(world).map(|home| home.join(below)));
         let dir = |name, below| {
             let base = under(name, below).ok_or_else(|| {
                 Error::store("there is no home directory: neither `HOME` nor the password database names one")
@@ -51,6 +46,13 @@ impl Dirs {
             state: dir("XDG_STATE_HOME", ".local/state")?,
         })
     }
+}
+
+/// The user's home: `HOME`, else what the password database says.
+pub(super) fn home(world: &World) -> Option<PathBuf> {
+    let named = world.var_os("HOME").map(PathBuf::from);
+    let named = named.filter(|path| path.is_absolute()).or_else(std::env::home_dir);
+    named.filter(|path| path.is_absolute())
 }
 
 #[cfg(test)]

@@ -12,14 +12,26 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn every_provider_file_among_the_examples_is_valid() {
     let sandbox = Sandbox::new();
-    for name in ["acme", "acme-api", "acme-mail", "acme-page", "acme-web", "intranet"] {
+    let names = [
+        "acme",
+        "acme-api",
+        "acme-ci",
+        "acme-cloud",
+        "acme-mail",
+        "acme-page",
+        "acme-robot",
+        "acme-service",
+        "acme-web",
+        "intranet",
+    ];
+    for name in names {
         let file = example("providers").join(format!("{name}.toml"));
         let output = sandbox.keyfob(&["provider", "check", file.to_str().unwrap()]).run();
         output.expect_success();
         sandbox.write_provider(name, &std::fs::read_to_string(file).unwrap());
     }
     let all = sandbox.keyfob(&["provider", "check"]).run().expect_success();
-    let good = "acme: good\nacme-api: good\nacme-cloud: good\nacme-mail: good\nacme-page: good\nacme-web: good\nintranet: good\n";
+    let good: String = names.map(|name| format!("{name}: good\n")).concat();
     assert_eq!(all.text(), good);
 }
 

@@ -12,7 +12,9 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
+mod active;
 mod browser;
+mod child;
 mod device;
 mod discovery;
 mod docker;
@@ -21,6 +23,7 @@ mod examples;
 mod fault;
 mod flow;
 mod git;
+mod grant;
 mod http_server;
 mod identity;
 mod issuer;
@@ -43,6 +46,7 @@ mod sandbox_test;
 mod screen;
 mod service;
 mod session;
+mod shell;
 mod store;
 mod terminal;
 mod tidy;
@@ -50,3 +54,4 @@ mod tls;
 mod transcript;
 mod turn;
 mod window;
+mod workspace;

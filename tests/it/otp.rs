@@ -198,6 +198,11 @@ fn every_answer_to_a_code_has_its_exit_code_and_its_next_step() {
         (Reply::Drop, 3, "the code may be used up"),
         (Reply::Silence(Vec::new()), 3, "did not answer in time"),
         (Reply::json(200, &json!({})), 1, "cannot be used"),
+        (
+            Reply::text(200, "application/json", "{\"access_token\":\"canary"),
+            1,
+            "cannot be used",
+        ),
         (Reply::text(204, "", ""), 1, "cannot be used"),
         (
             Reply::json(200, &json!({"access_token": "a canary"})),
@@ -260,8 +265,9 @@ fn a_wrong_code_may_be_mended_and_three_end_it() {
     let output = typed(&sandbox, "login acme --email ann@acme.example", "000000\ncanary123\n");
     let text = shown(&output);
     assert_eq!(output.code(), 0, "{text}");
+    assert!(text.contains("does not take that code: it says"), "{text}");
     assert!(
-        text.contains("does not take that code: it says \"Wrong code\"; 2 tries are left."),
+        text.contains("Wrong code") && text.contains("; 2 tries are left."),
         "{text}"
     );
     assert!(!text.contains("Email: "), "{text}");
@@ -314,11 +320,7 @@ fn a_code_that_is_not_sent_is_told_by_its_reason() {
             3,
             "a pause of 60 s",
         ),
-        (
-            Reply::json(404, &json!({"message": "no such user"})),
-            2,
-            "\"no such user\"",
-        ),
+        (Reply::json(404, &json!({"message": "no such user"})), 2, "no such user"),
         (Reply::error(500, "oops"), 3, "status 500"),
         (
             Reply::text(200, "text/html", "<h1>hotel</h1>"),

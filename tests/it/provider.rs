@@ -9,6 +9,7 @@ mod choice;
 mod index;
 mod kept;
 mod mistake;
+mod preset;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

@@ -16,6 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("config", &["error", "secret", "target", "world"]),
     ("error", &[]),
+    (
+        "grant",
+        &["config", "error", "http", "oauth", "record", "secret", "world"],
+    ),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
     (
@@ -36,8 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "renew",
         &[
-            "config", "error", "http", "model", "oauth", "record", "report", "resolve", "secret", "shape", "store",
-            "time", "world",
+            "config", "error", "grant", "http", "model", "oauth", "record", "report", "resolve", "secret", "shape",
+            "store", "time", "world",
         ],
     ),
     ("report", &["error"]),
@@ -213,6 +217,8 @@ fn the_readme_has_every_variable_of_the_program() {
     }
     // What another program sets to describe the machine is no setting of ours.
     let machine = [
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
         "BROWSER",
         "DISPLAY",
         "HOME",
@@ -221,6 +227,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "LC_CTYPE",
         "LOGNAME",
         "PATH",
+        "SHELL",
         "SSH_CONNECTION",
         "TERM",
         "USER",

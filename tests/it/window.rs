@@ -15,7 +15,7 @@ use crate::renewal::{at_once, expired, kept, token};
 use crate::sandbox::Sandbox;
 
 /// Makes every record of the home older by this many seconds.
-fn age(sandbox: &Sandbox, seconds: i64) {
+pub fn age(sandbox: &Sandbox, seconds: i64) {
     let home = sandbox.keyfob_home().into_os_string();
     let vars = [("KEYFOB_HOME".into(), home), ("KEYFOB_KEYCHAIN".into(), "off".into())];
     let stores = Stores::open(&World::fixed(vars, Timestamp::from_unix(0))).unwrap();

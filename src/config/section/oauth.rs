@@ -22,6 +22,9 @@ words! {
     dpop: bool,
     client_id: Text,
     client_secret: Text,
+    client_secret_env: Text,
+    client_secret_file: Text,
+    token_auth: Text,
     scopes: Vec<Text>,
     audience: Text,
     resource: Vec<Text>,
@@ -62,6 +65,12 @@ pub struct Oauth {
     /// In a file, the secret of a client that cannot keep one (RFC 8252, section 8.5), known to everybody who has the
     /// file; or one that a registration gave.
     pub client_secret: Option<Secret>,
+    /// The environment variable with the secret of a client that can keep one.
+    pub client_secret_env: Option<String>,
+    /// The file with it: absolute, or below the home after `~/`.
+    pub client_secret_file: Option<String>,
+    /// How the client proves who it is. Absent: [`TokenAuth::Body`] where there is a secret, else [`TokenAuth::None`].
+    pub token_auth: Option<TokenAuth>,
     /// What to ask for.
     pub scopes: Vec<String>,
     /// A request parameter that several issuers want.
@@ -76,7 +85,38 @@ pub struct Oauth {
     pub redirect_issuer: bool,
 }
 
+/// How a client proves to a token endpoint who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenAuth {
+    /// Its secret as the password of HTTP Basic (RFC 6749, section 2.3.1).
+    Basic,
+    /// Its secret in the form (RFC 6749, section 2.3.1).
+    Body,
+    /// Not at all: a public client.
+    None,
+    /// A statement that it signs (RFC 7523, section 2.2).
+    PrivateKeyJwt,
+    /// The machine's own token in place of such a statement, as federated identities want it.
+    SubjectToken,
+}
+
+impl TokenAuth {
+    /// All, by their words in a provider file.
+    const WORDS: [(&str, TokenAuth); 5] = [
+        ("basic", TokenAuth::Basic),
+        ("body", TokenAuth::Body),
+        ("none", TokenAuth::None),
+        ("private_key_jwt", TokenAuth::PrivateKeyJwt),
+        ("subject_token", TokenAuth::SubjectToken),
+    ];
+}
+
 impl Oauth {
+    /// Whether the file says where a secret of the client is.
+    pub(in crate::config) fn has_secret(&self) -> bool {
+        self.client_secret.is_some() || self.client_secret_env.is_some() || self.client_secret_file.is_some()
+    }
+
     /// Whether a key that a flow needs is there; the key is one of [`crate::config::provider::FlowRow::needs`].
     pub fn has(&self, key: &str) -> bool {
         match key {
@@ -98,6 +138,20 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         let texts = texts.iter().flatten();
         texts.map(|text| reader.visible(&key, text)).collect::<Result<Vec<_>>>()
     };
+    let token_auth = words.token_auth.as_ref().map(|text| {
+        let found = TokenAuth::WORDS.iter().find(|(word, _)| word == text.get_ref());
+        let names = TokenAuth::WORDS.map(|(word, _)| word).join(", ");
+        found.map(|(_, auth)| *auth).ok_or_else(|| {
+            reader.wrong_at(text, format!("oauth.token_auth: expected one of {names}, found another"))
+        })
+    });
+    let places = [&words.client_secret, &words.client_secret_env, &words.client_secret_file];
+    if let Some(second) = places.into_iter().flatten().nth(1) {
+        let message = "oauth.client_secret: expected in one place of the file, `_env` or `_file`, found in two";
+        return Err(reader.wrong_at(second, message));
+    }
+    let secret_env = words.client_secret_env.as_ref();
+    let secret_file = words.client_secret_file.as_ref();
     Ok(Oauth {
         issuer: url("issuer", &words.issuer)?,
         authorization_endpoint: url("authorization_endpoint", &words.authorization_endpoint)?,
@@ -115,6 +169,13 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         dpop_key: None,
         userinfo_endpoint: None,
         client_secret: visible("client_secret", &words.client_secret)?.map(Secret::new),
+        client_secret_env: secret_env
+            .map(|name| reader.variable("oauth.client_secret_env", name))
+            .transpose()?,
+        client_secret_file: secret_file
+            .map(|path| reader.path("oauth.client_secret_file", path))
+            .transpose()?,
+        token_auth: token_auth.transpose()?,
         scopes: list("scopes", &words.scopes)?,
         audience: visible("audience", &words.audience)?,
         resource: list("resource", &words.resource)?,

@@ -27,6 +27,7 @@ fn found(username: Option<&str>, secret: &str, authtype: Option<&str>) -> Answer
         refresh: None,
         expires_at: None,
         subject: None,
+        workspace: None,
         source: Source::Environment("X".into()),
         mark: None,
         proof: None,

@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::model::{Credential, Source, Understands};
+use crate::model::{Credential, Source, Understands, Workspace};
 use crate::protocol::{authorization, fits_line};
 
 use super::Dialect;
@@ -29,6 +29,7 @@ pub(super) fn encode(
         refresh,
         expires_at,
         subject,
+        workspace,
         source,
         mark,
         proof,
@@ -72,6 +73,12 @@ pub(super) fn encode(
         reply.put("source", &source.to_string())?;
         if let Some(subject) = subject {
             reply.put("subject", subject)?;
+        }
+        if let Some(Workspace { name, header }) = workspace {
+            reply.put("workspace", name)?;
+            if let Some(header) = header {
+                reply.put("workspace_header", &format!("{header}: {name}"))?;
+            }
         }
         if let Some(proof) = proof {
             reply.put("dpop", proof.expose())?;
@@ -121,6 +128,7 @@ mod tests {
             refresh: None,
             expires_at: Some(Timestamp::from_unix(9)),
             subject: Some("ann".into()),
+            workspace: None,
             source: Source::Environment("X".into()),
             mark: Some("9f".into()),
             proof: None,

@@ -39,6 +39,37 @@ pub(super) const FLOWS: &[Flow] = &[
         codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
     },
     Flow {
+        word: "client-credentials",
+        file: |url| oauth(url, "client-credentials", "client_secret = \"hush\""),
+        drive: |sandbox| login(sandbox, &[], ""),
+        good: tokens,
+        denied: "invalid_client",
+        denied_status: 401,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
+        word: "jwt-bearer",
+        file: |url| oauth(url, "jwt-bearer", "[grant]\nsubject_token = \"file:~/job\""),
+        drive: with_job,
+        good: tokens,
+        denied: "invalid_grant",
+        denied_status: 400,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
+        word: "token-exchange",
+        file: |url| oauth(url, "token-exchange", "[grant]\nsubject_token = \"file:~/job\""),
+        drive: with_job,
+        good: |access| {
+            let mut body = tokens(access);
+            body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
+            body
+        },
+        denied: "access_denied",
+        denied_status: 400,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
         word: "device",
         file: |url| {
             oauth(
@@ -57,7 +88,8 @@ pub(super) const FLOWS: &[Flow] = &[
         word: "poll",
         file: |url| {
             let service = format!(
-                "[poll]\npage = \"https://acme.example/cli\"\n[poll.retrieve]\nurl = \"{url}/give\"\n\
+                "[poll]\npage = \"https://acme.example/cli\"\ninterval_secs = 1\nlimit_secs = 4\n\
+                 [poll.retrieve]\nurl = \"{url}/give\"\n\
                  body = {{ state = \"{{state}}\", code_verifier = \"{{verifier}}\" }}\n\
                  [poll.retrieve.reply]\naccess_token = \"/access_token\"\n"
             );
@@ -67,7 +99,8 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "access_denied",
         denied_status: 403,
-        codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
+        // What is surely not the service leaves the code good, and is asked about again.
+        codes: &[0, 2, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1],
     },
     Flow {
         word: "email-otp",
@@ -83,7 +116,8 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "invalid_code",
         denied_status: 401,
-        codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
+        // What is surely not the service leaves the code good, and is asked about again.
+        codes: &[0, 2, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1],
     },
     Flow {
         word: "key",
@@ -115,6 +149,12 @@ fn oauth(url: &str, flow: &str, more: &str) -> String {
 fn login(sandbox: &Sandbox, more: &[&str], stdin: &str) -> Output {
     let args = [&["login", "acme"], more].concat();
     sandbox.keyfob(&args).stdin(stdin).deadline(DEADLINE).run()
+}
+
+/// Logs in where the machine has a token of its own.
+fn with_job(sandbox: &Sandbox) -> Output {
+    sandbox.write("job", "canary.job.token");
+    login(sandbox, &[], "")
 }
 
 /// Waits for the page, and sends the code to the address that it leads back to.

@@ -46,7 +46,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[mode.dev]\nflow = \"key\"\n",
         3,
-        "mode.dev.flow: expected one of env, key, ",
+        "mode.dev.flow: expected one of context, env, grant, key, ",
     ),
     (
         "format = 1\n[[target]]\nscheme = \"basic\"\n",
@@ -116,7 +116,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n# one more\npreset = \"canary\"\n",
         3,
-        "preset: expected one of github, gitlab, huggingface, found another",
+        "preset: expected one of azure-devops, bitbucket, ",
     ),
     (
         "format = 1\npreset = \"github\"\n",

@@ -1,0 +1,290 @@
+//! Tokens that need no person: the grant itself is asked again, by one process whatever asks at the same time.
+//!
+//! There is no refresh token, so that nothing can be lost and neither intent nor journal is needed; lock, rest and the
+//! proof that the store can be written are those of a renewal. A refusal is noted for seconds, not for good: what was
+//! refused is a secret that somebody mends outside of the store.
+
+use super::attempt::{self, Outcome};
+use super::life::{Life, Measure, rests};
+use super::{PATIENCE, merge, overlay, provider_of, show};
+use crate::config::{Mode, Provider};
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::oauth::token::TokenSet;
+use crate::record::{Dead, Key, Record};
+use crate::report::sanitise;
+use crate::resolve::{Session, Sources};
+use crate::store::{Lock, Reserved, StoreError, Stored};
+use crate::world::World;
+
+/// For how long a refused grant is not sent again: the processes that waited for this one do not ask the same. At ten
+/// times as much a person who has just set the right secret would wait for us.
+const REFUSED_SECS: i64 = 5;
+
+/// For how long what is no issuer is left alone, as in a renewal.
+const NOT_ISSUER_SECS: i64 = 30;
+
+/// The codes that mean the client or its grant, and not the provider file (RFC 6749, section 5.2).
+const REFUSALS: [&str; 4] = [
+    "access_denied",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+];
+
+/// The first token of a session that needs no person.
+///
+/// # Errors
+/// As [`super::fresh`]; [`crate::error::Class::Login`] too when the machine does not have what is needed.
+pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
+    let (provider, at) = provider_of(sources, session)?;
+    let key = Key {
+        group: session.group(),
+        account: provider.modes[at].grant.account.clone().unwrap_or_default(),
+        path: None,
+    };
+    let lock = sources
+        .stores
+        .lock(&key, PATIENCE, &|pause| sources.world.sleep(pause))?;
+    let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob asks for `{}`", show(session, &key))))?;
+    Unattended::new(sources, session, &key, &lock, Measure::whole(None)).run()
+}
+
+/// The tokens alone, kept nowhere.
+///
+/// # Errors
+/// As [`obtain`].
+pub fn ask(world: &World, http: &Http, provider: &Provider, mode: &Mode) -> Result<TokenSet> {
+    match attempt::grant(world, http, provider.flow, mode) {
+        Outcome::Granted(tokens) => Ok(without_refresh(tokens)),
+        outcome => Err(failure(outcome, provider).error),
+    }
+}
+
+/// One grant, under the session's lock.
+pub(super) struct Unattended<'a> {
+    sources: &'a Sources<'a>,
+    session: &'a Session,
+    key: &'a Key,
+    lock: &'a Lock,
+    measure: Measure,
+    /// What can still be served if no token is given.
+    soft: Option<Stored>,
+}
+
+impl<'a> Unattended<'a> {
+    pub(super) fn new(
+        sources: &'a Sources<'a>,
+        session: &'a Session,
+        key: &'a Key,
+        lock: &'a Lock,
+        measure: Measure,
+    ) -> Unattended<'a> {
+        Unattended {
+            sources,
+            session,
+            key,
+            lock,
+            measure,
+            soft: None,
+        }
+    }
+
+    /// Asks, unless somebody else has.
+    pub(super) fn run(mut self) -> Result<Stored> {
+        let stored = match self.sources.stores.get_locked(self.lock, self.key) {
+            Ok(stored) => stored,
+            // Nothing in it cannot be had again; the write sets it aside.
+            Err(StoreError::Damaged(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let now = self.sources.world.now();
+        if let Some(stored) = &stored {
+            match self.measure.life(&stored.record, now) {
+                Life::Fresh => return Ok(stored.clone()),
+                Life::Soft => self.soft = Some(stored.clone()),
+                Life::Ended => (),
+            }
+            if rests(&stored.record, now) {
+                let error = self.resting(&stored.record);
+                return self.later(error);
+            }
+        }
+        let ready =
+            provider_of(self.sources, self.session).and_then(|found| Ok((found, Http::new(self.sources.world)?)));
+        let ((provider, at), http) = match ready {
+            Ok(ready) => ready,
+            Err(error) => return self.later(error),
+        };
+        let mut mode = provider.modes[at].clone();
+        if let Some(learnt) = stored.as_ref().and_then(|stored| stored.record.learnt.as_ref()) {
+            overlay(&mut mode, learnt);
+        }
+        let mode = &mode;
+        let reserved = match self.sources.stores.reserve(self.lock, self.key) {
+            Ok(reserved) => reserved,
+            Err(error) => return self.later(error.into()),
+        };
+        match attempt::grant(self.sources.world, &http, provider.flow, mode) {
+            Outcome::Granted(tokens) => {
+                let kept = self.keep(stored, tokens, (&provider, mode), reserved)?;
+                self.long_enough(kept)
+            }
+            outcome => {
+                let failure = failure(outcome, &provider);
+                self.note(stored, &failure, &provider, reserved);
+                let name = show(self.session, self.key);
+                self.later(failure.error.context(format!("asking for a token of `{name}`")))
+            }
+        }
+    }
+
+    /// Serves what still lives, else fails.
+    fn later(self, error: Error) -> Result<Stored> {
+        self.soft.ok_or(error)
+    }
+
+    /// Why the issuer is not asked now.
+    fn resting(&self, record: &Record) -> Error {
+        let name = show(self.session, self.key);
+        match (&record.dead, record.cooldown_until) {
+            (Some(dead), _) => {
+                refused(&dead.reason, None, &self.session.provider).context(format!("asking for a token of `{name}`"))
+            }
+            (None, until) => Error::temporary(format!(
+                "the issuer of `{name}` is not asked again before {}",
+                until.unwrap_or(self.sources.world.now()).rfc3339()
+            )),
+        }
+    }
+
+    fn keep(
+        &self,
+        stored: Option<Stored>,
+        tokens: TokenSet,
+        of: (&Provider, &Mode),
+        reserved: Reserved,
+    ) -> Result<Stored> {
+        let (provider, mode) = of;
+        let is_new = stored.is_none();
+        let mut stored = match stored {
+            Some(stored) => stored,
+            None => self.empty(provider)?,
+        };
+        let record = &mut stored.record;
+        record.scopes.clone_from(&mode.oauth.scopes);
+        record.scopes.sort();
+        // One that a login with a person left must not be sent by anybody.
+        record.refresh = None;
+        merge(record, without_refresh(tokens), self.sources.world.now());
+        if !is_new {
+            record.generation += 1;
+        }
+        let put = self.sources.stores.put(self.lock, record, stored.store, Some(reserved));
+        if let Err(error) = put {
+            let name = show(self.session, self.key);
+            let told = format!("keyfob: warning: the token of `{name}` is used and not kept: {error}\n");
+            self.sources.world.write_stderr(&told);
+        }
+        Ok(stored)
+    }
+
+    fn empty(&self, provider: &Provider) -> Result<Stored> {
+        let world = self.sources.world;
+        let family = data_encoding::HEXLOWER.encode(&world.random::<16>());
+        Ok(Stored {
+            record: Record::new(self.key.clone(), family, "keyfob"),
+            store: self.sources.stores.choose(provider.store.as_deref(), false)?.store,
+        })
+    }
+
+    /// Notes how long the issuer is to be left alone, so that those who wait for the lock do not ask the same again.
+    fn note(&self, stored: Option<Stored>, failure: &Failed, provider: &Provider, reserved: Reserved) {
+        let Some(seconds) = failure.rest_secs else { return };
+        let is_new = stored.is_none();
+        let Ok(mut stored) = stored.map_or_else(|| self.empty(provider), Ok) else {
+            return;
+        };
+        let now = self.sources.world.now();
+        let record = &mut stored.record;
+        record.cooldown_until = Some(now.plus(seconds));
+        // A token that still lives is served, and is no dead one's.
+        if self.soft.is_none() {
+            record.dead = failure.code.clone().map(|reason| Dead {
+                reason,
+                at: now,
+                refresh_mark: None,
+            });
+        }
+        if !is_new {
+            record.generation += 1;
+        }
+        // Without the note the next process asks again, which is what it would have done anyway.
+        let _ = self.sources.stores.put(self.lock, record, stored.store, Some(reserved));
+    }
+
+    fn long_enough(&self, stored: Stored) -> Result<Stored> {
+        let now = self.sources.world.now();
+        match self.measure.needed_secs {
+            Some(needed) if self.measure.life(&stored.record, now) == Life::Ended => Err(Error::failure(format!(
+                "the issuer of `{}` gives tokens that live shorter than the {needed} s asked for",
+                show(self.session, self.key)
+            ))),
+            _ => Ok(stored),
+        }
+    }
+}
+
+/// Nobody needs it: the grant can be asked again (RFC 6749, section 4.4.3).
+fn without_refresh(tokens: TokenSet) -> TokenSet {
+    TokenSet {
+        refresh: None,
+        ..tokens
+    }
+}
+
+/// Why there is no token, and for how long the issuer is to be left alone.
+struct Failed {
+    error: Error,
+    rest_secs: Option<i64>,
+    /// The issuer's code, if it refused.
+    code: Option<String>,
+}
+
+fn failure(outcome: Outcome, provider: &Provider) -> Failed {
+    let (error, rest_secs, code) = match outcome {
+        Outcome::Granted(_) => (Error::failure("BUG: a token is no failure"), None, None),
+        Outcome::Limited { after_secs } => (
+            Error::temporary(format!("the issuer asks to wait {after_secs} s")),
+            Some(after_secs),
+            None,
+        ),
+        Outcome::Misconfigured { code, description } => {
+            let error = refused(&code, description.as_deref(), &provider.name);
+            (error, Some(REFUSED_SECS), Some(code))
+        }
+        Outcome::NotIssuer(why) => (Error::temporary(why), Some(NOT_ISSUER_SECS), None),
+        Outcome::NotSent(why) => (Error::temporary(why), None, None),
+        Outcome::Rejected { description } => {
+            let code = "invalid_grant";
+            let error = refused(code, description.as_deref(), &provider.name);
+            (error, Some(REFUSED_SECS), Some(code.into()))
+        }
+        Outcome::Unknown(why) => (Error::temporary(why), Some(REFUSED_SECS), None),
+        Outcome::Unready(error) => (error, None, None),
+    };
+    Failed { error, rest_secs, code }
+}
+
+/// What the issuer refused: the machine's secret or token, or what the provider file says.
+fn refused(code: &str, description: Option<&str>, provider: &str) -> Error {
+    let says = description.map(|text| format!(": the issuer says “{}”", sanitise(text)));
+    let message = format!("the issuer answered `{}`{}", sanitise(code), says.unwrap_or_default());
+    if REFUSALS.contains(&code) {
+        let hint = format!("give it the right secret or key, see `keyfob provider show {provider}`");
+        Error::login(message).hint(hint)
+    } else {
+        let hint = format!("check the provider file with `keyfob provider show {provider}`");
+        Error::failure(message).hint(hint)
+    }
+}
