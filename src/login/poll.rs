@@ -143,7 +143,6 @@ impl<'a> Attempt<'a> {
                 }
                 ended => return Err(self.ended(ended)),
             }
-            waiting.trouble(trouble.as_deref());
         }
     }
 

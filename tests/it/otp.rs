@@ -43,7 +43,7 @@ fn typed(sandbox: &Sandbox, args: &str, lines: &str) -> Output {
 fn terminal(sandbox: &Sandbox, args: &str) -> Run {
     let command = format!("{} {args}", sandbox.keyfob_path().display());
     let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
-    run.env("LC_ALL", "C.UTF-8").deadline(Duration::from_secs(60))
+    run.deadline(Duration::from_secs(60))
 }
 
 /// The text of a terminal without the ends of its lines.
