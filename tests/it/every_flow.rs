@@ -92,11 +92,17 @@ const CASES: &[Case] = &[
 fn play(flow: &Flow, case: &Case) -> (Output, Sandbox, BTreeMap<String, usize>) {
     let hits = Arc::<Mutex<BTreeMap<String, usize>>>::default();
     let reply = Arc::<Mutex<Option<Reply>>>::default();
-    let (seen, given, word) = (Arc::clone(&hits), Arc::clone(&reply), flow.word);
+    let (seen, given, word, patient) = (Arc::clone(&hits), Arc::clone(&reply), flow.word, flow.patient);
+    let well = Reply::json(200, &(flow.good)("canary-access"));
     let server = Server::start(move |request| {
         *seen.lock().unwrap().entry(request.path.clone()).or_default() += 1;
         match request.path.as_str() {
-            "/give" => given.lock().unwrap().clone().expect("the case is set"),
+            "/give" => {
+                // Who asks again and again is answered twice so, and then well.
+                let again = patient && seen.lock().unwrap()["/give"] > 2;
+                let reply = given.lock().unwrap().clone().expect("the case is set");
+                if again { well.clone() } else { reply }
+            }
             "/device" => Reply::json(
                 200,
                 &json!({

@@ -168,6 +168,17 @@ by_discovery() {
     ok 'to our page' ends_at_our_page made-web
 }
 
+# A whole set-up from one URL.
+by_url() {
+    person added
+    ok 'a provider is added from an issuer alone, with a login to try it' \
+        exits 0 added env -u CI keyfob provider add "$ISSUER" --name added --yes --target "$ISSUER/me"
+    ok 'which ends at our page' page added '.pages == ["login", "consent", "end"] and (.text | test("as ann"))'
+    ok 'the page is good on a phone and wants nothing from elsewhere' ends_well added
+    ok 'the file that was written is good' exits 0 check keyfob provider check added
+    ok 'the token that is served is honoured' eval 'serves added && tr -d "\n" <"$WORK/added-served.out" | active'
+}
+
 by_pushed_request() {
     web pushed browser-pushed 'redirect_path = "/callback"' \
         "pushed_authorization_request_endpoint = \"$ISSUER/request\""
@@ -356,7 +367,9 @@ recovered() {
 }
 
 if (($# == 0)); then
-    set -- by_device by_browser by_ten by_discovery by_pushed_request by_resource by_proof lost_with_grace page_in_between renewal lost_without_grace logout recovered
+    set -- \
+        by_device by_browser by_ten by_discovery by_url by_pushed_request by_resource by_proof \
+        lost_with_grace page_in_between renewal lost_without_grace logout recovered
 fi
 for section; do "$section"; done
 ok 'no token and no password is in what keyfob said' no_leak

@@ -22,6 +22,8 @@ pub(super) struct Flow {
     /// What the service says when it refuses, and its status.
     pub denied: &'static str,
     pub denied_status: u16,
+    /// Whether it asks again after an answer that decides nothing, for longer than a test may take.
+    pub patient: bool,
     /// The exit code of each case, in the order of the table.
     pub codes: &'static [i32],
 }
@@ -36,6 +38,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "invalid_grant",
         denied_status: 400,
+        patient: false,
         codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
     },
     Flow {
@@ -51,13 +54,14 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "access_denied",
         denied_status: 400,
+        patient: false,
         codes: &[0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1],
     },
     Flow {
         word: "poll",
         file: |url| {
             let service = format!(
-                "[poll]\npage = \"https://acme.example/cli\"\n[poll.retrieve]\nurl = \"{url}/give\"\n\
+                "[poll]\npage = \"https://acme.example/cli\"\ninterval_secs = 1\n[poll.retrieve]\nurl = \"{url}/give\"\n\
                  body = {{ state = \"{{state}}\", code_verifier = \"{{verifier}}\" }}\n\
                  [poll.retrieve.reply]\naccess_token = \"/access_token\"\n"
             );
@@ -67,6 +71,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "access_denied",
         denied_status: 403,
+        patient: true,
         codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
     },
     Flow {
@@ -83,6 +88,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: tokens,
         denied: "invalid_code",
         denied_status: 401,
+        patient: false,
         codes: &[0, 2, 3, 3, 1, 1, 1, 3, 3, 1, 1, 1],
     },
     Flow {
@@ -92,6 +98,7 @@ pub(super) const FLOWS: &[Flow] = &[
         good: |_| json!({ "sub": "ann" }),
         denied: "invalid_token",
         denied_status: 401,
+        patient: false,
         codes: &[0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     },
 ];
