@@ -79,7 +79,7 @@ pub enum Command {
     Logout(Logout),
     /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
-    /// Show sessions: who, where, until when, and what hides them.
+    /// Show sessions: who, where, until when, what hides them.
     Status(Show),
     /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),

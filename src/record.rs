@@ -330,6 +330,7 @@ struct Out<'a> {
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     learnt: Option<learnt::Out<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'a Intent>,
