@@ -12,7 +12,15 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn every_provider_file_among_the_examples_is_valid() {
     let sandbox = Sandbox::new();
-    for name in ["acme", "acme-api", "acme-mail", "acme-page", "acme-web", "intranet"] {
+    for name in [
+        "acme",
+        "acme-api",
+        "acme-cloud",
+        "acme-mail",
+        "acme-page",
+        "acme-web",
+        "intranet",
+    ] {
         let file = example("providers").join(format!("{name}.toml"));
         let output = sandbox.keyfob(&["provider", "check", file.to_str().unwrap()]).run();
         output.expect_success();

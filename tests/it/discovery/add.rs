@@ -50,14 +50,15 @@ fn a_provider_is_shown_written_and_tried() {
         "scopes = [\"openid\", \"offline_access\"]",
         "https://api.acme.example",
     ] {
-        assert!(output.text().contains(part), "{part}: {}", output.text());
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
     let (token, client) = (format!("{}/token", issuer.url()), format!("{}/register", front.url()));
     for part in [token.as_str(), client.as_str(), "Wrote ", "Logged in"] {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
     let file = sandbox.keyfob_home().join("config/providers/issuer.toml");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), output.text());
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(output.stderr.contains(&written), "{written}");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     let token = sandbox.keyfob(&["token", "issuer"]).run().expect_success();
@@ -84,7 +85,7 @@ fn a_file_is_never_replaced() {
 fn nothing_is_written_that_nobody_agreed_to() {
     let (sandbox, front, issuer) = open();
     let output = add(&sandbox, &front.url(), &[]).expect_code(64);
-    assert!(output.text().contains("format = 1"), "it is shown all the same");
+    assert!(output.stderr.contains("format = 1"), "it is shown all the same");
     assert!(output.stderr.contains("--yes"), "{}", output.stderr);
     assert_eq!(files(&sandbox), 0);
     assert!(issuer.seen(Endpoint::Device).is_empty() && front.registrations().is_empty());
@@ -98,9 +99,9 @@ fn an_issuer_with_a_slash_at_its_end_is_found_without() {
     front.answer(&slashed);
     let output = add(&sandbox, &front.url(), &["--yes", "--flow", "device", "--no-browser"]).expect_success();
     assert!(
-        output.text().contains(&format!("issuer = \"{}/\"", front.url())),
+        output.stderr.contains(&format!("issuer = \"{}/\"", front.url())),
         "{}",
-        output.text()
+        output.stderr
     );
 }
 
@@ -117,7 +118,7 @@ fn a_service_that_names_its_issuer_is_added_as_a_service() {
             .text()
             .contains(&format!("[service]\nurl = \"{}\"", service.url())),
         "{}",
-        output.text()
+        output.stderr
     );
     assert_eq!(
         issuer.seen(Endpoint::Device)[0].field("client_id").as_deref(),
