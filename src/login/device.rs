@@ -14,7 +14,7 @@ use crate::oauth::Refusal;
 use crate::oauth::device::{self, Grant, Next, Pace};
 use crate::oauth::token::{self, Reply, TokenSet};
 use crate::renew::{self, client};
-use crate::report::{message, sanitise, wrap};
+use crate::report::{message, sanitise};
 
 /// For how long a person is waited for who may want a fresh code. A prompt that nobody answers must end by itself,
 /// because other logins wait for this one.
@@ -75,7 +75,7 @@ fn show(login: &Login, grant: &Grant) {
             Ok(()) => "The page is being opened in your browser.".to_owned(),
             Err(error) => format!("No browser was opened: {}.", message(&error)),
         };
-        world.write_stderr(&wrap(notice::columns(world.screen()), "", &line));
+        login.say(&line);
     }
 }
 

@@ -131,8 +131,8 @@ impl Flow<'_> {
         if let Some(until) = pause {
             return Err(self.limited(until.since(self.login.world.now())));
         }
-        self.say(&format!(
-            "Look for a code in the mail of {}; it may take a minute, or be among the spam.\n",
+        self.login.say(&format!(
+            "Look for a code in the mail of {}; it may take a minute, or be among the spam.",
             sanitise(&email)
         ));
         let (mut wrong, mut unusable) = (0, 0);

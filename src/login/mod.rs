@@ -21,7 +21,7 @@ use crate::http::{Body, Call, Http};
 use crate::oauth::token::{TokenSet, is_json};
 use crate::oauth::{Refusal, id_token};
 use crate::record::Learnt;
-use crate::report::sanitise;
+use crate::report::{sanitise, wrap};
 use crate::secret::Secret;
 use crate::world::World;
 
@@ -62,6 +62,12 @@ impl<'a> Login<'a> {
             scopes: self.scopes.clone(),
             ..*self
         }
+    }
+
+    /// Writes a paragraph for the person, as wide as the screen.
+    fn say(&self, words: &str) {
+        let columns = notice::columns(self.world.screen());
+        self.world.write_stderr(&wrap(columns, "", words));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::http::Failure;
 use crate::oauth::pkce::Pkce;
 use crate::renew::service::{answer, ask};
-use crate::report::sanitise;
+use crate::report::{message, sanitise};
 use crate::shape::poll::{Next, next};
 use crate::shape::with_query;
 use crate::time::Timestamp;
@@ -93,7 +93,11 @@ impl<'a> Attempt<'a> {
         world.write_stderr(&(text + "\n"));
         if self.login.options.browser {
             // Whoever has no browser has the page already.
-            let _ = world.open_browser(&page, &self.login.mode.variables);
+            let opened = world.open_browser(&page, &self.login.mode.variables);
+            self.login.say(&match opened {
+                Ok(()) => "The page is being opened in your browser.".to_owned(),
+                Err(error) => format!("No browser was opened: {}.", message(&error)),
+            });
         }
     }
 
@@ -138,6 +142,7 @@ impl<'a> Attempt<'a> {
                 }
                 ended => return Err(self.ended(ended)),
             }
+            waiting.trouble(trouble.as_deref());
         }
     }
 

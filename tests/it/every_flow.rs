@@ -122,7 +122,8 @@ fn check(flow: &Flow, case: &Case) -> i32 {
     let (output, sandbox, hits) = play(flow, case);
     let named = format!("{} × {}: {}", flow.word, case.name, output.stderr);
     assert_eq!(output.text(), "", "{named}");
-    let acted_on = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{202e}').contains(&c);
+    let acted_on =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     assert!(!output.stderr.contains(acted_on), "{named}");
     assert!(!hits.contains_key("/trap"), "a redirect was followed: {named}");
     let code = output.code();

@@ -43,7 +43,7 @@ fn typed(sandbox: &Sandbox, args: &str, lines: &str) -> Output {
 fn terminal(sandbox: &Sandbox, args: &str) -> Run {
     let command = format!("{} {args}", sandbox.keyfob_path().display());
     let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
-    run.deadline(Duration::from_secs(60))
+    run.env("LC_ALL", "C.UTF-8").deadline(Duration::from_secs(60))
 }
 
 /// The text of a terminal without the ends of its lines.
@@ -261,7 +261,7 @@ fn a_wrong_code_may_be_mended_and_three_end_it() {
     let text = shown(&output);
     assert_eq!(output.code(), 0, "{text}");
     assert!(
-        text.contains("does not take that code: it says “Wrong code”; 2 tries are left."),
+        text.contains("does not take that code: it says \"Wrong code\"; 2 tries are left."),
         "{text}"
     );
     assert!(!text.contains("Email: "), "{text}");
@@ -317,7 +317,7 @@ fn a_code_that_is_not_sent_is_told_by_its_reason() {
         (
             Reply::json(404, &json!({"message": "no such user"})),
             2,
-            "“no such user”",
+            "\"no such user\"",
         ),
         (Reply::error(500, "oops"), 3, "status 500"),
         (

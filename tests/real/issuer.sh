@@ -356,7 +356,7 @@ recovered() {
 }
 
 if (($# == 0)); then
-    set -- by_device by_browser by_ten lost_with_grace page_in_between renewal lost_without_grace logout recovered
+    set -- by_device by_browser by_ten by_discovery by_pushed_request by_resource by_proof lost_with_grace page_in_between renewal lost_without_grace logout recovered
 fi
 for section; do "$section"; done
 ok 'no token and no password is in what keyfob said' no_leak

@@ -269,7 +269,7 @@ a_code_by_mail() {
     open_terminal mail 80 24
     modes mail before
     type_line mail 'clear; keyfob login mail'
-    ok 'it asks for the address' shows mail 'Email: ' otp-address
+    ok 'it asks for the address' shows mail 'Email:' otp-address
     type_line mail 'ann@acme.example'
     ok 'it says where to look' shows mail 'Look for a code in the mail of ann@acme.example' otp-sent
     ok 'and asks for the code' shows mail 'Code (r sends another):'

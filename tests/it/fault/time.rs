@@ -80,18 +80,23 @@ fn a_rest_that_was_noted_years_ahead_ends_with_the_wrong_clock() {
     assert!(home.issuer.valid_access(&token(&home, 0).unwrap()));
 }
 
-/// A device login in this process, whose waits are noted and not waited: their seconds, and the exit code.
+/// A device login in this process, whose waits are noted and not waited: the seconds before each poll and after the last
+/// one, and the exit code.
 fn login(device: DeviceScript) -> (Vec<u64>, u8) {
     let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
     issuer.script(|script| script.device = device);
     sandbox.provider(&issuer);
+    let issuer = Rc::new(issuer);
+    let polled = Rc::clone(&issuer);
     let waits: Rc<RefCell<Vec<u64>>> = Rc::default();
     let clock = Rc::new(Cell::new(now()));
     let (noted, moved) = (Rc::clone(&waits), Rc::clone(&clock));
     let mut world = world(&sandbox, 0).with_time(
         move || clock.get(),
         move |wait: Duration| {
-            noted.borrow_mut().push(wait.as_secs());
+            let mut noted = noted.borrow_mut();
+            noted.resize(polled.seen(Endpoint::Token).len() + 1, 0);
+            *noted.last_mut().unwrap() += wait.as_secs();
             moved.set(moved.get().plus(wait.as_secs().cast_signed()));
         },
     );
