@@ -64,6 +64,8 @@ fn a_provider_is_shown_written_and_tried() {
     let token = sandbox.keyfob(&["token", "issuer"]).run().expect_success();
     assert!(issuer.valid_access(token.text().trim_end()));
     sandbox.keyfob(&["provider", "check"]).run().expect_success();
+    let shown = sandbox.keyfob(&["provider", "show", "issuer"]).run().expect_success();
+    assert!(shown.text().contains(&front.url()), "{}", shown.text());
 }
 
 #[test]
