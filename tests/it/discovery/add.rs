@@ -117,7 +117,7 @@ fn a_service_that_names_its_issuer_is_added_as_a_service() {
     let output = add(&sandbox, &service.url(), &more).expect_success();
     assert!(
         output
-            .text()
+            .stderr
             .contains(&format!("[service]\nurl = \"{}\"", service.url())),
         "{}",
         output.stderr
