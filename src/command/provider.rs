@@ -91,13 +91,25 @@ fn describe_mode(text: &mut String, mode: &Mode) {
         line(text, "target", &target(serves));
     }
     let oauth = &mode.oauth;
-    line(
-        text,
-        "device",
-        oauth.device_authorization_endpoint.as_deref().unwrap_or_default(),
-    );
-    line(text, "token", oauth.token_endpoint.as_deref().unwrap_or_default());
-    line(text, "revoke", oauth.revocation_endpoint.as_deref().unwrap_or_default());
+    if let Some(service) = &mode.service {
+        let variable = service.variable.as_ref().map(|name| format!("the variable {name}"));
+        let known = service.url.iter().cloned().chain(variable);
+        line(text, "service", &known.collect::<Vec<_>>().join(", or "));
+    }
+    for (name, url) in [
+        ("issuer", &oauth.issuer),
+        ("browser", &oauth.authorization_endpoint),
+        ("device", &oauth.device_authorization_endpoint),
+        ("token", &oauth.token_endpoint),
+        ("revoke", &oauth.revocation_endpoint),
+        ("push", &oauth.pushed_authorization_request_endpoint),
+        ("clients", &oauth.registration_endpoint),
+    ] {
+        line(text, name, url.as_deref().unwrap_or_default());
+    }
+    if oauth.dpop == Some(true) {
+        line(text, "tokens", "bound to a key (DPoP)");
+    }
     line(text, "client id", oauth.client_id.as_deref().unwrap_or_default());
     line(text, "scopes", &oauth.scopes.join(" "));
     describe_grant(text, mode);

@@ -30,10 +30,10 @@ fn set(more: &str) -> (Sandbox, Issuer) {
 }
 
 /// A login that waits for the browser.
-struct Login {
-    running: Running,
+pub struct Login {
+    pub running: Running,
     /// What the person is to open.
-    url: String,
+    pub url: String,
 }
 
 /// Waits for something that another process does.
@@ -59,7 +59,7 @@ fn shown(text: &str) -> Option<String> {
 }
 
 impl Login {
-    fn start(run: Run) -> Login {
+    pub fn start(run: Run) -> Login {
         let mut running = run.deadline(Duration::from_secs(120)).spawn();
         let url = until("the page", || {
             let text = running.stderr_so_far();
@@ -69,12 +69,12 @@ impl Login {
         Login { running, url }
     }
 
-    fn of(sandbox: &Sandbox) -> Login {
+    pub fn of(sandbox: &Sandbox) -> Login {
         Login::start(sandbox.keyfob(&["login", "acme", "--no-browser"]))
     }
 
     /// A parameter of the page that is to be opened.
-    fn field(&self, name: &str) -> Option<String> {
+    pub fn field(&self, name: &str) -> Option<String> {
         let (_, query) = self.url.split_once('?').unwrap();
         let found = form(query.as_bytes()).into_iter().find(|(field, _)| field == name);
         found.map(|(_, value)| value)
@@ -98,7 +98,7 @@ impl Login {
     }
 
     /// Does what a browser does, up to the last page.
-    fn finish(self) -> (Page, Output) {
+    pub fn finish(self) -> (Page, Output) {
         let back = self.approve();
         let page = follow(&back);
         (page, self.running.wait())
@@ -106,7 +106,7 @@ impl Login {
 }
 
 /// Opens the address to which the issuer sent the browser, and goes on to the last page.
-fn follow(address: &str) -> Page {
+pub fn follow(address: &str) -> Page {
     let answer = get(address);
     assert_eq!(answer.status, 303, "{}", answer.body);
     let last = answer.header("location").unwrap();
@@ -115,14 +115,14 @@ fn follow(address: &str) -> Page {
 }
 
 #[derive(Debug)]
-struct Page {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Page {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Page {
-    fn header(&self, name: &str) -> Option<String> {
+    pub fn header(&self, name: &str) -> Option<String> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let found = lines.find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.to_owned())
@@ -135,7 +135,7 @@ fn split(address: &str) -> (&str, &str) {
     rest.split_at(rest.find('/').unwrap())
 }
 
-fn get(address: &str) -> Page {
+pub fn get(address: &str) -> Page {
     let (host, path) = split(address);
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\n\r\n");
     read(send(host, request.as_bytes()))

@@ -4,10 +4,12 @@
 //! RFC 8414, OpenID Connect Discovery 1.0, RFC 9728, RFC 7591. The documents come from `front.rs`, the tokens from the
 //! scripted issuer at another port, which is another host to a client.
 
+mod add;
 mod bound;
 mod client;
 mod front;
 mod lie;
+mod pushed;
 mod service;
 
 use serde_json::json;

@@ -36,8 +36,7 @@ pub(super) fn run(run: &Run, args: &cli::Add) -> Result<u8> {
             Error::usage(format!("{place} exists already")).hint("give the new provider another name with `--name`")
         );
     }
-    run.print(&text)?;
-    run.note(&hosts(&found.metadata));
+    run.note(&format!("{text}{}", hosts(&found.metadata)));
     if !args.yes && !agreed(run, &place)? {
         return Err(Error::refused("nothing was written"));
     }
