@@ -411,8 +411,8 @@ fn io_failure(io: &std::io::Error) -> (bool, String) {
         }
         // The standard library has no kind for what getaddrinfo says.
         _ if text.starts_with("failed to lookup address") => (true, "its name could not be resolved".into()),
-        // In practice that is the answer to the first bytes, by something that does not know TLS.
-        K::InvalidData if text.ends_with("InvalidContentType") => (true, "it does not speak TLS".into()),
+        // Usually the answer to the first bytes, but it may also be slipped in after the request.
+        K::InvalidData if text.ends_with("InvalidContentType") => (false, "it does not speak TLS".into()),
         K::InvalidData => (false, "its TLS is broken".into()),
         K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
             (false, "it closed the connection before a whole answer".into())

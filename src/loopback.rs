@@ -113,8 +113,10 @@ impl Loopback {
         while world.now() < end {
             tick();
             let typed = self.turn(world, keyboard.as_ref(), &mut |query| {
+                // Only the one with the right answer is led on, whoever asks beside it.
+                let first = taken.is_none();
                 taken = taken.take().or_else(|| take(query));
-                taken.is_some()
+                first && taken.is_some()
             });
             let typed = typed.map_err(|error| Error::failure(format!("waiting for the browser: {}", error.kind())))?;
             if let Some(answer) = taken {

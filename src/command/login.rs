@@ -79,16 +79,19 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     };
     // Held until the session is kept. Whoever has a code already asks nobody.
     let mut turn = None;
+    let is_usual = args.auth_url.is_none() && client_id.is_none();
     if flow.makes && options.code.is_none() {
         let meant = wanted.or_else(|| options.email.clone());
         let session = Session::named(&provider, at, None, meant);
         match turn::take(run, &session, &extra)? {
             Turn::Mine(lock) => turn = Some(lock),
-            Turn::Adopted(stored) => {
+            Turn::Adopted(stored) if is_usual => {
                 run.note("Another login at the same time made this session:\n");
                 tell(run, &frame, &session, &stored)?;
                 return Ok(0);
             }
+            // Another issuer or client was asked for.
+            Turn::Adopted(_) => (),
         }
     }
     let named = Named {
@@ -270,14 +273,19 @@ pub(super) fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
 /// Writes a file that is there whole or not at all, and replaces none.
 pub(super) fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let temporary = path.with_extension("new");
+    // Two that write it at the same time must not write into one file.
+    let random = data_encoding::HEXLOWER.encode(&crate::world::random::<8>());
+    let temporary = path.with_extension(format!("new-{random}"));
     let mut options = std::fs::File::options();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
     let written = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
         .open(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::hard_link(&temporary, path));
-    std::fs::remove_file(&temporary).and(written)
+    let removed = std::fs::remove_file(&temporary);
+    written.and(removed)
 }
 
 /// What becomes of a credential of which nobody can say whom it speaks for.

@@ -58,8 +58,16 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     )))
 }
 
-/// Shows a session as a person types it.
+/// Shows a session as a person types it in a shell: an account that a shell would act on is in single quotes.
 pub fn show(provider: &str, mode: &str, account: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "@._+-:/%,=".contains(c);
+    if !account.chars().all(plain) {
+        return format!("'{}'", bare(provider, mode, account).replace('\'', "'\\''"));
+    }
+    bare(provider, mode, account)
+}
+
+fn bare(provider: &str, mode: &str, account: &str) -> String {
     let mut text = provider.to_string();
     if !mode.is_empty() {
         text = format!("{text}/{mode}");
@@ -73,7 +81,7 @@ pub fn show(provider: &str, mode: &str, account: &str) -> String {
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        f.write_str(&show(&self.provider, &part(&self.mode), &part(&self.account)))
+        f.write_str(&bare(&self.provider, &part(&self.mode), &part(&self.account)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
 use super::section::context::Workspace;
-use super::section::grant::Grant;
+use super::section::grant::{Grant, TokenSource};
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
@@ -193,6 +193,21 @@ pub struct Serves {
 }
 
 impl Provider {
+    /// The environment variables that may hold a secret of it, in any mode: what no program that keyfob starts may have
+    /// unless it was asked for.
+    pub fn secret_variables(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for mode in &self.modes {
+            names.extend(mode.variables.iter().cloned());
+            names.extend(mode.oauth.client_secret_env.clone());
+            names.extend(mode.signing.key_env.clone());
+            if let Some(TokenSource::Env(name) | TokenSource::Gitlab(name)) = &mode.grant.subject_token {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
     /// Reads a provider file. `place` names it in a message.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ fn show(login: &Login, url: &str, redirect: &Redirect, port: u16) -> bool {
     let why = match login
         .options
         .browser
-        .then(|| world.open_browser(url, &login.mode.variables))
+        .then(|| world.open_browser(url, &login.provider.secret_variables()))
     {
         Some(Ok(())) => {
             world.write_stderr("It is being opened in your browser.\n");

@@ -71,7 +71,7 @@ fn show(login: &Login, grant: &Grant) {
             .as_deref()
             .unwrap_or(&grant.verification_uri);
         // Whoever has no browser has the page and the code already.
-        let line = match world.open_browser(page, &login.mode.variables) {
+        let line = match world.open_browser(page, &login.provider.secret_variables()) {
             Ok(()) => "The page is being opened in your browser.".to_owned(),
             Err(error) => format!("No browser was opened: {}.", message(&error)),
         };

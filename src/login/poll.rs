@@ -93,7 +93,7 @@ impl<'a> Attempt<'a> {
         world.write_stderr(&(text + "\n"));
         if self.login.options.browser {
             // Whoever has no browser has the page already.
-            let opened = world.open_browser(&page, &self.login.mode.variables);
+            let opened = world.open_browser(&page, &self.login.provider.secret_variables());
             self.login.say(&match opened {
                 Ok(()) => "The page is being opened in your browser.".to_owned(),
                 Err(error) => format!("No browser was opened: {}.", message(&error)),

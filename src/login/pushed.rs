@@ -8,7 +8,6 @@ use crate::error::{Context, Error, Result};
 use crate::http::CALL;
 use crate::oauth::{Form, dpop, par};
 use crate::renew::{self, client};
-use crate::secret::Secret;
 
 /// What the browser carries: a reference, or the parameters themselves, with the digest of the session's key so that the
 /// code is bound to it (RFC 9449, section 10).
@@ -26,9 +25,9 @@ pub(super) fn push(login: &Login, parameters: Form) -> Result<Form> {
     };
     let doing = "handing the request to the issuer";
     let client = client(login.world, login.mode)?;
-    // The parameters begin with the client's name; only its secret is missing.
-    let secret = oauth.client_secret.as_ref().map(Secret::expose);
-    let form = parameters.with_some("client_secret", secret);
+    // The parameters begin with the client's name; only its proof is missing (RFC 9126, section 2).
+    let id = client.id;
+    let form = parameters.proving(client);
     let reply = renew::post(login.http, login.mode, url, &form, CALL);
     let reply = reply.map_err(Error::temporary).doing(doing)?;
     if matches!(reply.status, 429 | 500..=599) {
@@ -36,5 +35,5 @@ pub(super) fn push(login: &Login, parameters: Form) -> Result<Form> {
     }
     let reference = par::read(reply.status, &reply.content_type, &reply.body);
     let reference = reference.map_err(refused).doing(doing)?;
-    Ok(par::reference(client.id, &reference))
+    Ok(par::reference(id, &reference))
 }

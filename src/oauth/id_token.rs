@@ -140,9 +140,12 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// A text that can name an account.
+/// A text that can name an account: in a line of a protocol, on a screen, and in a command that is shown to a person.
 fn name(value: Option<&Value>) -> Option<String> {
-    text(value).filter(|text| text.len() <= MAX_NAME).map(str::to_owned)
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let good = |text: &&str| text.len() <= MAX_NAME && !text.contains(|c: char| c.is_control() || hidden(c));
+    text(value).filter(good).map(str::to_owned)
 }
 
 /// Some issuers write the truth as a text.

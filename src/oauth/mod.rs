@@ -63,12 +63,21 @@ impl Form {
     /// A form that begins with the client's identity. With Basic that is in the header alone: a client shows itself in
     /// one way only (RFC 6749, section 2.3).
     pub fn new(client: Client) -> Form {
-        let mut form = Form::anonymous();
+        let form = Form::anonymous();
         match client.secret {
-            None => form.with("client_id", client.id),
-            Some(Proof::Body(secret)) => form.with("client_id", client.id).with("client_secret", secret.expose()),
+            Some(Proof::Basic(_)) => form.proving(client),
+            _ => form.with("client_id", client.id).proving(client),
+        }
+    }
+
+    /// The same form with the proof of its client, whose name is in it already or is part of the proof.
+    #[must_use]
+    pub fn proving(self, client: Client) -> Form {
+        let mut form = self;
+        match client.secret {
+            None => form,
+            Some(Proof::Body(secret)) => form.with("client_secret", secret.expose()),
             Some(Proof::Assertion(assertion)) => form
-                .with("client_id", client.id)
                 .with("client_assertion_type", CLIENT_ASSERTION)
                 .with("client_assertion", assertion.expose()),
             Some(Proof::Basic(secret)) => {
@@ -102,7 +111,7 @@ impl Form {
         if !self.body.is_empty() {
             self.body.push('&');
         }
-        self.body.push_str(name);
+        self.body.extend(utf8_percent_encode(name, FORM));
         self.body.push('=');
         self.body.extend(utf8_percent_encode(value, FORM));
         self

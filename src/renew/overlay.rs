@@ -9,9 +9,13 @@ pub fn overlay(mode: &mut Mode, learnt: &Learnt) {
     let oauth = &mut mode.oauth;
     if learnt.issuer_named {
         without_issuer(oauth);
+        mode.refresh = None;
     }
     if learnt.client_named {
         oauth.client_id = None;
+    }
+    if learnt.issuer_named || learnt.client_named {
+        // A secret that was made for one issuer and client is nobody else's business.
         oauth.client_secret = None;
         oauth.client_secret_env = None;
         oauth.client_secret_file = None;

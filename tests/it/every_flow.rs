@@ -100,7 +100,7 @@ fn play(flow: &Flow, case: &Case) -> (Output, Sandbox, BTreeMap<String, usize>) 
             "/device" => Reply::json(
                 200,
                 &json!({
-                    "device_code": "canary-device", "user_code": "WDJB-MJHT", "expires_in": 2, "interval": 1,
+                    "device_code": "canary-device", "user_code": "WDJB-MJHT", "expires_in": 6, "interval": 1,
                     "verification_uri": "https://acme.example/activate",
                 }),
             ),

@@ -177,6 +177,9 @@ by_url() {
     ok 'the page is good on a phone and wants nothing from elsewhere' ends_well added
     ok 'the file that was written is good' exits 0 check keyfob provider check added
     ok 'the token that is served is honoured' eval 'serves added && tr -d "\n" <"$WORK/added-served.out" | active'
+    ok 'it renews, because consent was asked for' \
+        eval 'order "set?access=7200" && exits 0 next keyfob token added --valid-for 90m'
+    order 'set?access=3600'
 }
 
 by_pushed_request() {
@@ -368,7 +371,7 @@ recovered() {
 
 if (($# == 0)); then
     set -- \
-        by_device by_browser by_ten by_discovery by_url by_pushed_request by_resource by_proof \
+        by_device by_browser by_ten by_discovery by_url by_pushed_request by_resource by_proof by_machine \
         lost_with_grace page_in_between renewal lost_without_grace logout recovered
 fi
 for section; do "$section"; done

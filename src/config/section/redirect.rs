@@ -53,6 +53,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "client_secret",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "login_hint",
     "nonce",
     "redirect_uri",

@@ -171,14 +171,14 @@ fn a_refusal_in_the_browser_ends_the_login_and_says_why_without_what_a_terminal_
 fn a_code_is_redeemed_once_whatever_the_token_endpoint_does() {
     let html = Reply::text(200, "text/html", "<h1>hotel</h1>");
     for (reply, exit, says) in [
-        (html, 1, "spent"),
+        (html, 3, "spent"),
         (
             Reply::text(503, "text/html", "<h1>busy</h1>").with("Retry-After", "1"),
             3,
             "spent",
         ),
         (Reply::Drop, 3, "spent"),
-        (Reply::redirect(302, "http://127.0.0.1:9/token"), 1, "spent"),
+        (Reply::redirect(302, "http://127.0.0.1:9/token"), 3, "spent"),
         (Reply::error(400, "invalid_grant"), 2, "again"),
         (Reply::error(401, "invalid_client"), 64, "oauth.client_id"),
     ] {
