@@ -101,7 +101,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
 /// The session with a token for another workspace, for which the issuer is asked as for any renewal.
 ///
 /// # Errors
-/// As [`fresh`]; [`Class::Refused`] when the session cannot be renewed, or the issuer refuses the workspace. The session
+/// As [`fresh`]; [`crate::error::Class::Refused`] when the session cannot be renewed, or the issuer refuses the workspace. The session
 /// is then as it was.
 pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace: &str) -> Result<Stored> {
     let key = &stored.record.key;

@@ -21,7 +21,7 @@ struct Open {
     end: &'static str,
 }
 
-/// Something on the terminal that must not stay; see [`keep`]. It is no longer kept when this is dropped.
+/// Something on the terminal that must not stay; see `keep`. It is no longer kept when this is dropped.
 #[derive(Debug)]
 pub struct Kept(u64);
 
