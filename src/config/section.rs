@@ -1,4 +1,4 @@
-//! The tables of a provider file that a mode may repeat: one file a table, one line in [`sections`].
+//! The tables of a provider file that a mode may repeat: one file a table, one line in `sections`.
 //!
 //! A table's file has its words as TOML spells them, its valid values, and how the one becomes the other. A key that a
 //! mode does not repeat is the whole file's, one that the file does not repeat is its preset's.

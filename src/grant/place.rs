@@ -47,7 +47,7 @@ struct Account {
 /// The client's secret, from wherever the provider file says; none where it says nothing.
 ///
 /// # Errors
-/// As [`variable`] and [`file`].
+/// As [`variable`] and [`file()`].
 pub(super) fn client_secret(world: &World, oauth: &Oauth) -> Result<Option<Secret>> {
     const WHAT: &str = "the client's secret";
     if let Some(secret) = &oauth.client_secret {
@@ -65,7 +65,7 @@ pub(super) fn client_secret(world: &World, oauth: &Oauth) -> Result<Option<Secre
 /// The private key of a provider file.
 ///
 /// # Errors
-/// As [`variable`] and [`file`]; [`crate::error::Class::Usage`] when the JSON of a service account has no key.
+/// As [`variable`] and [`file()`]; [`crate::error::Class::Usage`] when the JSON of a service account has no key.
 pub(super) fn key(world: &World, signing: &Signing) -> Result<Key> {
     const WHAT: &str = "the private key";
     let (bytes, place) = match (&signing.key_file, &signing.key_env) {
