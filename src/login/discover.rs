@@ -85,7 +85,7 @@ pub fn complete(ask: &Ask) -> Result<Known> {
     if let Some(found) = &found {
         take(&mut learnt, found, ask.scopes);
         mode = with(&learnt);
-        tell_hosts(ask.world, &mode);
+        check_hosts(ask, &mode)?;
     }
     if let Some(key) = missing(&mode, needs).filter(|key| *key != "client_id") {
         let issuer = issuer.unwrap_or_default();
@@ -306,15 +306,55 @@ pub fn host(url: &str) -> Option<String> {
     target.ok().map(|target| target.host_and_port())
 }
 
-/// Says where an issuer's endpoints are, if they are not at the issuer itself.
-fn tell_hosts(world: &World, mode: &Mode) {
-    let hosts = other_hosts(mode);
-    if !hosts.is_empty() {
-        let issuer = mode.oauth.issuer.as_deref().unwrap_or_default();
-        world.write_stderr(&format!(
-            "The issuer {} has endpoints at {}.\n",
-            sanitise(issuer),
-            sanitise(&hosts.join(", "))
-        ));
+/// Says where an issuer's endpoints are, if they are not at the issuer itself, and refuses those at hosts that neither
+/// the issuer's name nor the provider file knows: a document may not choose alone where codes and secrets go.
+fn check_hosts(ask: &Ask, mode: &Mode) -> Result<()> {
+    let issuer = mode.oauth.issuer.as_deref().unwrap_or_default();
+    let others = other_hosts(mode);
+    if others.is_empty() {
+        return Ok(());
     }
+    let mut named: Vec<String> = [ask.mode, mode].into_iter().flat_map(known_hosts).collect();
+    named.extend(other_hosts(ask.mode).iter().map(|host| bare(host).to_owned()));
+    let strange: Vec<&str> = others
+        .iter()
+        .map(|host| bare(host))
+        .filter(|host| !named.iter().any(|known| known == host))
+        .collect();
+    if !strange.is_empty() {
+        let list = strange
+            .iter()
+            .map(|host| format!("{:?}", sanitise(host)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(Error::refused(format!(
+            "the issuer {} has endpoints at hosts that the provider file does not know: {list}",
+            sanitise(issuer)
+        ))
+        .hint(format!(
+            "if they belong to it, put `hosts = [{list}]` into the table `[oauth]` of the provider file"
+        )));
+    }
+    ask.world.write_stderr(&format!(
+        "The issuer {} has endpoints at {}.\n",
+        sanitise(issuer),
+        sanitise(&others.join(", "))
+    ));
+    Ok(())
+}
+
+/// The hosts that a provider file vouches for, without their ports.
+fn known_hosts(mode: &Mode) -> Vec<String> {
+    let oauth = &mode.oauth;
+    let issuer = oauth.issuer.as_deref().and_then(host);
+    let listed = oauth.hosts.iter().map(|host| bare(host).to_ascii_lowercase());
+    issuer.iter().map(|host| bare(host).to_owned()).chain(listed).collect()
+}
+
+/// A host without its port: another port of a host is that host's own business.
+pub fn bare(host: &str) -> &str {
+    let port = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    port.map_or(host, |(name, _)| name)
 }

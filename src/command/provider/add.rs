@@ -149,6 +149,13 @@ fn file(args: &cli::Add, name: &str, found: &Found) -> Result<String> {
     if flow == "browser" && scopes.iter().any(|scope| scope == "offline_access") {
         text += "parameters = { prompt = \"consent\" }\n";
     }
+    let others = others(metadata);
+    if !others.is_empty() {
+        text += &format!(
+            "hosts = [{}]\n",
+            others.iter().map(|host| quoted(host)).collect::<Vec<_>>().join(", ")
+        );
+    }
     for target in &args.target {
         text += &format!("\n[[target]]\nurl = {}\nscheme = \"bearer\"\n", quoted(target));
     }
@@ -160,10 +167,21 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Which hosts the issuer names, and for what.
-fn hosts(metadata: &Metadata) -> String {
-    let mut text = String::from("\nThe login and its tokens go to:\n");
-    for (what, url) in [
+/// The hosts at which the issuer has endpoints, besides its own.
+fn others(metadata: &Metadata) -> Vec<String> {
+    let name = |url: &str| discover::host(url).map(|host| discover::bare(&host).to_owned());
+    let issuer = name(&metadata.issuer);
+    let urls = endpoints(metadata).into_iter().filter_map(|(_, url)| url);
+    let mut hosts: Vec<String> = urls.filter_map(|url| name(url)).collect();
+    hosts.retain(|host| Some(host) != issuer.as_ref());
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// What the issuer names, in the words that a person reads.
+fn endpoints(metadata: &Metadata) -> [(&'static str, Option<&String>); 8] {
+    [
         ("issuer", Some(&metadata.issuer)),
         ("browser", metadata.authorization_endpoint.as_ref()),
         ("code", metadata.device_authorization_endpoint.as_ref()),
@@ -172,7 +190,13 @@ fn hosts(metadata: &Metadata) -> String {
         ("client", metadata.registration_endpoint.as_ref()),
         ("push", metadata.pushed_authorization_request_endpoint.as_ref()),
         ("userinfo", metadata.userinfo_endpoint.as_ref()),
-    ] {
+    ]
+}
+
+/// Which hosts the issuer names, and for what.
+fn hosts(metadata: &Metadata) -> String {
+    let mut text = String::from("\nThe login and its tokens go to:\n");
+    for (what, url) in endpoints(metadata) {
         if let Some(url) = url {
             text += &format!("  {what:<9} {}\n", sanitise(url));
         }

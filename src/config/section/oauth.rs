@@ -28,6 +28,7 @@ words! {
     scopes: Vec<Text>,
     audience: Text,
     resource: Vec<Text>,
+    hosts: Vec<Text>,
     parameters: BTreeMap<Text, Text>,
     redirect_host: Text,
     redirect_path: Text,
@@ -77,6 +78,8 @@ pub struct Oauth {
     pub audience: Option<String>,
     /// RFC 8707, section 2.
     pub resource: Vec<String>,
+    /// Hosts besides the issuer's at which discovered endpoints may be.
+    pub hosts: Vec<String>,
     /// What the authorization URL says besides, such as `access_type`; none of it is set by the flow itself.
     pub parameters: Vec<(String, String)>,
     /// Where the browser comes back to.
@@ -179,6 +182,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         scopes: list("scopes", &words.scopes)?,
         audience: visible("audience", &words.audience)?,
         resource: list("resource", &words.resource)?,
+        hosts: list("hosts", &words.hosts)?,
         parameters: redirect::parameters(reader, words.parameters.as_ref())?,
         redirect: redirect::read(
             reader,

@@ -43,6 +43,24 @@ fn an_issuer_by_another_name_is_refused() {
 }
 
 #[test]
+fn an_endpoint_at_a_host_that_the_file_does_not_know_is_refused_and_named() {
+    for key in ["token_endpoint", "device_authorization_endpoint", "revocation_endpoint"] {
+        let told = refused(key, 5, |_, _, document| {
+            document[key] = json!("https://tokens.other.example/here");
+        });
+        assert!(told.contains("hosts = [\"tokens.other.example\"]"), "{key}: {told}");
+    }
+    let (sandbox, front, issuer) = set();
+    let mut document = front.document(&issuer);
+    document["revocation_endpoint"] = json!("https://tokens.other.example/here");
+    front.answer(&document);
+    let known = "client_id = \"acme-cli\"\nhosts = [\"tokens.other.example\"]";
+    sandbox.write_provider("acme", &super::provider(&front.url(), known));
+    let output = login(&sandbox, &[]).expect_success();
+    assert!(output.stderr.contains("tokens.other.example"), "{}", output.stderr);
+}
+
+#[test]
 fn an_endpoint_that_is_no_safe_url_is_refused() {
     for bad in [
         "http://acme.example/device",
