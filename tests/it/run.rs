@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ pub struct Run {
     vars: BTreeMap<OsString, OsString>,
     dir: PathBuf,
     stdin: Option<Vec<u8>>,
+    is_held: bool,
     deadline: Duration,
 }
 
@@ -41,6 +42,7 @@ impl Run {
             vars,
             dir: dir.into(),
             stdin: None,
+            is_held: false,
             deadline: DEADLINE,
         }
     }
@@ -49,6 +51,12 @@ impl Run {
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Run {
         self.stdin = Some(bytes.into());
         self
+    }
+
+    /// It reads nothing, and its input does not end while it runs.
+    pub fn stdin_held(mut self) -> Run {
+        self.is_held = true;
+        self.stdin(Vec::new())
     }
 
     /// One more variable.
@@ -111,9 +119,14 @@ impl Run {
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.program.display()));
         drop(forking);
+        let mut held = None;
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin) {
-            // A program that does not read all of it is no failure of the test.
-            std::thread::spawn(move || pipe.write_all(&bytes).ok());
+            if self.is_held {
+                held = Some(pipe);
+            } else {
+                // A program that does not read all of it is no failure of the test.
+                std::thread::spawn(move || pipe.write_all(&bytes).ok());
+            }
         }
         let words = self.args.iter().map(|arg| arg.to_string_lossy());
         let words: Vec<_> = [self.program.to_string_lossy()].into_iter().chain(words).collect();
@@ -122,6 +135,7 @@ impl Run {
             stdout: collect(child.stdout.take().expect("stdout is a pipe")),
             stderr: collect(child.stderr.take().expect("stderr is a pipe")),
             until: Instant::now() + self.deadline,
+            _held: held,
             child,
         }
     }
@@ -164,6 +178,7 @@ pub struct Running {
     stdout: Collected,
     stderr: Collected,
     until: Instant,
+    _held: Option<ChildStdin>,
 }
 
 impl Running {

@@ -37,7 +37,8 @@ fn set(end: DeviceEnd) -> (Sandbox, Issuer) {
 fn terminal(sandbox: &Sandbox, columns: u16, rows: u16, command: &str) -> Run {
     let command = format!("stty cols {columns} rows {rows}; {command}");
     let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
-    run.deadline(Duration::from_secs(60))
+    // `script` types Ctrl-D where its own input ends.
+    run.stdin_held().deadline(Duration::from_secs(60))
 }
 
 /// What a login shows on a terminal of this size.

@@ -26,7 +26,10 @@ pub fn age(sandbox: &Sandbox, seconds: i64) {
             *time = time.map(|time| time.plus(-seconds));
         }
         record.generation += 1;
-        let lock = stores.lock(&record.key, Duration::ZERO, &|_| ()).unwrap().unwrap();
+        let lock = stores
+            .lock(&record.key, Duration::from_secs(5), &std::thread::sleep)
+            .unwrap()
+            .unwrap();
         stores.put(&lock, record, stored.store, None).unwrap();
     }
 }
