@@ -2,7 +2,11 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod bundle;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use bundle::{Export, Import};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -96,6 +100,10 @@ pub enum Command {
     Workspace(Choice),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Write credentials to an encrypted file.
+    Export(Export),
+    /// Keep what is in such a file.
+    Import(Import),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

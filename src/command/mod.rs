@@ -1,7 +1,10 @@
 //! keyfob's own commands, which a person meets a few times a year. One file a command.
 
 mod account;
+mod bundle;
 mod child;
+mod export;
+mod import;
 mod login;
 mod logout;
 mod mode;
@@ -73,6 +76,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),
         Command::Run(args) => child::run(run, &args),
+        Command::Export(args) => export::run(run, &args),
+        Command::Import(args) => import::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),
