@@ -157,6 +157,18 @@ Rb7XvcT2oCTv45PhhJfUjoH4+frRmv3eNfU+crDnymA=
 -----END AGE ENCRYPTED FILE-----
 ";
 
+    /// Made by another program from the specification alone, with the passphrase `canary-horse-battery` and the least
+    /// work factor; the `age` tool opens it.
+    const WITH_PASSPHRASE: &str = "\
+-----BEGIN AGE ENCRYPTED FILE-----
+YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBaR1ZtWjJocGFtdHNiVzV2
+Y0hGeWN3IDEwClhFTlBDNnpjZ2MvVjl2MkhPdkZmOG5vdE83c0NmSm5qdXRxUUky
+SDcxencKLS0tIDVqbjhBb3NyNHpIVTlqYVJaZ3FPTEpzTWg1a1ppS3Y1bCt4MjVx
+SXB2SFkKyMnKy8zNzs/Q0dLT1NXW1xKDRIwfJ4ij5IXVQq8+syNt8Y2lib33Qlvl
+TMRS4LEJplL1V0Rgrnxk
+-----END AGE ENCRYPTED FILE-----
+";
+
     fn pair() -> (Vec<Recipient>, Vec<Identity>) {
         let (recipient, identity) = PAIR;
         (
@@ -183,6 +195,10 @@ Rb7XvcT2oCTv45PhhJfUjoH4+frRmv3eNfU+crDnymA=
             open_with(BY_AGE.as_bytes(), &identities).unwrap(),
             b"canary from the age tool"
         );
+        assert_eq!(is_for_passphrase(WITH_PASSPHRASE.as_bytes()), Ok(true));
+        let passphrase = Secret::new("canary-horse-battery".into());
+        let opened = open(WITH_PASSPHRASE.as_bytes(), &Open::Passphrase(&passphrase));
+        assert_eq!(*opened.unwrap(), b"canary under a passphrase");
     }
 
     #[test]

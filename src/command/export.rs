@@ -5,73 +5,101 @@
 //! name; then the session is ended here, durably; then the file gets its name; then the record is removed. Killed
 //! before the end, the record says where it was going, and the next `export --move` takes it from there.
 
-use std::path::Path;
-use std::time::Duration;
+mod moving;
 
-use serde_json::Value;
-use zeroize::Zeroizing;
+use std::path::Path;
+
+use moving::{Going, carry_out, current, forget, locked};
 
 use super::bundle::{Draft, check_free, new_passphrase, read_recipients, shown};
-use super::{Run, session_of, workspace};
-use crate::bundle::{Document, Provider, age, armor};
+use super::{Run, session_of};
+use crate::bundle::{Document, Provider, Recipient, age, armor};
 use crate::cli;
 use crate::config::Profile;
 use crate::error::{Error, Result};
-use crate::record::{Dead, Key, Record};
+use crate::record::{self, Record};
+use crate::renew::MOVED;
 use crate::report::{printable, sanitise};
-use crate::resolve::Session;
+use crate::secret::Secret;
 use crate::store::{Locks, Stored};
-use crate::time::Timestamp;
-
-/// How long a renewal or a change that is under way is waited for: a token request with its retries.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why a session is dead that is on its way to a bundle.
-const MOVED: &str = "moved";
-/// The member of such a record that names the bundle's file.
-const MOVED_TO: &str = "moved_to";
 
 pub(super) fn run(run: &Run, args: &cli::Export) -> Result<u8> {
     let wanted = wanted(run, args)?;
     check_output(run, args)?;
     let stored = selected(run, args, &wanted)?;
-    let mut plan = Plan::default();
-    let locks = match args.moving {
-        true => Some(locked(run, &stored)?),
-        false => None,
-    };
-    for stored in stored {
-        plan.add(run, args, locks.as_ref(), stored)?;
-    }
+    let plan = Plan::of(run, args, None, &stored)?;
     plan.tell(run);
-    if plan.records.is_empty() {
+    if plan.records.is_empty() && plan.gone.is_empty() {
         return Err(nothing_left(&plan));
     }
-    let document = Document::new(
-        run.world.now(),
-        plan.records.clone(),
-        providers(run, args, &plan.records)?,
-    );
-    let sealed = sealed(run, args, &document)?;
+    let key = match plan.records.is_empty() {
+        true => None,
+        false => Some(Key::of(run, args)?),
+    };
+    if !args.moving {
+        let key = key.expect("there is something to seal");
+        return write(run, args, &plan, &key, None);
+    }
+    // Nobody waits for a person who types a passphrase: locked and looked at again only now.
+    let locks = locked(run, &stored)?;
+    let plan = Plan::of(run, args, Some(&locks), &stored)?;
+    if let Some(key) = key.filter(|_| !plan.records.is_empty()) {
+        write(run, args, &plan, &key, Some(&locks))?;
+    }
+    forget(run, &locks, plan.gone.iter().map(|(stored, _)| stored))?;
+    Ok(0)
+}
+
+/// With what the bundle is sealed.
+enum Key {
+    Passphrase(Secret),
+    Recipients(Vec<Recipient>),
+}
+
+impl Key {
+    fn of(run: &Run, args: &cli::Export) -> Result<Key> {
+        let recipients = read_recipients(run, &args.recipient, &args.recipients_file)?;
+        if !recipients.is_empty() {
+            return Ok(Key::Recipients(recipients));
+        }
+        new_passphrase(run, args.passphrase_file.as_deref()).map(Key::Passphrase)
+    }
+
+    fn seal(&self, plain: &[u8], work_factor: u8) -> age::Sealed {
+        match self {
+            Key::Recipients(recipients) => age::seal(plain, &age::Seal::Recipients(recipients)),
+            Key::Passphrase(passphrase) => age::seal(
+                plain,
+                &age::Seal::Passphrase {
+                    passphrase,
+                    work_factor,
+                },
+            ),
+        }
+    }
+}
+
+/// Makes the bundle, checks that it opens, and puts it where it belongs.
+fn write(run: &Run, args: &cli::Export, plan: &Plan, key: &Key, locks: Option<&Locks>) -> Result<u8> {
+    let providers = providers(run, args, &plan.records)?;
+    let document = Document::new(run.world.now(), plan.records.clone(), providers);
+    let sealed = key.seal(&document.encode(), args.work_factor);
     let bytes = match args.armor {
         true => armor(&sealed.bytes).into_bytes(),
         false => sealed.bytes.clone(),
     };
+    // Who finds out that a bundle does not open finds out when it is needed.
+    if Document::decode(&sealed.check(&bytes)?)? != document {
+        return Err(Error::failure("BUG: the bundle does not read back"));
+    }
     if args.output == "-" {
         let written = run.world.write_stdout(&bytes);
         written.map_err(|error| Error::failure(format!("writing to standard output: {}", error.kind())))?;
     } else {
         let draft = Draft::write(Path::new(&args.output), &bytes)?;
-        // Who finds out that a bundle does not open finds out when it is needed.
-        if Document::decode(&sealed.check(&bytes)?)? != document {
-            return Err(Error::failure("BUG: what was written is not what was to be written"));
-        }
-        if let Some(locks) = &locks {
-            plan.end(run, locks, &args.output)?;
-        }
-        draft.publish()?;
-        if let Some(locks) = &locks {
-            plan.forget(run, locks)?;
+        match locks {
+            Some(locks) => carry_out(run, locks, &plan.moved, draft, &Going::of(&args.output, &bytes)?)?,
+            None => draft.publish()?,
         }
     }
     say_done(run, args, &document);
@@ -80,19 +108,26 @@ pub(super) fn run(run: &Run, args: &cli::Export) -> Result<u8> {
 
 /// What the arguments name. `--provider` names one too, so that a program can hand its own `export` over.
 fn wanted(run: &Run, args: &cli::Export) -> Result<Vec<Profile>> {
-    let named = args
-        .profiles
+    if args.origins && run.program.is_some() {
+        return Err(Error::usage(
+            "`--static` is for what tools gave to keep, which is nobody's sign-in",
+        ));
+    }
+    let implied = run
+        .provider
         .iter()
-        .chain(run.provider.iter().filter(|_| args.profiles.is_empty()));
-    let wanted: Result<Vec<Profile>> = named.map(|text| run.completed(Profile::parse(text)?)).collect();
+        .filter(|_| args.profiles.is_empty() && !args.all && !args.origins);
+    let named = args.profiles.iter().chain(implied);
+    let wanted: Result<Vec<Profile>> = named.map(|text| run.profile(Some(text))).collect();
     let wanted = wanted?;
     if wanted.is_empty() && !args.all && !args.origins {
-        let mut text = String::new();
-        for stored in run.sources.stores.list()?.into_iter().flatten() {
-            text += &format!("  {}\n", shown(&stored.record.key));
-        }
-        if !text.is_empty() {
-            run.note(&format!("What is kept:\n{text}"));
+        let kept = run.sources.stores.list()?.into_iter().flatten();
+        let mut names: Vec<String> = kept
+            .map(|stored| format!("  {}\n", shown(&stored.record.key)))
+            .collect();
+        names.sort();
+        if !names.is_empty() {
+            run.note(&format!("What is kept:\n{}", names.concat()));
         }
         return Err(Error::usage("nothing was named to export").hint("name profiles, or give `--static` or `--all`"));
     }
@@ -128,7 +163,9 @@ fn selected(run: &Run, args: &cli::Export, wanted: &[Profile]) -> Result<Vec<Sto
             }
         };
         let key = &stored.record.key;
-        let mut is_meant = args.all || (args.origins && session_of(&key.group).is_none());
+        let session = session_of(&key.group);
+        let is_mine = run.program.is_none() || session.is_some_and(|(provider, _)| !run.is_others(provider));
+        let mut is_meant = (args.all && is_mine) || (args.origins && session.is_none());
         for (profile, found) in wanted.iter().zip(&mut found) {
             let fits = is_of(profile, key);
             *found |= fits;
@@ -150,20 +187,11 @@ fn selected(run: &Run, args: &cli::Export, wanted: &[Profile]) -> Result<Vec<Sto
     Ok(selected)
 }
 
-fn is_of(profile: &Profile, key: &Key) -> bool {
+fn is_of(profile: &Profile, key: &record::Key) -> bool {
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
     session_of(&key.group).is_some_and(|(provider, mode)| {
         profile.provider == provider && is(&profile.mode, mode) && is(&profile.account, &key.account)
     })
-}
-
-fn locked(run: &Run, stored: &[Stored]) -> Result<Locks> {
-    let keys = stored.iter().map(|stored| &stored.record.key);
-    let locks = run
-        .sources
-        .stores
-        .lock_all(keys, PATIENCE, &|pause| run.world.sleep(pause))?;
-    locks.ok_or_else(|| Error::temporary("another keyfob is changing one of the sessions"))
 }
 
 /// What becomes of each record.
@@ -174,7 +202,7 @@ struct Plan {
     /// Those of them that end here.
     moved: Vec<Stored>,
     /// Those that do not, and why.
-    left: Vec<(Key, &'static str)>,
+    left: Vec<(record::Key, &'static str)>,
     /// Those that an earlier run had moved already.
     gone: Vec<(Stored, String)>,
 }
@@ -183,59 +211,39 @@ const SINGLE_USE: &str = "its refresh token is good once, and this machine uses 
 const ENDED: &str = "it has ended";
 
 impl Plan {
-    fn add(&mut self, run: &Run, args: &cli::Export, locks: Option<&Locks>, stored: Stored) -> Result<()> {
-        let stored = match locks {
+    /// What becomes of these; with their locks of what they are now.
+    fn of(run: &Run, args: &cli::Export, locks: Option<&Locks>, stored: &[Stored]) -> Result<Plan> {
+        let mut plan = Plan::default();
+        for stored in stored {
             // Somebody else may have renewed it since it was listed.
-            Some(locks) => match current(run, locks, &stored.record.key)? {
-                Some(stored) => stored,
-                None => return Ok(()),
-            },
-            None => stored,
-        };
-        let now = run.world.now();
+            let now = match locks {
+                Some(locks) => current(run, locks, &stored.record.key)?,
+                None => Some(stored.clone()),
+            };
+            if let Some(stored) = now {
+                plan.add(run, args, stored);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, run: &Run, args: &cli::Export, stored: Stored) {
         let mut record = clean(&stored.record);
-        let moving = moving_to(&stored.record);
-        match (moving, args.moving) {
-            (Some(place), true) if Path::new(&place).exists() => {
-                self.gone.push((stored, place));
-                return Ok(());
+        if let Some(going) = Going::noted(&stored.record).filter(|_| args.moving) {
+            if going.has_arrived() {
+                self.gone.push((stored, going.file));
+                return;
             }
             // It did not get there: nobody else has it.
-            (Some(_), true) => record.dead = None,
-            (Some(_), false) => {
-                self.left.push((record.key, "it was being moved: give `--move` again"));
-                return Ok(());
-            }
-            (None, _) => (),
+            record.dead = None;
         }
-        let kind = kind(run, &record, now);
-        match (kind, args) {
-            (Kind::Copied, _) => (),
-            (Kind::Left(why), _) => {
-                self.left.push((record.key, why));
-                return Ok(());
-            }
-            (Kind::SingleUse, cli::Export { moving: true, .. }) => self.moved.push(stored),
-            (
-                Kind::SingleUse,
-                cli::Export {
-                    without_refresh: true, ..
-                },
-            ) => {
-                if record.secret.is_none() || has_ended(&record, now) {
-                    let why = "its access token has ended, and its refresh token is good once";
-                    self.left.push((record.key, why));
-                    return Ok(());
-                }
-                without_refresh(&mut record);
-            }
-            (Kind::SingleUse, _) => {
-                self.left.push((record.key, SINGLE_USE));
-                return Ok(());
-            }
+        match Fate::of(run, args, &record) {
+            Fate::Left(why) => return self.left.push((record.key, why)),
+            Fate::Moved => self.moved.push(stored),
+            Fate::WithoutRefresh => without_refresh(&mut record),
+            Fate::Copied => (),
         }
         self.records.push(record);
-        Ok(())
     }
 
     /// Says what is left out, before a passphrase is asked for.
@@ -243,7 +251,7 @@ impl Plan {
         for (key, why) in &self.left {
             let name = shown(key);
             let login = match session_of(&key.group) {
-                Some(_) => format!("    Log in there: keyfob login {name}\n"),
+                Some(_) => format!("    Log in there with `keyfob login {name}`.\n"),
                 None => String::new(),
             };
             run.note(&format!("Left out `{name}`: {why}.\n{login}"));
@@ -253,85 +261,42 @@ impl Plan {
             run.note(&format!("`{name}` was moved to {} already.\n", printable(place)));
         }
     }
-
-    /// Ends here what is moved, so that a copy that is found is the only one that works.
-    fn end(&self, run: &Run, locks: &Locks, output: &str) -> Result<()> {
-        let path = std::path::absolute(output)
-            .map_err(|error| Error::failure(format!("the path of the bundle: {}", error.kind())))?;
-        for stored in &self.moved {
-            let mut record = stored.record.clone();
-            record.generation += 1;
-            record.dead = Some(Dead {
-                reason: MOVED.into(),
-                at: run.world.now(),
-                refresh_mark: None,
-            });
-            let place = Value::from(path.to_string_lossy().into_owned());
-            record.extra.insert(MOVED_TO.into(), place);
-            run.sources
-                .stores
-                .put(locks.of(&record.key), &record, stored.store, None)?;
-        }
-        Ok(())
-    }
-
-    /// Removes what was moved, now that the bundle is there.
-    fn forget(&self, run: &Run, locks: &Locks) -> Result<()> {
-        let gone = self.gone.iter().map(|(stored, _)| stored);
-        for stored in self.moved.iter().chain(gone) {
-            let key = &stored.record.key;
-            run.sources.stores.delete(locks.of(key), key)?;
-            if let Some((provider, mode)) = session_of(&key.group) {
-                let session = Session::kept(provider, mode, Some(key.account.clone()));
-                workspace::forget(run, &session, &key.account);
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The record as it is now, also where a full disk drove it elsewhere.
-fn current(run: &Run, locks: &Locks, key: &Key) -> Result<Option<Stored>> {
-    let lock = locks.of(key);
-    match run.sources.stores.rescued(lock, key) {
-        Some(rescued) => Ok(Some(rescued)),
-        None => Ok(run.sources.stores.get_locked(lock, key)?),
-    }
-}
-
-/// Where a record was going when a move was cut off.
-fn moving_to(record: &Record) -> Option<String> {
-    let dead = record.dead.as_ref().filter(|dead| dead.reason == MOVED)?;
-    let _ = dead;
-    Some(record.extra.get(MOVED_TO)?.as_str()?.to_owned())
-}
-
-/// What can be done with a record.
-enum Kind {
-    /// It works in two places at once.
+/// What becomes of a record.
+enum Fate {
+    /// It goes, and works in two places.
     Copied,
-    /// It is of no use elsewhere.
+    /// It does not go.
     Left(&'static str),
-    /// Its refresh token does not.
-    SingleUse,
+    /// It goes, and ends here.
+    Moved,
+    /// It goes without what works in one place only.
+    WithoutRefresh,
 }
 
-fn kind(run: &Run, record: &Record, now: Timestamp) -> Kind {
-    let unattended = session_of(&record.key.group).is_some_and(|(provider, _)| {
+impl Fate {
+    fn of(run: &Run, args: &cli::Export, record: &Record) -> Fate {
+        let has_ended = record.expires_at.is_some_and(|end| end <= run.world.now());
+        match (&record.dead, &record.refresh, &record.secret) {
+            _ if is_unattended(run, record) => Fate::Left("it needs no person: a tool's call begins another one there"),
+            (Some(dead), ..) if dead.reason == MOVED => Fate::Left("it is on its way to a bundle: give `--move` again"),
+            (Some(_), ..) | (None, None, None) => Fate::Left(ENDED),
+            (None, None, Some(_)) if has_ended => Fate::Left(ENDED),
+            (None, None, Some(_)) => Fate::Copied,
+            (None, Some(_), _) if args.moving => Fate::Moved,
+            (None, Some(_), _) if !args.without_refresh => Fate::Left(SINGLE_USE),
+            (None, Some(_), Some(_)) if !has_ended => Fate::WithoutRefresh,
+            (None, Some(_), _) => Fate::Left("its access token has ended, and its refresh token is good once"),
+        }
+    }
+}
+
+fn is_unattended(run: &Run, record: &Record) -> bool {
+    session_of(&record.key.group).is_some_and(|(provider, _)| {
         let provider = run.sources.config.provider(provider);
         provider.is_ok_and(|provider| provider.flow.is_unattended())
-    });
-    match (&record.dead, &record.refresh, &record.secret) {
-        _ if unattended => Kind::Left("it needs no person, and a tool's call begins another one there"),
-        (Some(_), ..) | (None, None, None) => Kind::Left(ENDED),
-        (None, Some(_), _) => Kind::SingleUse,
-        (None, None, Some(_)) if has_ended(record, now) => Kind::Left(ENDED),
-        (None, None, Some(_)) => Kind::Copied,
-    }
-}
-
-fn has_ended(record: &Record, now: Timestamp) -> bool {
-    record.expires_at.is_some_and(|end| end <= now)
+    })
 }
 
 /// The record without what belongs to this store alone.
@@ -339,9 +304,7 @@ fn clean(record: &Record) -> Record {
     let mut record = record.clone();
     record.family = String::new();
     record.generation = 1;
-    if record.extra.contains_key(MOVED_TO) {
-        record.extra.remove(MOVED_TO);
-    }
+    Going::forget(&mut record);
     record
 }
 
@@ -386,20 +349,6 @@ fn nothing_left(plan: &Plan) -> Error {
             .hint("`--move` takes such a session and ends it here; `--without-refresh` takes its access token");
     }
     error
-}
-
-fn sealed(run: &Run, args: &cli::Export, document: &Document) -> Result<age::Sealed> {
-    let recipients = read_recipients(run, &args.recipient, &args.recipients_file)?;
-    let plain: Zeroizing<Vec<u8>> = document.encode();
-    if !recipients.is_empty() {
-        return Ok(age::seal(&plain, &age::Seal::Recipients(&recipients)));
-    }
-    let passphrase = new_passphrase(run, args.passphrase_file.as_deref())?;
-    let to = age::Seal::Passphrase {
-        passphrase: &passphrase,
-        work_factor: args.work_factor,
-    };
-    Ok(age::seal(&plain, &to))
 }
 
 fn say_done(run: &Run, args: &cli::Export, document: &Document) {

@@ -25,6 +25,10 @@ pub(super) fn run(run: &Run, args: &cli::Import) -> Result<u8> {
     let document = opened(run, args)?;
     for record in &document.records {
         check_key(&record.key)?;
+        let own = session_of(&record.key.group).is_some_and(|(provider, _)| !run.is_others(provider));
+        if run.program.is_some() && !own {
+            return Err(Error::refused("the bundle has credentials of others than this program"));
+        }
     }
     let files = files(run, args, &document.providers)?;
     let keys = document.records.iter().map(|record| &record.key);
@@ -114,7 +118,8 @@ fn check_key(key: &Key) -> Result<()> {
 
 /// What is here of what is in the bundle.
 struct Found<'a> {
-    new: Vec<&'a Record>,
+    /// With the store of the ended one whose place they take.
+    new: Vec<(&'a Record, Option<&'static str>)>,
     same: Vec<&'a Record>,
     /// With the store that has the other one, where it can be read.
     differ: Vec<(&'a Record, Option<&'static str>)>,
@@ -129,7 +134,9 @@ impl<'a> Found<'a> {
         };
         for record in records {
             match run.sources.stores.get_locked(locks.of(&record.key), &record.key) {
-                Ok(None) => found.new.push(record),
+                Ok(None) => found.new.push((record, None)),
+                // What has ended is in nobody's way.
+                Ok(Some(here)) if here.record.dead.is_some() => found.new.push((record, Some(here.store))),
                 Ok(Some(here)) if comparable(&here.record) == comparable(record) => found.same.push(record),
                 Ok(Some(here)) => found.differ.push((record, Some(here.store))),
                 Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => found.differ.push((record, None)),
@@ -143,8 +150,7 @@ impl<'a> Found<'a> {
     fn write(&self, run: &Run, locks: &Locks) -> Result<BTreeMap<&'static str, usize>> {
         let mut stores = BTreeMap::new();
         let mut records = Vec::new();
-        let new = self.new.iter().map(|record| (*record, None));
-        for (record, here) in new.chain(self.differ.iter().copied()) {
+        for (record, here) in self.new.iter().chain(&self.differ).copied() {
             let store = store_of(run, record, here)?;
             *stores.entry(store).or_default() += 1;
             let mut record = record.clone();
@@ -158,7 +164,7 @@ impl<'a> Found<'a> {
 
     fn tell(&self, run: &Run, done: &str) {
         let mut text = String::new();
-        for record in &self.new {
+        for (record, _) in &self.new {
             text += &format!("{done} `{}`.\n", shown(&record.key));
         }
         for (record, _) in &self.differ {

@@ -11,8 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "bundle", "cli", "config", "error", "http", "login", "oauth", "record", "renew", "report", "resolve",
-            "secret", "store", "time", "world",
+            "bundle", "cli", "config", "digest", "error", "http", "login", "oauth", "record", "renew", "report",
+            "resolve", "secret", "store", "time", "world",
         ],
     ),
     ("config", &["error", "secret", "target", "world"]),
