@@ -21,7 +21,7 @@ use crate::target::Target;
 use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi4";
+const MAGIC: &[u8; 8] = b"keyfobi5";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
@@ -67,6 +67,9 @@ pub struct Claim {
     pub variables: Vec<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// The program whose file may hold a synced session, where the provider file says that one is a variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<String>,
     /// The state of the provider's file when it was read.
     pub(super) stamp: Stamp,
 }

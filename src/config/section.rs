@@ -115,7 +115,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { context, env, grant, key, oauth, otp, poll, refresh, service, signing, whoami }
+sections! { context, env, grant, key, oauth, otp, poll, refresh, service, signing, sync, whoami }
 
 pub(super) mod redirect;
 
