@@ -169,20 +169,23 @@ fn tell(run: &Run, args: &cli::Sync, place: &Place, session: &Session, synced: &
         run.print_json(&answer)?;
     }
     let name = sanitise(&name);
-    let again = format!("keyfob sync {} {name}", place.arguments());
-    let life = match synced.expires_at {
-        Some(end) => format!(
-            "It is valid for {}, until {}; it is not renewed there. When it has ended, run `{again}` again.",
-            span(end.since(now)),
-            end.rfc3339()
+    let (life, verb) = match synced.expires_at {
+        Some(end) => (
+            format!(
+                "The session is valid for {}, until {}; it is not renewed there. When it has ended, sync again:",
+                span(end.since(now)),
+                end.rfc3339()
+            ),
+            "sync",
         ),
-        None => format!(
-            "Nobody knows here when its token ends; until it is revoked, or you run `keyfob desync {} {name}`, it stays there.",
-            place.arguments()
+        None => (
+            "Nobody knows here when its token ends. It stays there until it is taken back:".into(),
+            "desync",
         ),
     };
     run.note(&wrap("", &format!("What runs on {place} now acts as `{name}`.")));
-    run.note(&wrap("", &life));
+    // A command is one line, so that it can be copied.
+    run.note(&format!("{}    keyfob {verb} {} {name}\n", wrap("", &life), place.arguments()));
     run.note(&wrap(
         "",
         "The token is your own, with all your rights: whoever can read your files there can use it as you.",

@@ -1,5 +1,7 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
+use std::path::PathBuf;
+
 use super::{Sources, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
@@ -105,7 +107,7 @@ impl Session {
     /// As [`crate::store::Stores::group`].
     pub fn records(&self, sources: &Sources) -> Result<Vec<Stored>> {
         if let Some(program) = &self.hidden
-            && let Some(found) = synced::find(sources, self, program)?
+            && let Some((found, _)) = synced::find(sources, self, program)?
         {
             return Ok(vec![found]);
         }
@@ -114,9 +116,23 @@ impl Session {
             (records, _) => records?,
         };
         if records.is_empty() && self.hidden.is_none() {
-            return synced::last(sources, self).map(|found| found.into_iter().collect());
+            // Where the file is no good, there is no session.
+            let found = self.synced_file(sources).ok().flatten();
+            return Ok(found.map(|(found, _)| found).into_iter().collect());
         }
         Ok(records)
+    }
+
+    /// The session that another machine put into a file here, where there was no keyfob to take it, and the directory of
+    /// that file.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Store`] when others can read or change the file.
+    pub fn synced_file(&self, sources: &Sources) -> Result<Option<(Stored, PathBuf)>> {
+        match sources.config.provider(&self.provider) {
+            Ok(provider) => synced::find(sources, self, provider.program()),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The variables that may hold its credential.

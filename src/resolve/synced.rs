@@ -1,5 +1,7 @@
 //! The session that another machine put into a file here, where there was no keyfob to take it.
 
+use std::path::PathBuf;
+
 use super::{Session, Sources};
 use crate::error::Result;
 use crate::record::Synced;
@@ -8,12 +10,12 @@ use crate::store::{Stored, session_file};
 /// What stands for a store's name.
 const NAME: &str = "synced";
 
-/// The session in the file of this program; none where there is none of this provider and mode, or of another account
-/// than the one that was named.
+/// The session in the file of this program, and the file's directory; none where there is none of this provider and mode,
+/// or of another account than the one that was named.
 ///
 /// # Errors
-/// [`crate::error::Class::Store`] when others can change the file.
-pub(super) fn find(sources: &Sources, session: &Session, program: &str) -> Result<Option<Stored>> {
+/// [`crate::error::Class::Store`] when others can read or change the file.
+pub(super) fn find(sources: &Sources, session: &Session, program: &str) -> Result<Option<(Stored, PathBuf)>> {
     let Ok(directory) = sources.world.expand(&format!("~/.config/{program}")) else {
         return Ok(None);
     };
@@ -26,13 +28,5 @@ pub(super) fn find(sources: &Sources, session: &Session, program: &str) -> Resul
         let account = session.account.as_ref();
         account.is_none_or(|name| record.key.account.is_empty() || record.key.account == *name)
     });
-    Ok(record.map(|record| Stored { record, store: NAME }))
-}
-
-/// The same where there is no record, and the provider's file must be asked for the program.
-pub(super) fn last(sources: &Sources, session: &Session) -> Result<Option<Stored>> {
-    match sources.config.provider(&session.provider) {
-        Ok(provider) => find(sources, session, provider.program()),
-        Err(_) => Ok(None),
-    }
+    Ok(record.map(|record| (Stored { record, store: NAME }, directory)))
 }
