@@ -1,0 +1,597 @@
+//! `sync` and `desync`, with a shell script for the command that reaches a machine, and a home of its own for the machine.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::issuer::{Endpoint, Issuer, Script};
+use crate::run::no_forks;
+use crate::sandbox::{Output, Run, Running, Sandbox, oauth_part};
+
+/// A machine with a session, and another one that it reaches as `vm1`.
+struct Pair {
+    here: Sandbox,
+    there: Sandbox,
+    issuer: Issuer,
+}
+
+const TARGET: &str = "\n[[target]]\nurl = \"https://acme.example\"\nusername = \"oauth2\"\n";
+
+impl Pair {
+    /// With a keyfob on the other machine, and these tables in the provider file.
+    fn new(tables: &str) -> Pair {
+        let pair = Pair::bare(tables);
+        let keyfob = pair.there.path().join("bin/keyfob");
+        std::os::unix::fs::symlink(pair.there.keyfob_path(), keyfob).unwrap();
+        pair
+    }
+
+    /// Without one: what is called so there knows nothing of ours.
+    fn without_keyfob(tables: &str) -> Pair {
+        let pair = Pair::bare(tables);
+        program(&pair.there, "bin/keyfob", "echo 'what is that?' >&2\nexit 2\n");
+        pair
+    }
+
+    fn bare(tables: &str) -> Pair {
+        let issuer = Issuer::start(Script::default());
+        let (here, there) = (Sandbox::new(), Sandbox::new());
+        let command = "[sync.vm]\ncommand = [\"vm\", \"exec\", \"{id}\", \"--\"]\n";
+        let text = format!("{}{tables}{command}{TARGET}", oauth_part(&issuer.url()));
+        here.write_provider("acme", &text);
+        let (home, log) = (there.path().display(), here.path().join("argv"));
+        let path = std::env::var("PATH").unwrap();
+        program(
+            &here,
+            "bin/vm",
+            &format!(
+                "echo \"$@\" >> '{}'\nenv > '{}'\n[ \"$2\" = vm1 ] || {{ echo \"there is no $2\" >&2; exit 9; }}\nshift 3\n\
+                 exec env -i HOME='{home}' KEYFOB_HOME='{home}/keyfob' KEYFOB_KEYCHAIN=off PATH='{home}/bin:{path}' \"$@\"\n",
+                log.display(),
+                here.path().join("env").display(),
+            ),
+        );
+        std::fs::create_dir_all(there.path().join("bin")).unwrap();
+        let mut here = here;
+        here.set("PATH", format!("{}/bin:{path}", here.path().display()));
+        Pair { here, there, issuer }
+    }
+
+    /// Logged in on the one machine.
+    fn logged_in(tables: &str) -> Pair {
+        let pair = Pair::new(tables);
+        pair.here.login(&pair.issuer);
+        pair
+    }
+
+    fn sync(&self) -> Output {
+        self.here.keyfob(&["sync", "--vm", "vm1", "acme"]).run()
+    }
+
+    fn desync(&self) -> Output {
+        self.here.keyfob(&["desync", "--vm", "vm1", "acme"]).run()
+    }
+
+    fn there(&self, args: &[&str]) -> Output {
+        self.there.keyfob(args).run()
+    }
+
+    /// The provider file of the one machine on the other too.
+    fn same_file(&self) {
+        let text = std::fs::read_to_string(self.here.keyfob_home().join("config/providers/acme.toml")).unwrap();
+        self.there.write_provider("acme", &text);
+    }
+
+    fn session_file(&self) -> std::path::PathBuf {
+        self.there.path().join(".config/acme/session")
+    }
+}
+
+fn program(sandbox: &Sandbox, below: &str, body: &str) {
+    // A child that another test forks meanwhile would hold the file open, and nobody could run it.
+    let _alone = no_forks();
+    let path = sandbox.write(below, &format!("#!/bin/sh\n{body}"));
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn ask_git(sandbox: &Sandbox) -> Run {
+    let run = sandbox.keyfob(&["git", "get"]);
+    run.stdin("protocol=https\nhost=acme.example\n\n")
+}
+
+/// What one test waits for, longer than any machine needs.
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(15);
+    while !is_so() {
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_other_machine_acts_as_the_person_with_no_further_setup() {
+    let pair = Pair::logged_in("");
+    let said = pair.sync().expect_success();
+    for words in [
+        "What runs on the VM vm1 now acts as `acme",
+        "valid for",
+        "not renewed there",
+        "    keyfob sync --vm vm1 acme",
+        "all your rights",
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    assert!(said.stdout.is_empty());
+    let token = pair.here.token();
+    assert_eq!(pair.there.token(), token);
+    let git = ask_git(&pair.there).run().expect_success();
+    assert!(git.text().contains(&format!("username=oauth2\npassword={token}\n")));
+    let header = pair
+        .there(&["token", "https://acme.example", "--header"])
+        .expect_success();
+    assert!(header.text().starts_with("Authorization: "));
+    let whoami = pair.there(&["whoami", "acme"]).expect_success();
+    assert!(
+        whoami.stderr.contains("was synced here, and ends in "),
+        "{}",
+        whoami.stderr
+    );
+}
+
+#[test]
+fn the_refresh_token_and_the_client_stay_where_they_are() {
+    let pair = Pair::logged_in("");
+    pair.sync().expect_success();
+    let refresh = pair.issuer.live_family().unwrap().refresh;
+    assert!(!pair.here.files_with(&refresh).is_empty());
+    for secret in [refresh.as_str(), "acme-cli", "/token\"", "token_endpoint", "refresh"] {
+        assert_eq!(
+            pair.there.files_with(secret),
+            Vec::<std::path::PathBuf>::new(),
+            "{secret}"
+        );
+    }
+    assert_eq!(pair.issuer.refreshes(), 0);
+}
+
+#[test]
+fn the_token_is_in_no_argument_and_no_variable_of_the_command() {
+    let pair = Pair::logged_in("");
+    let other = pair.here.keyfob(&["sync", "--vm", "vm1", "acme"]).env("OTHER", "kept");
+    other.run().expect_success();
+    let arguments = std::fs::read_to_string(pair.here.path().join("argv")).unwrap();
+    assert_eq!(arguments, "exec vm1 -- sh\n");
+    let variables = std::fs::read_to_string(pair.here.path().join("env")).unwrap();
+    assert!(variables.contains("OTHER=kept\n") && !variables.contains("canary"));
+}
+
+#[test]
+fn no_listing_shows_what_was_synced() {
+    let pair = Pair::logged_in("");
+    pair.sync().expect_success();
+    assert_eq!(pair.there(&["list"]).expect_success().text(), "Nothing is kept.\n");
+    assert!(!pair.there(&["list", "--json"]).expect_success().text().contains("acme"));
+    assert!(
+        pair.there(&["status"])
+            .expect_success()
+            .text()
+            .starts_with("There are no sessions.")
+    );
+    let asked = pair.there(&["status", "acme"]).expect_success();
+    assert!(asked.text().contains("state      synced\n"), "{}", asked.text());
+    assert!(
+        asked.text().contains("renewed only where it comes from"),
+        "{}",
+        asked.text()
+    );
+    let json = pair.there(&["status", "acme", "--json"]).expect_success();
+    let json: serde_json::Value = serde_json::from_str(json.text()).unwrap();
+    assert_eq!(
+        (&json["sessions"][0]["state"], &json["sessions"][0]["renews"]),
+        (&"synced".into(), &false.into())
+    );
+}
+
+#[test]
+fn desync_leaves_nothing_and_succeeds_when_it_is_gone() {
+    let pair = Pair::logged_in("");
+    pair.sync().expect_success();
+    assert!(!pair.there.files_with("canary").is_empty());
+    let said = pair.desync().expect_success();
+    assert!(said.stderr.contains("is gone from the VM vm1"), "{}", said.stderr);
+    assert_eq!(pair.there.files_with("canary"), Vec::<std::path::PathBuf>::new());
+    assert!(!pair.there.keyfob_home().join("config/providers/acme.toml").exists());
+    let said = pair.desync().expect_success();
+    assert!(said.stderr.contains("There is no synced session"), "{}", said.stderr);
+    pair.there(&["token", "acme"]).expect_code(64);
+    // It needs no session of its own either.
+    pair.here.keyfob(&["logout", "acme", "--local"]).run().expect_success();
+    pair.desync().expect_success();
+}
+
+#[test]
+fn a_token_with_little_life_is_renewed_first_and_the_new_one_replaces_the_old() {
+    let pair = Pair::new("");
+    pair.here.login_expired(&pair.issuer);
+    pair.sync().expect_success();
+    assert_eq!(pair.issuer.refreshes(), 1);
+    let first = pair.there.token();
+    assert!(pair.issuer.valid_access(&first));
+    let long = pair
+        .here
+        .keyfob(&["token", "acme", "--valid-for", "1s"])
+        .run()
+        .expect_success();
+    assert_eq!(long.text().trim_end(), first);
+    pair.sync().expect_success();
+    assert_eq!(pair.issuer.refreshes(), 1, "one that is new is not renewed");
+    assert_eq!(pair.there.token(), first);
+}
+
+#[test]
+fn a_token_that_cannot_be_renewed_now_is_synced_while_it_lives() {
+    let mut pair = Pair::new("");
+    pair.issuer.script(|script| script.life_secs = 30);
+    pair.here.login(&pair.issuer);
+    let token = pair.here.token();
+    std::thread::sleep(Duration::from_secs(1));
+    let issuer = std::mem::replace(&mut pair.issuer, Issuer::start(Script::default()));
+    drop(issuer);
+    // Fifteen of thirty seconds must be over before a renewal is tried: the clock of the record is put back.
+    pair.sync().expect_success();
+    assert_eq!(pair.there.token(), token);
+}
+
+#[test]
+fn an_ended_one_says_where_to_go_and_is_renewed_by_nobody() {
+    let pair = Pair::new("");
+    pair.issuer.script(|script| script.life_secs = 3);
+    pair.here.login(&pair.issuer);
+    pair.sync().expect_success();
+    await_that("the end of the token", || pair.there(&["token", "acme"]).code() == 2);
+    let ended = pair.there(&["token", "acme"]).expect_code(2);
+    assert!(
+        ended.stderr.contains("the synced session `acme") && ended.stderr.contains("has ended"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("sync again from the machine it came from"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(pair.issuer.refreshes(), 0);
+    let git = ask_git(&pair.there).run().expect_success();
+    assert!(git.text().is_empty() && git.stderr.contains("sync again"));
+    pair.issuer.script(|script| script.life_secs = 3600);
+    pair.sync().expect_success();
+    assert_eq!(pair.there.token(), pair.here.token());
+}
+
+#[test]
+fn logout_there_tells_no_issuer() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    pair.sync().expect_success();
+    let said = pair.there(&["logout", "acme"]).expect_success();
+    assert!(
+        said.stderr.contains("goes on where it was synced from"),
+        "{}",
+        said.stderr
+    );
+    assert!(pair.issuer.revoked().is_empty());
+    pair.sync().expect_success();
+    pair.there(&["logout", "--all"]).expect_success();
+    assert!(pair.issuer.revoked().is_empty());
+    assert!(pair.issuer.valid_access(&pair.here.token()));
+    pair.there(&["token", "acme"]).expect_code(2);
+}
+
+#[test]
+fn a_session_of_the_other_machines_own_is_not_replaced() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    pair.there.login(&pair.issuer);
+    let own = pair.there.token();
+    let said = pair.sync().expect_code(5);
+    assert!(said.stderr.contains("this machine's own"), "{}", said.stderr);
+    assert_eq!(pair.there.token(), own);
+    let said = pair.desync().expect_success();
+    assert!(said.stderr.contains("no synced session"), "{}", said.stderr);
+    assert_eq!(pair.there.token(), own);
+}
+
+#[test]
+fn a_provider_file_with_other_targets_gets_no_token() {
+    let pair = Pair::logged_in("");
+    let text = oauth_part(&pair.issuer.url()) + "\n[[target]]\nurl = \"https://other.example\"\n";
+    pair.there.write_provider("acme", &text);
+    let said = pair.sync().expect_code(5);
+    assert!(said.stderr.contains("serves https://other.example"), "{}", said.stderr);
+    assert_eq!(pair.there.files_with("canary"), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_machine_without_keyfob_has_the_session_in_a_file() {
+    let pair = Pair::without_keyfob("");
+    pair.here.login(&pair.issuer);
+    pair.sync().expect_success();
+    let file = pair.session_file();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let document: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(document["secret"].as_str().unwrap(), pair.here.token());
+    assert_eq!(document["provider"], "acme");
+    assert!(document.get("refresh").is_none());
+    // A keyfob that comes later reads it where it has nothing of its own.
+    pair.same_file();
+    assert_eq!(pair.there.token(), pair.here.token());
+    assert!(pair.there(&["status", "acme"]).text().contains("synced"));
+    pair.desync().expect_success();
+    assert!(!file.exists() && !file.parent().unwrap().exists());
+    pair.desync().expect_success();
+}
+
+const VARIABLE: &str = "[sync]\nas = \"variable\"\nvariable = \"ACME_SESSION_TOKEN\"\n";
+
+#[test]
+fn a_variable_in_a_file_is_what_a_shell_reads() {
+    let pair = Pair::logged_in(VARIABLE);
+    pair.sync().expect_success();
+    let token = pair.here.token();
+    let script = ". \"$HOME/.config/acme/session\"; echo \"$ACME_SESSION_TOKEN $ACME_SESSION_TOKEN_EXPIRES\"";
+    let read = pair.there.program("sh", &["-c", script]).run().expect_success();
+    let (value, end) = read.text().trim_end().split_once(' ').unwrap();
+    assert_eq!(value, token);
+    assert!(end.parse::<u64>().is_ok());
+    assert_eq!(
+        pair.there.files_with("canary"),
+        Vec::<std::path::PathBuf>::new(),
+        "no record"
+    );
+}
+
+#[test]
+fn a_variable_in_a_file_wins_over_a_session_as_any_variable_does() {
+    let pair = Pair::logged_in("[sync]\nas = \"variable\"\n");
+    pair.same_file();
+    pair.there.login(&pair.issuer);
+    let own = pair.there.token();
+    pair.sync().expect_success();
+    let token = pair.here.token();
+    assert_ne!(own, token);
+    assert_eq!(pair.there.token(), token);
+    let git = ask_git(&pair.there).run().expect_success();
+    assert!(git.text().contains(&format!("password={token}\n")));
+    let set = pair.there.keyfob(&["token", "acme"]).env("ACME_TOKEN", "canary-set");
+    assert_eq!(set.run().expect_success().text(), "canary-set\n");
+    pair.desync().expect_success();
+    assert_eq!(pair.there.token(), own);
+    // Others must not be able to put one there.
+    pair.sync().expect_success();
+    std::fs::set_permissions(pair.session_file(), PermissionsExt::from_mode(0o644)).unwrap();
+    let refused = pair.there(&["token", "acme"]).expect_code(4);
+    assert!(refused.stderr.contains(".config/acme/session"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_variable_that_is_set_here_is_what_is_synced() {
+    let pair = Pair::logged_in("");
+    let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme"]);
+    let said = run.env("ACME_TOKEN", "canary-from-variable").run().expect_success();
+    assert!(
+        said.stderr.contains("the variable `ACME_TOKEN` is set"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stderr.contains("keyfob desync --vm vm1 acme"), "{}", said.stderr);
+    assert_eq!(pair.there.token(), "canary-from-variable");
+    assert!(pair.issuer.seen(Endpoint::Token).len() <= 1 + pair.issuer.families().len());
+}
+
+#[test]
+fn of_several_sessions_there_the_synced_one_is_meant_while_it_lives() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    let own = pair
+        .there
+        .keyfob(&["login", "acme:bob", "--with-token"])
+        .stdin("canary-bob");
+    own.run();
+    pair.sync().expect_success();
+    assert_eq!(pair.there.token(), pair.here.token());
+}
+
+#[test]
+fn what_the_command_says_is_shown_without_the_token() {
+    let pair = Pair::logged_in("");
+    for (body, words) in [
+        ("cat >&2\nexit 1\n", "failed with status 1"),
+        ("cat | tr -d '\\n' >&2\nexit 1\n", "it has a part of the token"),
+        (
+            "cat | sed 's/./& /g' | tr -d '\\n' >&2\nexit 1\n",
+            "it has a part of the token",
+        ),
+        (
+            "echo 'no such thing' >&2\nexit 7\n",
+            "failed with status 7: it says \u{201c}no such thing\u{201d}",
+        ),
+        (
+            "printf 'a\\033[31mb\\033]0;x\\007\\n' >&2\nexit 7\n",
+            "it says \u{201c}ab\u{201d}",
+        ),
+        ("exit 7\n", "it said nothing of why"),
+        ("cat > /dev/null\n", "it did not do it"),
+        ("kill -9 $$\n", "it was ended by a signal"),
+    ] {
+        program(&pair.here, "bin/vm", body);
+        let said = pair.sync().expect_code(1);
+        assert!(said.stderr.contains(words), "{body}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_machine_that_does_not_answer_is_given_up() {
+    let pair = Pair::logged_in("");
+    program(&pair.here, "bin/vm", "echo $$ > \"$HOME/pid\"\nsleep 600\n");
+    let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme", "--timeout", "1"]);
+    let said = run.run().expect_code(3);
+    assert!(said.stderr.contains("did not answer within 1 s"), "{}", said.stderr);
+    await_that("the end of the command", || !is_there(&pair.here));
+}
+
+/// Whether the command of the test still runs.
+fn is_there(here: &Sandbox) -> bool {
+    let pid = std::fs::read_to_string(here.path().join("pid")).unwrap();
+    Path::new("/proc").join(pid.trim()).exists()
+}
+
+#[test]
+fn a_signal_ends_the_command_too() {
+    let pair = Pair::logged_in("");
+    program(
+        &pair.here,
+        "bin/vm",
+        "trap '' HUP\necho $$ > \"$HOME/pid\"\nsleep 600 & wait\n",
+    );
+    for signal in ["INT", "TERM"] {
+        let _ = std::fs::remove_file(pair.here.path().join("pid"));
+        let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme"]);
+        let running: Running = run.spawn();
+        await_that("the command", || {
+            std::fs::read_to_string(pair.here.path().join("pid")).is_ok_and(|pid| pid.ends_with('\n'))
+        });
+        let id = running.id().to_string();
+        pair.here
+            .program("sh", &["-c", &format!("kill -{signal} {id}")])
+            .run()
+            .expect_success();
+        let ended = running.wait();
+        assert_eq!(ended.status.code(), None, "{}", ended.stderr);
+        assert!(!is_there(&pair.here), "{signal}");
+    }
+}
+
+#[test]
+fn a_session_that_was_cut_off_on_its_way_leaves_nothing() {
+    let pair = Pair::logged_in("");
+    let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
+    for bytes in [100, 700, 1500, 1700, 1800] {
+        let cut = vm.replace("exec env", &format!("head -c {bytes} | env"));
+        program(&pair.here, "bin/vm", cut.trim_start_matches("#!/bin/sh\n"));
+        assert_ne!(pair.sync().code(), 0, "{bytes}");
+        assert_eq!(
+            pair.there.files_with("canary"),
+            Vec::<std::path::PathBuf>::new(),
+            "{bytes}"
+        );
+        assert!(!pair.session_file().exists());
+    }
+}
+
+#[test]
+fn an_unwritable_home_is_told() {
+    let pair = Pair::without_keyfob("");
+    pair.here.login(&pair.issuer);
+    // A file where the directory would be stops root too.
+    pair.there.write(".config", "");
+    let said = pair.sync().expect_code(1);
+    assert!(said.stderr.contains(".config"), "{}", said.stderr);
+    pair.desync().expect_success();
+}
+
+#[test]
+fn wrong_arguments_reach_no_machine() {
+    let pair = Pair::logged_in("");
+    for args in [
+        &["sync"][..],
+        &["sync", "acme"],
+        &["sync", "--vm", "-x", "acme"],
+        &["sync", "--vm=-x", "acme"],
+        &["sync", "--vm", "a b", "acme"],
+        &["sync", "--vm", "vm1", "--container", "c", "acme"],
+        &["sync", "--vm", "vm1", "ssh://host", "acme"],
+        &["sync", "ssh://-oProxyCommand=id", "acme"],
+        &["sync", "ssh://host;id", "acme"],
+        &["sync", "ssh://a", "ssh://b"],
+        &["sync", "https://host", "acme"],
+        &["sync", "--vm", "vm1", "--timeout", "0", "acme"],
+        &["sync", "--vm", "vm1", "no-such-provider"],
+        &["desync", "acme"],
+    ] {
+        pair.here.keyfob(args).run().expect_code(64);
+    }
+    assert!(!pair.here.path().join("argv").exists());
+    let missing = pair.here.keyfob(&["sync", "--vm", "vm9", "acme"]).run().expect_code(1);
+    assert!(missing.stderr.contains("there is no vm9"), "{}", missing.stderr);
+    std::fs::remove_file(pair.here.path().join("bin/vm")).unwrap();
+    let missing = pair.sync().expect_code(64);
+    assert!(
+        missing.stderr.contains("running `vm`: there is no such program"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
+fn there_is_nothing_to_sync_without_a_session() {
+    let pair = Pair::new("");
+    let missing = pair.sync().expect_code(2);
+    assert!(missing.stderr.contains("run `keyfob login acme`"), "{}", missing.stderr);
+    assert!(!pair.here.path().join("argv").exists());
+    pair.here.login_expired(&pair.issuer);
+    pair.issuer.inject(
+        Endpoint::Token,
+        8,
+        &crate::http_server::Reply::json(503, &serde_json::json!({})),
+    );
+    pair.sync().expect_code(3);
+}
+
+#[test]
+fn a_password_of_a_tool_is_not_synced() {
+    let pair = Pair::new("");
+    let text = format!("format = 1\n[login]\nflow = \"static\"\n[sync.vm]\ncommand = [\"vm\", \"{{id}}\"]\n{TARGET}");
+    pair.here.write_provider("acme", &text);
+    let store = "protocol=https\nhost=acme.example\nusername=ann\npassword=canary-password\n\n";
+    pair.here.keyfob(&["git", "store"]).stdin(store).run().expect_success();
+    let said = pair.sync().expect_code(5);
+    assert!(said.stderr.contains("password"), "{}", said.stderr);
+}
+
+#[test]
+fn only_a_whole_good_session_is_received() {
+    let sandbox = Sandbox::new();
+    let receive = |text: &str| sandbox.keyfob(&["receive"]).stdin(text).run();
+    for text in [
+        "",
+        "{}",
+        "canary",
+        r#"{"version":2,"provider":"acme","secret":"canary"}"#,
+        r#"{"version":1,"provider":"../acme","secret":"canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme","mode":"a b","secret":"canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme"}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary"}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary","about":{"title":"x","targets":[{"url":"http://a.example","scheme":"basic"}]}}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary","about":{"title":"x","variables":["A B"]}}"#,
+    ] {
+        receive(text).expect_code(64);
+    }
+    let ended = receive(r#"{"version":1,"provider":"acme","secret":"canary","expires_at":7,"about":{"title":"x"}}"#);
+    let ended = ended.expect_code(1);
+    assert!(ended.stderr.contains("has ended"), "{}", ended.stderr);
+    assert_eq!(sandbox.files_with("canary"), Vec::<std::path::PathBuf>::new());
+    assert!(!sandbox.keyfob_home().join("config/providers").exists());
+}
+
+#[test]
+fn a_person_who_runs_receive_is_told_what_to_run() {
+    let sandbox = Sandbox::new();
+    let keyfob = sandbox.keyfob_path().to_str().unwrap();
+    let run = sandbox
+        .program("script", &["-qec", &format!("{keyfob} receive"), "/dev/null"])
+        .stdin_held();
+    let output = run.run();
+    assert_eq!(output.code(), 64);
+    assert!(output.text().contains("keyfob sync --help"), "{}", output.text());
+}
