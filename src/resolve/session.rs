@@ -76,7 +76,7 @@ impl Session {
             keeps: provider.flow == Flow::Static,
             unattended: provider.flow.is_unattended(),
             exclusive,
-            hidden: mode.synced_variable().map(|_| provider.program().to_owned()),
+            hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
         }
     }
 
@@ -136,7 +136,7 @@ impl Session {
     /// [`crate::error::Class::Store`] when others can read or change the file.
     pub fn synced_file(&self, sources: &Sources) -> Result<Option<(Stored, PathBuf)>> {
         match sources.config.provider(&self.provider) {
-            Ok(provider) => synced::find(sources, self, provider.program()),
+            Ok(provider) => synced::find(sources, self, &provider.program.name),
             Err(_) => Ok(None),
         }
     }

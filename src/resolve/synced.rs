@@ -7,9 +7,6 @@ use crate::error::Result;
 use crate::record::Synced;
 use crate::store::{Stored, session_file};
 
-/// What stands for a store's name.
-const NAME: &str = "synced";
-
 /// The session in the file of this program, and the file's directory; none where there is none of this provider and mode,
 /// or of another account than the one that was named.
 ///
@@ -28,5 +25,13 @@ pub(super) fn find(sources: &Sources, session: &Session, program: &str) -> Resul
         let account = session.account.as_ref();
         account.is_none_or(|name| record.key.account.is_empty() || record.key.account == *name)
     });
-    Ok(record.map(|record| (Stored { record, store: NAME }, directory)))
+    Ok(record.map(|record| {
+        (
+            Stored {
+                record,
+                store: session_file::STORE,
+            },
+            directory,
+        )
+    }))
 }

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::fault::home::{key, now, stores};
+use crate::http_server::Reply;
 use crate::issuer::{Endpoint, Issuer, Script};
 use crate::run::no_forks;
 use crate::sandbox::{Output, Run, Running, Sandbox, oauth_part};
@@ -87,6 +89,21 @@ impl Pair {
     }
 }
 
+/// Changes the record as time would.
+fn change(sandbox: &Sandbox, change: impl FnOnce(&mut keyfob::record::Record)) {
+    let _alone = no_forks();
+    let stores = stores(sandbox);
+    let lock = stores
+        .lock(&key(), Duration::from_secs(10), &std::thread::sleep)
+        .unwrap();
+    let stored = stores.get(&key()).unwrap().expect("there is a session");
+    let mut record = stored.record;
+    record.generation += 1;
+    change(&mut record);
+    let lock = lock.expect("every holder lets go of it");
+    stores.put(&lock, &record, stored.store, None).unwrap();
+}
+
 fn program(sandbox: &Sandbox, below: &str, body: &str) {
     // A child that another test forks meanwhile would hold the file open, and nobody could run it.
     let _alone = no_forks();
@@ -116,10 +133,11 @@ fn the_other_machine_acts_as_the_person_with_no_further_setup() {
         "What runs on the VM vm1 now acts as `acme",
         "valid for",
         "not renewed there",
-        "    keyfob sync --vm vm1 acme",
+        "    `keyfob sync acme:ann --vm vm1`\n",
         "all your rights",
     ] {
-        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+        let one_line = said.stderr.replace("\nthere", " there");
+        assert!(one_line.contains(words), "{words}: {}", said.stderr);
     }
     assert!(said.stdout.is_empty());
     let token = pair.here.token();
@@ -230,16 +248,21 @@ fn a_token_with_little_life_is_renewed_first_and_the_new_one_replaces_the_old() 
 
 #[test]
 fn a_token_that_cannot_be_renewed_now_is_synced_while_it_lives() {
-    let mut pair = Pair::new("");
-    pair.issuer.script(|script| script.life_secs = 30);
-    pair.here.login(&pair.issuer);
+    let pair = Pair::logged_in("");
     let token = pair.here.token();
-    std::thread::sleep(Duration::from_secs(1));
-    let issuer = std::mem::replace(&mut pair.issuer, Issuer::start(Script::default()));
-    drop(issuer);
-    // Fifteen of thirty seconds must be over before a renewal is tried: the clock of the record is put back.
-    pair.sync().expect_success();
+    change(&pair.here, |record| {
+        record.obtained_at = Some(now().plus(-3000));
+        record.expires_at = Some(now().plus(600));
+    });
+    let down = Reply::json(503, &serde_json::json!({}));
+    pair.issuer.inject(Endpoint::Token, 9, &down);
+    let said = pair.sync().expect_success();
+    assert!(said.stderr.contains("could not be renewed first"), "{}", said.stderr);
     assert_eq!(pair.there.token(), token);
+    pair.issuer.clear_injected();
+    change(&pair.here, |record| record.cooldown_until = None);
+    pair.sync().expect_success();
+    assert_ne!(pair.there.token(), token, "it is renewed at less than half of its life");
 }
 
 #[test]
@@ -383,7 +406,11 @@ fn a_variable_that_is_set_here_is_what_is_synced() {
         "{}",
         said.stderr
     );
-    assert!(said.stderr.contains("keyfob desync --vm vm1 acme"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("    `keyfob desync acme --vm vm1`"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(pair.there.token(), "canary-from-variable");
     assert!(pair.issuer.seen(Endpoint::Token).len() <= 1 + pair.issuer.families().len());
 }
@@ -473,18 +500,27 @@ fn a_signal_ends_the_command_too() {
 
 #[test]
 fn a_session_that_was_cut_off_on_its_way_leaves_nothing() {
-    let pair = Pair::logged_in("");
-    let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
-    for bytes in [100, 700, 1500, 1700, 1800] {
-        let cut = vm.replace("exec env", &format!("head -c {bytes} | env"));
-        program(&pair.here, "bin/vm", cut.trim_start_matches("#!/bin/sh\n"));
-        assert_ne!(pair.sync().code(), 0, "{bytes}");
-        assert_eq!(
-            pair.there.files_with("canary"),
-            Vec::<std::path::PathBuf>::new(),
-            "{bytes}"
-        );
-        assert!(!pair.session_file().exists());
+    for pair in [Pair::new(""), Pair::without_keyfob("")] {
+        pair.here.login(&pair.issuer);
+        let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
+        let vm = vm.trim_start_matches("#!/bin/sh\n");
+        let whole = pair.here.path().join("whole");
+        program(&pair.here, "bin/vm", &format!("cat > '{}'\nexit 1\n", whole.display()));
+        pair.sync().expect_code(1);
+        let length = std::fs::metadata(&whole).unwrap().len();
+        // The last line end is no part of the command.
+        let cuts = (1..10).map(|part| length * part / 10).chain([length - 2]);
+        for bytes in cuts {
+            let cut = vm.replace("exec env", &format!("head -c {bytes} | env"));
+            program(&pair.here, "bin/vm", &cut);
+            assert_ne!(pair.sync().code(), 0, "{bytes} of {length}");
+            assert_eq!(
+                pair.there.files_with("canary"),
+                Vec::<std::path::PathBuf>::new(),
+                "{bytes}"
+            );
+            assert!(!pair.session_file().exists());
+        }
     }
 }
 
@@ -539,11 +575,8 @@ fn there_is_nothing_to_sync_without_a_session() {
     assert!(missing.stderr.contains("run `keyfob login acme`"), "{}", missing.stderr);
     assert!(!pair.here.path().join("argv").exists());
     pair.here.login_expired(&pair.issuer);
-    pair.issuer.inject(
-        Endpoint::Token,
-        8,
-        &crate::http_server::Reply::json(503, &serde_json::json!({})),
-    );
+    pair.issuer
+        .inject(Endpoint::Token, 8, &Reply::json(503, &serde_json::json!({})));
     pair.sync().expect_code(3);
 }
 
@@ -594,4 +627,33 @@ fn a_person_who_runs_receive_is_told_what_to_run() {
     let output = run.run();
     assert_eq!(output.code(), 64);
     assert!(output.text().contains("keyfob sync --help"), "{}", output.text());
+}
+
+#[test]
+fn a_program_that_is_a_link_to_keyfob_takes_it_and_speaks_in_its_own_name() {
+    let pair = Pair::without_keyfob("[program]\nname = \"acmectl\"\n[program.commands]\n\"me\" = \"whoami\"\n");
+    pair.here.login(&pair.issuer);
+    let link = pair.there.path().join("bin/acme");
+    std::os::unix::fs::symlink(pair.there.keyfob_path(), &link).unwrap();
+    pair.sync().expect_success();
+    assert!(!pair.session_file().exists());
+    assert_eq!(pair.there.token(), pair.here.token());
+    let me = pair.there.program(&link, &["me"]).run().expect_success();
+    assert!(me.stderr.contains("was synced here"), "{}", me.stderr);
+    let own = pair
+        .here
+        .keyfob(&["--provider", "acme", "auth", "sync", "--vm", "vm1"])
+        .run()
+        .expect_success();
+    assert!(own.stderr.contains("`acmectl auth sync --vm vm1`"), "{}", own.stderr);
+    // Of two modes or machines that take the same session, one that refuses is told in our name.
+    change_nothing_but_own(&pair);
+    let refused = pair.sync().expect_code(5);
+    assert!(refused.stderr.contains("this machine's own"), "{}", refused.stderr);
+    pair.there.program(&link, &["logout"]).run().expect_success();
+}
+
+/// Makes the synced session one of the other machine's own.
+fn change_nothing_but_own(pair: &Pair) {
+    change(&pair.there, |record| record.synced_at = None);
 }
