@@ -3,8 +3,12 @@
 
 mod ccp;
 mod ccp_login;
+mod cmdop;
+mod cmdop_login;
 mod family;
+mod person;
 mod program;
+mod recorded;
 mod row;
 
 use row::{SYSTEMS, root, rows, written};

@@ -1,6 +1,7 @@
 //! ccp, rows 0.1 to 0.14: logging in with a code from the mail, and out.
 
 use super::ccp::{Ccp, EMAIL, logged_in, set};
+use super::recorded::Session;
 use super::row::{Row, said};
 
 /// The path to which a request for a code goes, and the one that takes the code.
@@ -77,4 +78,21 @@ fn row_0_14_a_logout_ends_the_session_and_forgets_it() {
         left.len()
     ));
     row.held();
+}
+
+#[test]
+fn a_person_logs_in_with_a_code_and_a_script_with_the_session() {
+    let (program, ccp) = set();
+    let code = ccp.issue(EMAIL);
+    let session = Session {
+        place: 1,
+        title: "A code that was sent before, and a token for a script",
+        lines: &[
+            &format!("ccp auth login --email {EMAIL} --code {code}"),
+            "eval $(ccp auth export-access-token)",
+            "echo ${TOKEN:+the token is in TOKEN}",
+        ],
+        hidden: &[(&code, "123456")],
+    };
+    session.held(&program);
 }

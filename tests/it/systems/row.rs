@@ -203,6 +203,7 @@ pub fn stable(text: &str, words: &[(String, String)]) -> String {
         (&is_life, "LIFE"),
         (&is_jwt, "JWT"),
         (&is_loopback, "127.0.0.1:PORT"),
+        (&is_query, "?…"),
     ] {
         text = replaced(&text, what, word);
     }
@@ -215,11 +216,8 @@ fn replaced(text: &str, measure: &dyn Fn(&str) -> usize, word: &str) -> String {
     let mut rest = text;
     let mut before = ' ';
     while let Some(c) = rest.chars().next() {
-        let length = if before.is_ascii_alphanumeric() {
-            0
-        } else {
-            measure(rest)
-        };
+        let within = before.is_ascii_alphanumeric() && c.is_ascii_alphanumeric();
+        let length = if within { 0 } else { measure(rest) };
         if length > 0 {
             out += word;
             rest = &rest[length..];
@@ -279,4 +277,15 @@ fn is_loopback(text: &str) -> usize {
         .strip_prefix(host)
         .map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
     if port > 0 { host.len() + port } else { 0 }
+}
+
+/// The query of a page that is opened for one login.
+fn is_query(text: &str) -> usize {
+    let good = |b: &u8| b.is_ascii_alphanumeric() || b"%=&._~-+".contains(b);
+    let length = text.bytes().skip(1).take_while(good).count();
+    if text.starts_with('?') && text.contains("state=") && length > 40 {
+        length + 1
+    } else {
+        0
+    }
 }
