@@ -350,6 +350,9 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     Ok(stored)
 }
 
+/// Before the line that says so, on a terminal that can show it.
+const DONE: &str = "\u{2713} ";
+
 /// Says who is logged in, where the session is, and what would hide it.
 fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
     let record = &stored.record;
@@ -358,7 +361,12 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
     let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
-    let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
+    let sign = if run.world.screen().is_some_and(|screen| screen.unicode) {
+        DONE
+    } else {
+        ""
+    };
+    let mut text = format!("{sign}Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
     text += &format!("    {}\n", printable(&place.display().to_string()));
     if let Some(end) = record.expires_at {

@@ -3,9 +3,11 @@
 
 mod ccp;
 mod ccp_login;
+mod ccp_token;
 mod cmdop;
 mod cmdop_login;
 mod family;
+mod keychain;
 mod person;
 mod program;
 mod recorded;

@@ -109,6 +109,12 @@ impl Row {
         self.saw(format!("“{}”", line.trim()));
     }
 
+    /// This machine cannot show it; said, and a failure where all parts are required.
+    pub fn skipped(mut self, what: &str) {
+        self.handed_in = true;
+        crate::part::skipped(what, "a program for it is not installed");
+    }
+
     /// Compares the row with the page's.
     ///
     /// # Panics
@@ -246,7 +252,7 @@ fn is_life(text: &str) -> usize {
         return 0;
     }
     let units = [
-        "minutes", "minute", "min", "hours", "hour", "h", "seconds", "second", "s",
+        "minutes", "minute", "min", "m", "hours", "hour", "h", "seconds", "second", "s", "days", "day", "d",
     ];
     let rest = &text[digits..];
     let gap = rest.len() - rest.trim_start_matches(' ').len();
