@@ -54,6 +54,15 @@ pub fn logged_in() -> (Program, Cmdop, Cmdop) {
     (program, prod, dev)
 }
 
+/// The same, where the person has logged in to both modes; `prod` is in use.
+pub fn in_both() -> (Program, Cmdop, Cmdop) {
+    let (mut program, prod, dev) = logged_in();
+    let person = Person::sits_down(&mut program);
+    program.done(&["login", "--mode", "dev"]);
+    assert_eq!(person.leaves(), 1);
+    (program, prod, dev)
+}
+
 impl Cmdop {
     fn start() -> Cmdop {
         let state = Arc::<Mutex<State>>::default();

@@ -1,0 +1,118 @@
+//! cmdop, rows 1.17 to 1.23, 1.33 and 1.35: keys for scripts and CI.
+
+use serde_json::Value;
+
+use super::cmdop::{EMAIL, KEY, logged_in, set};
+use super::row::{Row, said};
+
+#[test]
+fn row_1_17_a_key_serves_where_nobody_is() {
+    let mut row = Row::new(
+        "1.17",
+        "CI, cron and scripts have a key: no terminal, no browser, no login, no store.",
+    );
+    let (program, prod, _dev) = set();
+    let call = program
+        .call(&["auth", "whoami"])
+        .env("CMDOP_API_KEY", KEY)
+        .env("CI", "true");
+    let output = row.run(call);
+    row.exit(&output, 0);
+    row.says(&output, EMAIL);
+    assert_eq!(prod.all(), 1);
+    assert!(!program.sandbox.keyfob_home().join("data").exists());
+    row.saw(format!("{} request, and no data directory", prod.all()));
+    row.held();
+}
+
+#[test]
+fn row_1_19_the_variable_may_be_exported_or_of_one_command() {
+    let mut row = Row::new(
+        "1.19",
+        "`CMDOP_API_KEY` is read from the environment, for a shell or for one command.",
+    );
+    let (program, _prod, _dev) = set();
+    for line in [
+        "export CMDOP_API_KEY=KEY; cmdop auth whoami",
+        "CMDOP_API_KEY=KEY cmdop auth whoami; cmdop auth whoami",
+    ] {
+        let mut call = program.shell(
+            &line
+                .replace("KEY;", &format!("{KEY};"))
+                .replace("=KEY ", &format!("={KEY} ")),
+        );
+        call.shown = line.replace("=KEY", "=…");
+        let output = row.run(call);
+        assert!(output.text().starts_with(EMAIL), "{}", said(&output));
+        row.exit(&output, if line.starts_with("export") { 0 } else { 2 });
+    }
+    row.saw("the second shell has no key after its first command");
+    row.held();
+}
+
+#[test]
+fn row_1_20_a_key_is_known_by_its_beginning_and_never_shown() {
+    let mut row = Row::new(
+        "1.20",
+        "A key begins with `cmd_` and its workspace: another text is refused, and none is shown in a message.",
+    );
+    let (program, _prod, _dev) = set();
+    let output = row.run(program.call(&["auth", "set-token"]).stdin("sk_canary1\n"));
+    assert_ne!(output.code(), 0);
+    assert!(!said(&output).contains("sk_"), "{}", said(&output));
+    row.says(&output, "cmd_");
+    let output = row.run(program.call(&["auth", "status", "--key", KEY]).hiding(KEY));
+    row.exit(&output, 64);
+    assert!(!said(&output).contains("cmd_"), "{}", said(&output));
+    row.says(&output, "error");
+    row.held();
+}
+
+#[test]
+fn row_1_21_a_key_is_of_one_workspace() {
+    let mut row = Row::new(
+        "1.21",
+        "A key has the workspace that it was made for, whatever a session's is.",
+    );
+    let (program, _prod, _dev) = logged_in();
+    program.done(&["workspace", "acme-other"]);
+    let output = row.run(program.call(&["auth", "whoami", "--json"]).env("CMDOP_API_KEY", KEY));
+    row.exit(&output, 0);
+    let shown: Value = serde_json::from_str(output.text()).unwrap();
+    assert_eq!(
+        (&shown["source"], &shown["workspace"]),
+        (&"env:CMDOP_API_KEY".into(), &Value::Null)
+    );
+    row.saw("source CMDOP_API_KEY; the session's workspace is not used");
+    row.held();
+}
+
+#[test]
+fn row_1_22_an_option_picks_the_workspace_of_a_key() {
+    let mut row = Row::new(
+        "1.22",
+        "`--workspace=NAME` before the command picks the workspace under a key.",
+    );
+    let (program, _prod, _dev) = set();
+    let call = program.call(&["--workspace=acme-staging", "auth", "whoami", "--json"]);
+    let output = row.run(call.env("CMDOP_API_KEY", KEY));
+    row.exit(&output, 0);
+    let shown: Value = serde_json::from_str(output.text()).unwrap();
+    assert_eq!(shown["workspace"], "acme-staging");
+    row.saw(format!("workspace {}", shown["workspace"]));
+    row.held();
+}
+
+#[test]
+fn row_1_23_login_and_logout_are_below_auth_too() {
+    let mut row = Row::new("1.23", "`auth login` is `login`, and `auth logout` is `logout`.");
+    let (program, prod, _dev) = logged_in();
+    let output = row.run(program.call(&["auth", "logout"]));
+    row.exit(&output, 0);
+    assert_eq!(prod.families()[0].ended, Some("revoked"));
+    let help = |args: &[&str]| program.done(args).text().to_owned();
+    assert_eq!(help(&["auth", "login", "--help"]), help(&["login", "--help"]));
+    row.ran("cmdop auth login --help");
+    row.saw("the session is revoked, and the help texts of both logins are the same");
+    row.held();
+}
