@@ -15,7 +15,8 @@ mod program;
 mod recorded;
 mod row;
 
-use row::{SYSTEMS, root, rows, written};
+pub use row::SYSTEMS;
+use row::{root, rows, written};
 
 /// The numbers of all rows, in order.
 fn numbers() -> Vec<(usize, usize)> {

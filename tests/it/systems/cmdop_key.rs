@@ -1,9 +1,14 @@
 //! cmdop, rows 1.17 to 1.23, 1.33 and 1.35: keys for scripts and CI.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::cmdop::{EMAIL, KEY, logged_in, set};
-use super::row::{Row, said};
+use super::program::Program;
+use super::row::{Row, root, said};
+use crate::sandbox::Output;
 
 #[test]
 fn row_1_17_a_key_serves_where_nobody_is() {
@@ -114,5 +119,61 @@ fn row_1_23_login_and_logout_are_below_auth_too() {
     assert_eq!(help(&["auth", "login", "--help"]), help(&["login", "--help"]));
     row.ran("cmdop auth login --help");
     row.saw("the session is revoked, and the help texts of both logins are the same");
+    row.held();
+}
+
+/// The lines of a CI example: those of `run: |` blocks, or of a `script:` list.
+fn lines_of(example: &str) -> String {
+    let text = std::fs::read_to_string(root().join("examples/ci").join(example)).unwrap();
+    let line = |line: &str| {
+        let words = line.trim_start();
+        let is_step = line.starts_with("          ") && !words.contains(": ${{");
+        let own = words
+            .strip_prefix("- ")
+            .filter(|_| line.starts_with("    - ") && !words.starts_with("- name"));
+        own.or(is_step.then_some(words)).map(|line| format!("{line}\n"))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Runs them where the installer is this text, and its sum the one of `install`.
+fn job(program: &Program, lines: &str, installer: &str) -> Output {
+    let sum = data_encoding::HEXLOWER.encode(&Sha256::digest(b"echo installed\n"));
+    program.sandbox.write("installer", installer);
+    for (name, text) in [
+        ("bin/curl", "#!/bin/sh\ncp \"$HOME/installer\" \"$2\"\n"),
+        (
+            "deploy.sh",
+            "#!/bin/sh\necho \"deployed $1 with ${CMDOP_API_KEY:+the key}\"\n",
+        ),
+    ] {
+        let path = program.sandbox.write(name, text);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let call = program.shell(&format!("set -e\n{lines}"));
+    let run = call.run.env("CI", "true").env("CMDOP_API_KEY", KEY);
+    run.env("CMDOP_INSTALL_SHA256", sum).run()
+}
+
+#[test]
+fn row_1_33_the_examples_for_ci_run_and_check_what_they_fetch() {
+    let mut row = Row::new(
+        "1.33",
+        "There are examples for GitHub Actions and GitLab; they check the sum of what they fetch, and `--` ends the \
+         options.",
+    );
+    for example in ["github-actions.yml", "gitlab-ci.yml"] {
+        let (program, _prod, _dev) = set();
+        let lines = lines_of(example);
+        let good = job(&program, &lines, "echo installed\n");
+        row.ran(&format!("sh < examples/ci/{example}"));
+        row.exit(&good, 0);
+        let text = good.text();
+        assert!(text.contains("installed\n") && text.contains(EMAIL), "{text}");
+        row.says(&good, "deployed --fast with the key");
+        let bad = job(&program, &lines, "echo altered\n");
+        assert!(bad.code() != 0 && !bad.text().contains("deployed"), "{}", said(&bad));
+    }
+    row.saw("an altered installer ends the job before it runs");
     row.held();
 }
