@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use data_encoding::BASE64URL_NOPAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::family::{Families, Family};
+use super::family::{Families, Family, now};
 use super::person::Person;
 use super::program::Program;
 use crate::http_server::{Reply, Request, Server, form};
@@ -18,6 +18,12 @@ pub const EMAIL: &str = "ann@acme.example";
 
 /// A key of the workspace `acme`, as the service's page gives it out.
 pub const KEY: &str = "cmd_acme_canary1";
+
+/// The seed of every second factor: the one of RFC 6238, appendix B, in base32.
+pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+/// How a backup code begins; they are numbered.
+pub const BACKUP: &str = "canary-backup-";
 
 /// The hosts of the example's file, for each mode.
 const PROD: &str = "https://api.cmdop.com";
@@ -29,6 +35,18 @@ struct State {
     /// Codes that the page gave: challenge and redirect.
     codes: BTreeMap<String, (String, String)>,
     log: Vec<Request>,
+    /// The account's password.
+    password: Option<String>,
+    factor: Factor,
+}
+
+/// A second factor: none, begun, or enrolled with the backup codes that are left.
+#[derive(Default)]
+enum Factor {
+    #[default]
+    None,
+    Begun,
+    Enrolled(usize),
 }
 
 /// The running double of one mode; dropping it closes its port.
@@ -102,6 +120,16 @@ impl Cmdop {
         lock(&self.state).families.subject(access)
     }
 
+    /// The account's password, if it has one.
+    pub fn password(&self) -> Option<String> {
+        lock(&self.state).password.clone()
+    }
+
+    /// Whether a second factor is enrolled.
+    pub fn has_factor(&self) -> bool {
+        matches!(lock(&self.state).factor, Factor::Enrolled(_))
+    }
+
     /// How long the access tokens live that are given from now on.
     pub fn life_secs(&self, life: u64) {
         lock(&self.state).families.life_secs = Some(life);
@@ -130,6 +158,7 @@ fn answer(state: &mut State, request: &Request) -> Reply {
             Reply::text(200, "application/json", "{}")
         }
         "/v1/me" => state.me(request),
+        path if path.starts_with("/v1/account/") => state.account(request),
         _ => Reply::text(404, "text/html", "<h1>Not Found</h1>"),
     }
 }
@@ -175,4 +204,70 @@ impl State {
             None => Reply::error(401, "invalid_token"),
         }
     }
+}
+
+impl State {
+    /// Password and second factor, for whoever has a good access token.
+    fn account(&mut self, request: &Request) -> Reply {
+        let token = request.authorization("bearer").unwrap_or_default();
+        if self.families.subject(token).is_none() {
+            return Reply::error(401, "invalid_token");
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let done = Reply::json(200, &json!({ "ok": true }));
+        match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/v1/account/password") => Reply::json(200, &json!({ "enabled": self.password.is_some() })),
+            ("POST", "/v1/account/password") => {
+                self.password = Some(text("password"));
+                done
+            }
+            ("POST", "/v1/account/password/clear") => {
+                self.password = None;
+                done
+            }
+            ("GET", "/v1/account/mfa") => {
+                let left = if let Factor::Enrolled(left) = self.factor {
+                    left
+                } else {
+                    0
+                };
+                Reply::json(200, &json!({ "enabled": left > 0, "backup_codes_left": left }))
+            }
+            ("POST", "/v1/account/mfa/enroll") => {
+                self.factor = Factor::Begun;
+                let uri = format!("otpauth://totp/CMDOP:{EMAIL}?secret={SEED}&issuer=CMDOP");
+                Reply::json(200, &json!({ "otpauth_uri": uri }))
+            }
+            ("POST", "/v1/account/mfa/confirm") if is_code(&text("code")) => {
+                let codes: Vec<String> = (1..=8).map(|number| format!("{BACKUP}{number}")).collect();
+                self.factor = Factor::Enrolled(codes.len());
+                Reply::json(200, &json!({ "backup_codes": codes }))
+            }
+            ("POST", "/v1/account/mfa/confirm") => Reply::error(422, "wrong_code"),
+            _ => Reply::text(404, "text/html", "<h1>Not Found</h1>"),
+        }
+    }
+}
+
+/// Whether a code is that of this step, or of the one before or after it.
+fn is_code(code: &str) -> bool {
+    let step = now() / 30;
+    (step - 1..=step + 1).any(|step| self::code(step) == code)
+}
+
+/// The code that an app shows at this moment.
+pub fn code_now() -> String {
+    code(now() / 30)
+}
+
+/// RFC 6238 with SHA-1 and six digits, over the seed of this service.
+fn code(step: u64) -> String {
+    let seed = data_encoding::BASE32.decode(SEED.as_bytes()).unwrap();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &seed);
+    let tag = ring::hmac::sign(&key, &step.to_be_bytes());
+    let bytes = tag.as_ref();
+    let at = usize::from(bytes[bytes.len() - 1] & 15);
+    let number = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
 }

@@ -102,7 +102,8 @@ fn end(token: &str) -> Option<u64> {
     claims(token)?["exp"].as_u64()
 }
 
-fn now() -> u64 {
+/// Unix seconds.
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("the clock is past 1970").as_secs()
 }

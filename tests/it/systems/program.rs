@@ -1,11 +1,12 @@
 //! One of the five programs: a link to keyfob in a home of its own, whose provider file is the example with the hosts of
 //! the doubles.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::row::root;
-use crate::run::{Output, Run};
+use crate::run::{Output, Run, Running};
 use crate::sandbox::Sandbox;
 
 /// The program in its home.
@@ -87,6 +88,20 @@ impl Program {
         self.shown(run, &[&[self.name.as_str()], args].concat())
     }
 
+    /// A program on a terminal on which a person types when it asks: see [`Terminal`].
+    #[cfg(target_os = "linux")]
+    pub fn terminal(&self, line: &str) -> Terminal {
+        let keys = self.sandbox.path().join("keys");
+        let _ = std::fs::remove_file(&keys);
+        let script = format!("mkfifo keys && exec script -qec {} /dev/null < keys", quoted(line));
+        let run = self.sandbox.program("sh", &["-c", &script]);
+        let running = run.deadline(Duration::from_secs(120)).spawn();
+        until("the pipe", || keys.exists().then_some(()));
+        // Opening waits for the reader.
+        let keys = std::fs::OpenOptions::new().write(true).open(keys).unwrap();
+        Terminal { running, keys }
+    }
+
     /// A line for a shell, which finds the program by its name.
     pub fn shell(&self, line: &str) -> Call {
         let run = self
@@ -146,6 +161,50 @@ impl Program {
             shown: words.join(" "),
             words: self.words.clone(),
         }
+    }
+}
+
+/// A terminal that stays open until the program on it has ended.
+#[cfg(target_os = "linux")]
+pub struct Terminal {
+    running: Running,
+    keys: std::fs::File,
+}
+
+#[cfg(target_os = "linux")]
+impl Terminal {
+    /// Waits until this text is on the screen.
+    pub fn shows(&mut self, text: &str) -> String {
+        until(text, || {
+            let seen = self.running.stdout_so_far();
+            let there = seen.contains(text);
+            assert!(there || self.running.is_running(), "it ended without `{text}`: {seen}");
+            there.then_some(seen)
+        })
+    }
+
+    /// Types a line.
+    pub fn types(&mut self, line: &str) {
+        self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Waits for the end.
+    pub fn ends(self) -> Output {
+        let output = self.running.wait();
+        drop(self.keys);
+        output
+    }
+}
+
+/// Waits for something that another process does.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
