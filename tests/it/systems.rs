@@ -50,5 +50,7 @@ fn every_row_has_a_test_that_names_it() {
         }));
     }
     names.sort_unstable();
+    let lacking: Vec<_> = numbers().into_iter().filter(|number| !names.contains(number)).collect();
+    assert!(lacking.is_empty(), "these rows have no test: {lacking:?}");
     assert_eq!(names, numbers());
 }

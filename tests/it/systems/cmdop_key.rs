@@ -31,6 +31,24 @@ fn row_1_17_a_key_serves_where_nobody_is() {
 }
 
 #[test]
+fn row_1_18_a_key_comes_from_the_page_or_is_handed_over_once() {
+    let mut row = Row::new(
+        "1.18",
+        "A key is made on the service's page; `connect key set` keeps it, after the server was asked whose it is.",
+    );
+    let (program, prod, _dev) = set();
+    let output = row.run(program.call(&["connect", "key", "set"]).stdin(&format!("{KEY}\n")));
+    row.exit(&output, 0);
+    row.says(&output, "Logged in to CMDOP as");
+    assert_eq!(
+        (prod.count("/v1/me"), program.done(&["print-access-token"]).text()),
+        (1, format!("{KEY}\n").as_str())
+    );
+    row.saw("scripts get the key");
+    row.held();
+}
+
+#[test]
 fn row_1_19_the_variable_may_be_exported_or_of_one_command() {
     let mut row = Row::new(
         "1.19",

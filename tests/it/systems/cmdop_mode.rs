@@ -244,3 +244,19 @@ fn row_1_15_a_switch_of_the_workspace_keeps_the_token() {
     row.saw(header.unwrap());
     row.held();
 }
+
+#[test]
+fn row_1_16_the_programs_own_words_switch_the_workspace() {
+    let mut row = Row::new(
+        "1.16",
+        "The program's own words for the switch are `connect workspace use NAME`.",
+    );
+    let (program, _prod, _dev) = logged_in();
+    let output = row.run(program.call(&["connect", "workspace", "use", "acme-staging"]));
+    row.exit(&output, 0);
+    row.says(&output, "acme-staging");
+    let now = program.done(&["workspace"]).text().trim_end().to_owned();
+    assert_eq!(now, "acme-staging");
+    row.saw(format!("the workspace in use is {now}"));
+    row.held();
+}
