@@ -2,7 +2,11 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod sync;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -107,6 +111,13 @@ pub enum Command {
     Workspace(Choice),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Let another machine act as you until the access token ends.
+    Sync(Sync),
+    /// Take a session back from another machine.
+    Desync(Desync),
+    /// Take a session that another keyfob sends.
+    #[command(hide = true)]
+    Receive(Receive),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

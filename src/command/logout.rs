@@ -11,6 +11,7 @@ use crate::record::{Key, Record};
 use crate::renew::{self, Forgotten};
 use crate::report::sanitise;
 use crate::resolve::{Session, choose_account};
+use crate::store::session_file;
 
 pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     if args.all {
@@ -30,6 +31,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
                 );
             }
         }
+        Err(error) if error.class == Class::Login && forget_file(run, &session)? => (),
         Err(error) if error.class == Class::Login => {
             run.note(&format!(
                 "There is no session of `{}` to log out of.\n",
@@ -139,6 +141,16 @@ fn forget(run: &Run, session: &Session, key: &Key) -> Result<Option<Box<Record>>
     Ok(None)
 }
 
+/// Forgets the session that another machine put into a file here; whether there was one.
+fn forget_file(run: &Run, session: &Session) -> Result<bool> {
+    let Some((stored, directory)) = session.synced_file(run.sources)? else {
+        return Ok(false);
+    };
+    session_file::remove(&directory)?;
+    tell(run, session, &stored.record, true, Duration::ZERO);
+    Ok(true)
+}
+
 fn shown(session: &Session, key: &Key) -> String {
     sanitise(&profile::show(&session.provider, &session.mode, &key.account))
 }
@@ -147,6 +159,11 @@ fn shown(session: &Session, key: &Key) -> String {
 fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Duration) {
     let name = shown(session, &record.key);
     let here = format!("Logged out of `{name}` on this machine.\n");
+    if record.synced_at.is_some() {
+        // The token is the one of the machine that it comes from, whose session would end with it.
+        run.note(&format!("{here}The session goes on where it was synced from.\n"));
+        return;
+    }
     if local {
         run.note(&format!(
             "{here}The issuer was not told and may still honour the token.\n"

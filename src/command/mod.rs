@@ -8,8 +8,10 @@ mod logout;
 mod mode;
 mod program;
 mod provider;
+mod receive;
 mod shell;
 mod status;
+mod sync;
 mod text;
 mod token;
 mod voice;
@@ -81,6 +83,9 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),
         Command::Run(args) => child::run(run, &args),
+        Command::Sync(args) => sync::sync(run, &args),
+        Command::Desync(args) => sync::desync(run, &args),
+        Command::Receive(args) => receive::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),

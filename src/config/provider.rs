@@ -15,6 +15,7 @@ use super::section::program::Program;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
+use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -176,6 +177,8 @@ pub struct Mode {
     pub workspace: Option<Workspace>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
+    /// How a session reaches another machine.
+    pub sync: Sync,
 }
 
 /// A place that a provider's credential may go to.
@@ -195,7 +198,34 @@ pub struct Serves {
     pub exclusive: bool,
 }
 
+impl Serves {
+    /// As a provider file spells it.
+    pub fn url(&self) -> String {
+        let root = self.root.to_string();
+        if self.subdomains {
+            root.replacen("://", "://*.", 1)
+        } else {
+            root
+        }
+    }
+}
+
+impl Mode {
+    /// The variable that holds a session on a machine to which it is synced as one.
+    pub fn synced_variable(&self) -> Option<&str> {
+        let named = self.sync.variable.as_ref().or(self.variables.first());
+        named
+            .filter(|_| self.sync.form == SyncedAs::Variable)
+            .map(String::as_str)
+    }
+}
+
 impl Provider {
+    /// The program that it is the sign-in of: what its directory below `~/.config` is called.
+    pub fn program(&self) -> &str {
+        &self.name
+    }
+
     /// The environment variables that may hold a secret of it, in any mode: what no program that keyfob starts may have
     /// unless it was asked for.
     pub fn secret_variables(&self) -> Vec<String> {
@@ -242,6 +272,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
+                hidden: mode.synced_variable().map(|_| provider.program().to_owned()),
                 stamp,
             });
         }

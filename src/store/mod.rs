@@ -17,6 +17,7 @@ mod keychain;
 mod memory;
 mod rescue;
 mod sealed;
+pub mod session_file;
 mod slot;
 mod stores;
 
