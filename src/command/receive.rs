@@ -63,7 +63,9 @@ fn keep(run: &Run, synced: &Synced) -> Result<String> {
         let message = format!("there is a session of `{}` of this machine's own", session.show());
         return Err(Error::refused(message).hint(format!("run `keyfob logout {}` there first", session.show())));
     }
-    renew::keep(run.sources, &session, &key.account, "keyfob", |record| synced.fill(record, now))?;
+    renew::keep(run.sources, &session, &key.account, "keyfob", |record| {
+        synced.fill(record, now)
+    })?;
     let hidden_by = session.variable(run.sources).ok().flatten();
     Ok(hidden_by.map_or("record".into(), |(name, _)| format!("record {name}")))
 }
@@ -79,7 +81,10 @@ fn fits(provider: &Provider, synced: &Synced) -> Result<()> {
     let Some(about) = &synced.about else { return Ok(()) };
     let mode = provider.modes.iter().find(|mode| mode.name == synced.mode);
     let known = |url: &str| about.targets.iter().any(|place| place.url == url);
-    let other = mode.into_iter().flat_map(|mode| &mode.targets).find(|serves| !known(&serves.url()));
+    let other = mode
+        .into_iter()
+        .flat_map(|mode| &mode.targets)
+        .find(|serves| !known(&serves.url()));
     match other {
         None => Ok(()),
         Some(serves) => Err(Error::refused(format!(
@@ -101,14 +106,22 @@ fn forget(run: &Run, synced: &Synced) -> Result<String> {
         let record = stored.record;
         let is_meant = record.key.group == synced.group()
             && record.synced_at.is_some()
-            && synced.account.as_ref().is_none_or(|account| *account == record.key.account);
+            && synced
+                .account
+                .as_ref()
+                .is_none_or(|account| *account == record.key.account);
         if is_meant {
             mine.push(record.key);
         } else {
             left |= matches!(&record.key.group, Group::Session { provider, .. } if *provider == synced.provider);
         }
     }
-    for Key { group: _, account, path: _ } in mine {
+    for Key {
+        group: _,
+        account,
+        path: _,
+    } in mine
+    {
         let session = Session::kept(&synced.provider, &synced.mode, Some(account));
         renew::forget(run.sources, &session, &session.key())?;
         gone = true;

@@ -75,8 +75,12 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
 /// The session that another machine put into a file here; it is in no store.
 fn in_file(run: &Run, wanted: &Profile) -> Result<Option<Stored>> {
     // A wrong provider file is `provider check`'s business.
-    let Ok(session) = run.meant(wanted) else { return Ok(None) };
-    session.synced_file(run.sources).map(|found| found.map(|(stored, _)| stored))
+    let Ok(session) = run.meant(wanted) else {
+        return Ok(None);
+    };
+    session
+        .synced_file(run.sources)
+        .map(|found| found.map(|(stored, _)| stored))
 }
 
 fn nothing(wanted: Option<&Profile>) -> String {

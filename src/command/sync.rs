@@ -82,14 +82,20 @@ fn current(run: &Run, profile: &Profile, provider: &Provider, mode: &Mode) -> Re
             secret: Some(secret),
             workspace: workspace.map(|(name, _)| name),
             about: Some(about(provider, mode)),
-            ..Synced::named(&session.provider, &session.mode, Some(session.account.clone().unwrap_or_default()))
+            ..Synced::named(
+                &session.provider,
+                &session.mode,
+                Some(session.account.clone().unwrap_or_default()),
+            )
         };
         return Ok((session, synced));
     }
     let (session, stored) = run.session(profile)?;
     let name = session.show();
     if session.keeps() {
-        return Err(Error::refused(format!("what is kept for `{name}` is a password, which does not end by itself")));
+        return Err(Error::refused(format!(
+            "what is kept for `{name}` is a password, which does not end by itself"
+        )));
     }
     let stored = renewed(run, &session, stored)?;
     let workspace = resolve::workspace(run.sources, &session, Some(&stored.record))?;
@@ -126,7 +132,9 @@ fn renewed(run: &Run, session: &Session, stored: Stored) -> Result<Stored> {
     match renew::fresh(run.sources, session, stored.clone(), Some(half)) {
         Err(error) if lives && stored.record.dead.is_none() => {
             let why = crate::report::message(&error);
-            run.note(&format!("keyfob: warning: the token could not be renewed first: {why}\n"));
+            run.note(&format!(
+                "keyfob: warning: the token could not be renewed first: {why}\n"
+            ));
             Ok(stored)
         }
         other => other,
@@ -149,7 +157,12 @@ fn about(provider: &Provider, mode: &Mode) -> About {
 fn target(serves: &Serves) -> TargetPlace {
     TargetPlace {
         url: serves.url(),
-        scheme: if serves.scheme == Scheme::Basic { "basic" } else { "bearer" }.into(),
+        scheme: if serves.scheme == Scheme::Basic {
+            "basic"
+        } else {
+            "bearer"
+        }
+        .into(),
         username: serves.username.clone(),
         tools: serves.tools.clone(),
     }
@@ -185,7 +198,11 @@ fn tell(run: &Run, args: &cli::Sync, place: &Place, session: &Session, synced: &
     };
     run.note(&wrap("", &format!("What runs on {place} now acts as `{name}`.")));
     // A command is one line, so that it can be copied.
-    run.note(&format!("{}    keyfob {verb} {} {name}\n", wrap("", &life), place.arguments()));
+    run.note(&format!(
+        "{}    keyfob {verb} {} {name}\n",
+        wrap("", &life),
+        place.arguments()
+    ));
     run.note(&wrap(
         "",
         "The token is your own, with all your rights: whoever can read your files there can use it as you.",

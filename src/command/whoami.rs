@@ -54,7 +54,9 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));
     run.print(&format!("{shown}\n"))?;
     if is_synced {
-        let end = ends.map_or_else(String::new, |end| format!(", and ends {}", end.relative(run.world.now())));
+        let end = ends.map_or_else(String::new, |end| {
+            format!(", and ends {}", end.relative(run.world.now()))
+        });
         run.note(&format!("The session was synced here{end}.\n"));
     }
     if !checked {

@@ -152,7 +152,9 @@ impl Synced {
         }
         let Version { version } = serde_json::from_slice(bytes).map_err(|error| place(&error))?;
         if version != VERSION {
-            return Err(format!("version {VERSION} is understood, and this is version {version}"));
+            return Err(format!(
+                "version {VERSION} is understood, and this is version {version}"
+            ));
         }
         let synced: Synced = serde_json::from_slice(bytes).map_err(|error| place(&error))?;
         let strange = |text: &str| text.chars().any(char::is_control);
@@ -301,11 +303,21 @@ mod tests {
         let names = ["OTHER".to_string(), "ACME_TOKEN".into()];
         let text = synced().assignments("ACME_TOKEN");
         let found = Synced::in_file(text.as_bytes(), "acme", "dev", &names).unwrap();
-        assert_eq!((&found.secret, found.expires_at), (&synced().secret, synced().expires_at));
+        assert_eq!(
+            (&found.secret, found.expires_at),
+            (&synced().secret, synced().expires_at)
+        );
         let line = format!("{}\n", *synced().encode());
         assert_eq!(Synced::in_file(line.as_bytes(), "acme", "dev", &[]), Some(synced()));
         assert_eq!(Synced::in_file(line.as_bytes(), "acme", "", &[]), None);
-        for text in ["", "ACME_TOKEN=canary", "ACME_TOKEN='canary canary'", "ACME_TOKENS='canary'", "{", "\u{fe}"] {
+        for text in [
+            "",
+            "ACME_TOKEN=canary",
+            "ACME_TOKEN='canary canary'",
+            "ACME_TOKENS='canary'",
+            "{",
+            "\u{fe}",
+        ] {
             assert_eq!(Synced::in_file(text.as_bytes(), "acme", "dev", &names), None, "{text}");
         }
     }

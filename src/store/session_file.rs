@@ -33,7 +33,9 @@ pub fn read(directory: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> 
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match File::options().read(true).custom_flags(flags).open(&path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(failed(&error)),
     };
     let metadata = file.metadata().map_err(|error| failed(&error))?;
@@ -45,7 +47,9 @@ pub fn read(directory: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> 
         )));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    file.take(MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&error))?;
     if bytes.len() as u64 > MAX {
         return Err(StoreError::Failed(format!("`{}` is too long", path.display())));
     }
@@ -61,6 +65,10 @@ pub fn remove(directory: &Path) -> Result<bool, StoreError> {
     match std::fs::remove_file(&path) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-        Err(error) => Err(StoreError::Failed(format!("removing `{}`: {}", path.display(), error.kind()))),
+        Err(error) => Err(StoreError::Failed(format!(
+            "removing `{}`: {}",
+            path.display(),
+            error.kind()
+        ))),
     }
 }

@@ -101,7 +101,10 @@ pub(super) fn ask(
         // A program that does not read all of it says why by how it ends.
         std::thread::spawn(move || pipe.write_all(&input));
     }
-    let (stdout, stderr) = (collect(child.stdout.take(), &sender), collect(child.stderr.take(), &sender));
+    let (stdout, stderr) = (
+        collect(child.stdout.take(), &sender),
+        collect(child.stderr.take(), &sender),
+    );
     drop(sender);
     let status = watch(&mut child, &ended, until);
     signal::yield_to_the_end();

@@ -3,6 +3,7 @@
 
 mod ccp;
 mod ccp_login;
+mod ccp_sync;
 mod ccp_token;
 mod cmdop;
 mod cmdop_key;

@@ -72,7 +72,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("SystemTime::now", &["world.rs"]),
     (
         "Instant::now",
-        &["store/keychain.rs", "store/disk.rs", "store/folder.rs", "world/child.rs"],
+        &[
+            "store/keychain.rs",
+            "store/disk.rs",
+            "store/folder.rs",
+            "world/child.rs",
+        ],
     ),
     ("thread::sleep", &["world.rs"]),
     ("io::stdin", &["world.rs"]),

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::record::{About, Synced};
 
 /// The first line of such a file. Without it the file is a person's, and stays.
-const MARK: &str = "# Made for a session that was synced here; without this line the file stays when the session goes.\n";
+const MARK: &str =
+    "# Made for a session that was synced here; without this line the file stays when the session goes.\n";
 
 /// Begins the part of a mode.
 const PART: &str = "\n# of mode ";
@@ -103,7 +104,11 @@ fn tables(synced: &Synced, about: &About) -> String {
         let _ = writeln!(text, "\n[{prefix}whoami]\nurl = {url}\nsubject = {subject}");
     }
     if let Some(header) = &about.workspace_header {
-        let _ = writeln!(text, "\n[{prefix}context]\nkind = \"header\"\nheader = {}", quoted(header));
+        let _ = writeln!(
+            text,
+            "\n[{prefix}context]\nkind = \"header\"\nheader = {}",
+            quoted(header)
+        );
     }
     for place in &about.targets {
         let (url, scheme) = (quoted(&place.url), quoted(&place.scheme));
@@ -149,11 +154,14 @@ mod tests {
         let two = text(Some(&one), &named("prod"), &about);
         let again = text(Some(&two), &named("dev"), &about);
         let names = |text: &str| parse(text).modes.into_iter().map(|mode| mode.name).collect::<Vec<_>>();
-        assert_eq!((names(&one), names(&two), names(&again)), (
-            vec!["dev".to_string()],
-            vec!["dev".to_string(), "prod".into()],
-            vec!["dev".to_string(), "prod".into()]
-        ));
+        assert_eq!(
+            (names(&one), names(&two), names(&again)),
+            (
+                vec!["dev".to_string()],
+                vec!["dev".to_string(), "prod".into()],
+                vec!["dev".to_string(), "prod".into()]
+            )
+        );
         let mode = parse(&again).modes.swap_remove(1);
         assert_eq!(mode.targets[0].url(), "https://*.acme.example/v1");
         assert_eq!(names(&text(Some(&again), &named(""), &about)), [""]);

@@ -71,7 +71,9 @@ fn ssh(url: &str) -> Result<Place> {
             && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
     };
     if user.is_some_and(|user| !name(user, b"._-")) {
-        return Err(wrong("the user has other characters than letters, digits, `.`, `_` and `-`"));
+        return Err(wrong(
+            "the user has other characters than letters, digits, `.`, `_` and `-`",
+        ));
     }
     let (host, port) = match rest.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((address, port))) if address.parse::<std::net::Ipv6Addr>().is_ok() => (address, port),
@@ -80,7 +82,9 @@ fn ssh(url: &str) -> Result<Place> {
     };
     let is_address = host.contains(':');
     if !is_address && !name(host, b"._-") {
-        return Err(wrong("the host has other characters than letters, digits, `.`, `_` and `-`"));
+        return Err(wrong(
+            "the host has other characters than letters, digits, `.`, `_` and `-`",
+        ));
     }
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => None,
@@ -110,10 +114,10 @@ impl Place {
         match self {
             Place::Vm(id) => match &mode.sync.vm {
                 Some(command) => Ok(filled(command, id)),
-                None => Err(Error::usage(format!(
-                    "the provider `{provider}` has no command that reaches a VM"
-                ))
-                .hint("add `sync.vm.command` to the provider file, or use `ssh://HOST`")),
+                None => Err(
+                    Error::usage(format!("the provider `{provider}` has no command that reaches a VM"))
+                        .hint("add `sync.vm.command` to the provider file, or use `ssh://HOST`"),
+                ),
             },
             Place::Container(id) => match &mode.sync.container {
                 Some(command) => Ok(filled(command, id)),
@@ -187,7 +191,12 @@ mod tests {
 
     #[test]
     fn a_machine_reads_back_from_what_it_shows() {
-        for url in ["ssh://h", "ssh://ann@dev-1.acme.example:2222", "ssh://[::1]:22", "ssh://a_b@[fe80::1]"] {
+        for url in [
+            "ssh://h",
+            "ssh://ann@dev-1.acme.example:2222",
+            "ssh://[::1]:22",
+            "ssh://a_b@[fe80::1]",
+        ] {
             assert_eq!(ssh(url).unwrap().to_string(), url);
         }
     }
@@ -216,7 +225,19 @@ mod tests {
         ] {
             assert!(ssh(url).is_err(), "{url}");
         }
-        for id in ["", "-x", "a b", "a;b", "$(id)", "../x", "a..b", "/etc", "a\n", "ä", &"a".repeat(257)] {
+        for id in [
+            "",
+            "-x",
+            "a b",
+            "a;b",
+            "$(id)",
+            "../x",
+            "a..b",
+            "/etc",
+            "a\n",
+            "ä",
+            &"a".repeat(257),
+        ] {
             assert!(checked("--vm", id).is_err(), "{id}");
         }
         assert!(checked("--vm", "project/zone:vm-1@x.y_z").is_ok());

@@ -114,7 +114,9 @@ fn has_part(text: &str, secret: &Secret) -> bool {
     let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(u8::is_ascii_graphic).collect());
     let secret = secret.expose().as_bytes();
     let length = PART.min(secret.len());
-    secret.windows(length).any(|part| bytes.windows(length).any(|other| other == part))
+    secret
+        .windows(length)
+        .any(|part| bytes.windows(length).any(|other| other == part))
 }
 
 #[cfg(test)]
