@@ -2,10 +2,14 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod mfa;
+mod password;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
+pub use password::{ClearPassword, Password, SetPassword};
 pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
@@ -109,6 +113,12 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
+    /// One-time codes of a second factor: enrol, print, ask.
+    #[command(subcommand)]
+    Mfa(Mfa),
+    /// The account's password at the service.
+    #[command(subcommand)]
+    Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Let another machine act as you until the access token ends.

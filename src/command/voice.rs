@@ -53,7 +53,10 @@ impl Voice {
             told += before;
             // A command on a line of its own, to be copied.
             let own = line.strip_prefix(ALONE).map(str::trim_end);
-            match (line.strip_prefix(OWN), own.and_then(|own| self.command(&words(own), usual))) {
+            match (
+                line.strip_prefix(OWN),
+                own.and_then(|own| self.command(&words(own), usual)),
+            ) {
                 (Some(rest), _) => told += &format!("{}: {rest}", self.program.name),
                 (None, Some(command)) => told += &format!("    {command}\n"),
                 (None, None) => told += line,
@@ -219,7 +222,10 @@ mod tests {
             ("`keyfob whoami acme`", "`ctl auth whoami`"),
             ("`keyfob whoami acme --json`", "`ctl me show`"),
             ("`keyfob\n    login acme`", "`ctl auth login`"),
-            ("Again:\n    keyfob login acme:bob\n", "Again:\n    ctl auth login --account bob\n"),
+            (
+                "Again:\n    keyfob login acme:bob\n",
+                "Again:\n    ctl auth login --account bob\n",
+            ),
             ("    keyfob is here\n", "    keyfob is here\n"),
             // What only keyfob itself has stays its own.
             ("`keyfob token acme --header`", "`keyfob token acme --header`"),
