@@ -6,6 +6,7 @@ mod ccp_login;
 mod ccp_sync;
 mod ccp_token;
 mod cmdop;
+mod cmdop_account;
 mod cmdop_key;
 mod cmdop_login;
 mod cmdop_mode;

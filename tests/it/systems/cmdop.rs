@@ -38,6 +38,8 @@ struct State {
     /// The account's password.
     password: Option<String>,
     factor: Factor,
+    /// Whether nothing is answered before a second factor is enrolled.
+    wants_factor: bool,
 }
 
 /// A second factor: none, begun, or enrolled with the backup codes that are left.
@@ -130,6 +132,16 @@ impl Cmdop {
         matches!(lock(&self.state).factor, Factor::Enrolled(_))
     }
 
+    /// Whether nothing is answered before a second factor is enrolled.
+    pub fn wants_a_factor(&self, wants: bool) {
+        lock(&self.state).wants_factor = wants;
+    }
+
+    /// Ends all sessions.
+    pub fn ends_all(&self) {
+        lock(&self.state).families.end_all();
+    }
+
     /// How long the access tokens live that are given from now on.
     pub fn life_secs(&self, life: u64) {
         lock(&self.state).families.life_secs = Some(life);
@@ -196,6 +208,9 @@ impl State {
     /// Whom a token or key speaks for. A key is of the workspace that its text names.
     fn me(&self, request: &Request) -> Reply {
         let token = request.authorization("bearer").unwrap_or_default();
+        if self.wants_factor {
+            return Reply::error(403, "mfa_required");
+        }
         if token == KEY {
             return Reply::json(200, &json!({ "email": EMAIL, "default_workspace": "acme" }));
         }

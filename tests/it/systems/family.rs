@@ -59,6 +59,13 @@ impl Families {
         }
     }
 
+    /// Ends all of them.
+    pub fn end_all(&mut self) {
+        self.all
+            .iter_mut()
+            .for_each(|family| family.ended = Some("ended by the service"));
+    }
+
     /// Whom an access token speaks for, if it is good.
     pub fn subject(&self, access: &str) -> Option<String> {
         let of = |family: &&Family| family.ended.is_none() && family.access.iter().any(|given| given == access);

@@ -1,0 +1,153 @@
+//! cmdop, rows 1.24 to 1.29 and 1.36: the account's password, its second factor, the bundle, and the lock of the machine.
+
+use super::cmdop::{BACKUP, SEED, code_now, logged_in};
+use super::program::Program;
+use super::recorded::Session;
+use super::row::{Row, said, stable};
+use crate::sandbox::Output;
+
+/// The account's new password.
+const PASSWORD: &str = "canary horse battery";
+
+/// The enrolment of a person who scans and types.
+#[cfg(target_os = "linux")]
+fn enrol(program: &Program) -> Output {
+    let line = "TERM=xterm LC_ALL=C.UTF-8 sh -c 'stty cols 100 rows 60; cmdop auth password mfa'";
+    let mut terminal = program.terminal(line);
+    terminal.shows("Code that the app shows: ");
+    terminal.types(&code_now());
+    terminal.ends()
+}
+
+#[test]
+fn row_1_24_the_accounts_password_is_set_asked_about_and_cleared() {
+    let mut row = Row::new(
+        "1.24",
+        "`auth password set`, `status` and `clear` are for the account's password.",
+    );
+    let (program, prod, _dev) = logged_in();
+    let output = row.run(
+        program
+            .call(&["auth", "password", "set", "--stdin"])
+            .stdin(&format!("{PASSWORD}\n")),
+    );
+    row.exit(&output, 0);
+    assert_eq!(prod.password().as_deref(), Some(PASSWORD));
+    let output = row.run(program.call(&["auth", "password", "status"]));
+    row.exit(&output, 0);
+    row.says(&output, "password");
+    let output = row.run(program.call(&["auth", "password", "clear", "--yes"]));
+    row.exit(&output, 0);
+    assert_eq!(prod.password(), None);
+    row.saw("the service has none any more");
+    row.held();
+}
+
+#[test]
+fn row_1_25_a_second_factor_is_enrolled_by_a_picture_and_a_first_code() {
+    let mut row = Row::new(
+        "1.25",
+        "`auth password mfa` draws the QR code, takes a first code of the app, and gives the backup codes.",
+    );
+    let (program, prod, _dev) = logged_in();
+    let output = enrol(&program);
+    row.ran("cmdop auth password mfa");
+    row.exit(&output, 0);
+    let text = said(&output);
+    let blocks = ['\u{2580}', '\u{2584}', '\u{2588}'];
+    assert!(text.matches(blocks).count() > 100, "no picture: {text}");
+    assert!(prod.has_factor());
+    row.saw("a QR code");
+    row.says(&output, "is enrolled");
+    row.saw(format!("{} backup codes", text.matches(BACKUP).count()));
+    let code = row.run(program.call(&["auth", "mfa", "code"]));
+    row.exit(&code, 0);
+    assert_eq!(code.text().trim_end().len(), 6);
+    row.held();
+}
+
+#[test]
+fn row_1_26_backup_codes_are_shown_once_and_to_a_person() {
+    let mut row = Row::new(
+        "1.26",
+        "Backup codes are shown once. Where standard output is no terminal nothing is begun, unless a file is named.",
+    );
+    let (program, prod, _dev) = logged_in();
+    let output = row.run(program.call(&["auth", "password", "mfa", "--no-phone"]));
+    row.exit(&output, 64);
+    assert_eq!(prod.count("/v1/account/mfa/enroll"), 0);
+    row.says(&output, "--backup-codes");
+    let args = ["auth", "password", "mfa", "--no-phone", "--backup-codes", "codes.txt"];
+    let output = row.run(program.call(&args));
+    row.exit(&output, 0);
+    let codes = std::fs::read_to_string(program.sandbox.path().join("codes.txt")).unwrap();
+    assert_eq!(codes.matches(BACKUP).count(), 8);
+    row.saw(format!("{} codes in codes.txt", codes.matches(BACKUP).count()));
+    let kept = program.sandbox.files_with(BACKUP);
+    assert!(kept.is_empty(), "{kept:?}");
+    row.saw(format!("{} in what keyfob keeps", kept.len()));
+    row.held();
+}
+
+#[test]
+fn row_1_36_every_trouble_names_its_one_command() {
+    let mut row = Row::new(
+        "1.36",
+        "An ended session names the login; a wrong workspace or mode is shown and switched; a bad key names its \
+         variable; a second factor that is wanted names its enrolment.",
+    );
+    let (program, prod, _dev) = logged_in();
+    let output = row.run(
+        program
+            .call(&["auth", "whoami"])
+            .env("CMDOP_API_KEY", "cmd_acme_canary9"),
+    );
+    row.exit(&output, 2);
+    row.says(&output, "hint: ");
+    let output = row.run(program.call(&["connect", "workspace", "use", "acme-staging"]));
+    row.exit(&output, 0);
+    let output = row.run(program.call(&["mode"]));
+    row.says(&output, "prod");
+    prod.wants_a_factor(true);
+    let output = row.run(program.call(&["auth", "whoami"]));
+    assert_ne!(output.code(), 0);
+    row.says(&output, "hint: ");
+    assert!(output.stderr.contains("auth password mfa"), "{}", output.stderr);
+    prod.wants_a_factor(false);
+    prod.ends_all();
+    let output = row.run(program.call(&["auth", "whoami"]));
+    row.exit(&output, 2);
+    row.says(&output, "hint: run `cmdop login`");
+    row.held();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_person_enrols_a_second_factor() {
+    let (program, _prod, _dev) = logged_in();
+    let mut terminal = program.terminal("cmdop auth password mfa");
+    terminal.shows("Code that the app shows: ");
+    let typed = code_now();
+    terminal.types(&typed);
+    let output = terminal.ends();
+    let seen = stable(&said(&output), &program.words);
+    let groups: Vec<String> = SEED
+        .as_bytes()
+        .chunks(4)
+        .map(|four| String::from_utf8(four.into()).unwrap())
+        .collect();
+    let shown = groups.join(" ");
+    assert!(seen.contains(&shown), "{seen}");
+    let session = Session {
+        place: 2,
+        title: "A second factor",
+        lines: &[],
+        hidden: &[
+            (&typed, "123456"),
+            (&shown, "GEZD GNBV …"),
+            (BACKUP, "5d41-402"),
+            (EMAIL, EMAIL),
+        ],
+    };
+    session.compare(&program, &format!("$ cmdop auth password mfa\n{seen}"));
+}
