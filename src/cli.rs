@@ -2,12 +2,14 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod lock;
 mod mfa;
 mod password;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
 pub use sync::{Desync, Receive, Sync, SyncPlace};
@@ -64,6 +66,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "how much own commands say: `debug`, `info`, `warn` or `error`; the second wins",
     ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (
+        &["KEYFOB_UNLOCKED"],
+        "the descriptor with the key, in what `unlock -- CMD` started",
+    ),
     (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
     (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
     (
@@ -119,6 +125,10 @@ pub enum Command {
     /// The account's password at the service.
     #[command(subcommand)]
     Password(Password),
+    /// Lock this machine, or set the passphrase that does.
+    Lock(Lock),
+    /// Unlock this machine with its passphrase.
+    Unlock(Unlock),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Let another machine act as you until the access token ends.

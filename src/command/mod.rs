@@ -4,6 +4,7 @@ mod account;
 mod caller;
 mod child;
 mod level;
+mod lock;
 mod login;
 mod logout;
 mod mfa;
@@ -87,6 +88,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Workspace(args) => workspace::run(run, &args),
         Command::Mfa(args) => mfa::run(run, args),
         Command::Password(args) => password::run(run, args),
+        Command::Lock(args) => lock::lock(run, args),
+        Command::Unlock(args) => lock::unlock(run, &args),
         Command::Run(args) => child::run(run, &args),
         Command::Sync(args) => sync::sync(run, &args),
         Command::Desync(args) => sync::desync(run, &args),
