@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use found::Named;
+use identity::Known;
 use turn::Turn;
 
 use super::text::wrap;
@@ -304,9 +305,13 @@ const REVOCATION: Duration = Duration::from_secs(10);
 
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let identified = identity::subject(run, login, &obtained, check);
+    let identified = identity::learn(run, login, &obtained, check);
     let tokens = obtained.tokens;
-    let subject = identified.as_ref().ok().cloned().flatten();
+    let (known, refused) = match identified {
+        Ok(known) => (known, None),
+        Err(error) => (Known::default(), Some(error)),
+    };
+    let Known { subject, said } = known;
     let at = login
         .provider
         .modes
@@ -322,16 +327,19 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     let now = run.world.now();
-    let workspace = workspace::default_of(login, &tokens.access);
+    let workspace = said.as_ref().and_then(|said| said.workspace.clone());
     let fill = |record: &mut Record| {
         record.workspace = workspace::issued(login, workspace.as_deref());
-        record.scopes = login.scopes.clone();
+        // The server knows better than the request what it gave.
+        let scopes = said.as_ref().and_then(|said| said.scopes.clone());
+        record.scopes = scopes.unwrap_or_else(|| login.scopes.clone());
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
+        record.fields = said.as_ref().map(|said| said.fields.clone()).unwrap_or_default();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let Err(error) = identified {
+    if let Some(error) = refused {
         if check == Check::Lenient && error.class == Class::Refused {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);

@@ -7,11 +7,10 @@ use crate::cli;
 use crate::config::active::{Active, is_workspace};
 use crate::config::{By, Switch, Workspace, profile};
 use crate::error::{Error, Result};
-use crate::login::{self, Login};
+use crate::login::Login;
 use crate::renew;
 use crate::report::{self, sanitise};
 use crate::resolve::{Session, workspace};
-use crate::secret::Secret;
 use crate::store::Stored;
 
 pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
@@ -97,14 +96,6 @@ fn clear(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>
         active.of_mode(&session.mode).workspaces.remove(account(stored));
     })?;
     Ok(0)
-}
-
-/// The workspace that a server calls the account's own, at a login. None where the provider file does not say where to
-/// look, or the server has none: a login does not fail for it.
-pub(super) fn default_of(login: &Login, token: &Secret) -> Option<String> {
-    login.mode.workspace.as_ref()?.default.as_ref()?;
-    let asked = login::identity(login.http, login.mode, token).ok()?;
-    asked?.workspace
 }
 
 /// The workspace that the token of a login is for, where each workspace has tokens of its own.
