@@ -2,7 +2,11 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod register;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use register::Register;
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -85,6 +89,8 @@ pub enum Command {
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
+    /// Open the page where a person gets an account or a key.
+    Register(Register),
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),

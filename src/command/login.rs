@@ -14,7 +14,7 @@ use turn::Turn;
 use super::text::wrap;
 use super::{Run, workspace};
 use crate::cli;
-use crate::config::{Flow, Profile, Provider, preset};
+use crate::config::{Flow, Mode, Profile, Provider, Slot, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login, Obtained, Options};
@@ -52,6 +52,17 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
+    if !args.scope.is_empty() && !asks_for_scopes(flow.flow, mode) {
+        let page = provider.revoke.as_ref().or(provider.register.as_ref());
+        let error = Error::usage(format!(
+            "`--scope` has no effect: a login to `{}` gives what it gives",
+            provider.name
+        ));
+        return Err(match page {
+            Some(page) => error.hint(format!("other credentials are made at {page}")),
+            None => error,
+        });
+    }
     // Whoever brings a token knows what it was granted, and nobody else.
     let extra = args.scope;
     let scopes = if flow.makes {
@@ -111,6 +122,15 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         (None, _) => (),
     }
     kept.map(|_| 0)
+}
+
+/// Whether a login's request has a place for scopes; at a service that follows no specification only where its file says.
+fn asks_for_scopes(flow: Flow, mode: &Mode) -> bool {
+    match (flow, &mode.otp) {
+        (Flow::EmailOtp, Some(otp)) => [&otp.send, &otp.exchange].iter().any(|call| call.asks(Slot::Scope)),
+        (Flow::Poll, _) => false,
+        _ => true,
+    }
 }
 
 /// Whether there is a session of another account than the wanted one.

@@ -6,6 +6,7 @@ mod login;
 mod logout;
 mod mode;
 mod provider;
+mod register;
 mod shell;
 mod status;
 mod text;
@@ -69,6 +70,7 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Whoami(args) => whoami::run(run, &args),
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
+        Command::Register(args) => register::run(run, &args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),

@@ -90,6 +90,11 @@ fn set(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>, 
 
 fn clear(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>) -> Result<u8> {
     if kind.switch == Switch::Reissue {
+        if let Some(stored) = stored
+            && renew::restore(run.sources, session, stored)?
+        {
+            return Ok(0);
+        }
         return Err(Error::usage("the token is for a workspace always: name the other one"));
     }
     run.sources.config.choose(&session.provider, |active| {

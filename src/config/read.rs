@@ -109,6 +109,7 @@ impl Reader<'_> {
             modes[..=at].rotate_right(1);
         }
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let revoke = self.url_if("login.revoke", file.login.revoke.as_ref())?;
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
@@ -116,6 +117,7 @@ impl Reader<'_> {
             flow: flow.flow,
             store,
             register,
+            revoke,
             modes,
         })
     }
@@ -178,6 +180,7 @@ impl Reader<'_> {
         Ok(Mode {
             name: name.into(),
             workspace,
+            exchange: section::context::exchange(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             grant,

@@ -17,10 +17,25 @@ use crate::shape::{self, Answer, Values};
 /// # Errors
 /// [`Failure`], which says whether the service may have acted.
 pub fn ask(http: &Http, call: &config::Call, values: Values, time: Duration) -> Result<Reply, Failure> {
+    ask_as(http, call, values, None, time)
+}
+
+/// The same with a credential as bearer token.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_as(
+    http: &Http,
+    call: &config::Call,
+    values: Values,
+    bearer: Option<&Secret>,
+    time: Duration,
+) -> Result<Reply, Failure> {
     let url = shape::url(call, values);
     let body = shape::body(call, values);
     let body = body.as_ref().map_or(Body::None, |json| Body::Json(json));
     http.send(&Call {
+        bearer,
         time,
         ..Call::new(&url, body)
     })
@@ -40,6 +55,18 @@ pub fn answer(reply: &Reply) -> Answer<'_> {
 pub(super) fn send(http: &Http, refresh: &Refresh, token: &Secret, time: Duration) -> Result<Reply, Failure> {
     let values = [(Slot::RefreshToken, token.expose())];
     ask(http, &refresh.exchange, &values, time)
+}
+
+/// Asks for a token of a workspace with the session's own credential.
+pub(super) fn reissue(
+    http: &Http,
+    exchange: &Refresh,
+    credential: &Secret,
+    workspace: &str,
+    time: Duration,
+) -> Result<Reply, Failure> {
+    let values = [(Slot::Workspace, workspace)];
+    ask_as(http, &exchange.exchange, &values, Some(credential), time)
 }
 
 /// Sorts an answer that is not about patience.
