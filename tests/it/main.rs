@@ -48,6 +48,7 @@ mod service;
 mod session;
 mod shell;
 mod store;
+mod systems;
 mod terminal;
 mod tidy;
 mod tls;
