@@ -9,7 +9,10 @@ pub(super) fn run(run: &Run, args: &cli::Register) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let (provider, _) = run.sources.config.profile(&profile)?;
     let Some(page) = &provider.register else {
-        let what = format!("the file of the provider `{}` names no page to register at", provider.name);
+        let what = format!(
+            "the file of the provider `{}` names no page to register at",
+            provider.name
+        );
         return Err(Error::usage(what).hint("its key `login.register` does"));
     };
     // The page is always shown, also when a browser was opened with it.

@@ -44,7 +44,10 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let checked = asked.is_some();
     let (fields, scopes) = match &asked {
         Some(said) => (said.fields.clone(), said.scopes.clone()),
-        None => (kept.as_ref().map(|record| record.fields.clone()).unwrap_or_default(), None),
+        None => (
+            kept.as_ref().map(|record| record.fields.clone()).unwrap_or_default(),
+            None,
+        ),
     };
     let workspace = resolve::workspace(run.sources, &session, kept.as_ref())?.map(|(name, _)| name);
     let subject = asked.map(|said| said.subject);
@@ -56,7 +59,9 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
         return run.print_json(&answer).map(|()| 0);
     }
     let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));
-    let fields = fields.iter().map(|(name, value)| field("  ", name, &report::sanitise(value)));
+    let fields = fields
+        .iter()
+        .map(|(name, value)| field("  ", name, &report::sanitise(value)));
     run.print(&format!("{shown}\n{}", fields.collect::<String>()))?;
     if !checked {
         run.note("The provider file has no `whoami`, so the server was not asked.\n");

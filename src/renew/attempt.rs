@@ -94,17 +94,20 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, w
         })
     };
     let read = |reply: &Reply| super::read(mode, reply);
-    twice(world, &|budget| match (mode.exchange.as_ref().zip(workspace), &mode.refresh) {
-        (Some((exchange, workspace)), _) => {
-            let send = |time| service::reissue(http, exchange, token, workspace, time);
-            ask(budget, &send, &|reply| service::sort(exchange, reply))
-        }
-        (None, Some(refresh)) => {
-            let send = |time| service::send(http, refresh, token, time);
-            ask(budget, &send, &|reply| service::sort(refresh, reply))
-        }
-        (None, None) => post(budget, http, mode, &form, &read),
-    })
+    twice(
+        world,
+        &|budget| match (mode.exchange.as_ref().zip(workspace), &mode.refresh) {
+            (Some((exchange, workspace)), _) => {
+                let send = |time| service::reissue(http, exchange, token, workspace, time);
+                ask(budget, &send, &|reply| service::sort(exchange, reply))
+            }
+            (None, Some(refresh)) => {
+                let send = |time| service::send(http, refresh, token, time);
+                ask(budget, &send, &|reply| service::sort(refresh, reply))
+            }
+            (None, None) => post(budget, http, mode, &form, &read),
+        },
+    )
 }
 
 /// Asks for a token that needs no person.

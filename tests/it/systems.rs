@@ -1,11 +1,18 @@
 //! The five programs that keyfob is the sign-in subsystem of: one test a row of what they do, each against a double of the
 //! service, and the page that says so.
 
+mod bcdock;
+mod bcdock_login;
+mod bcdock_use;
+mod bcdock_who;
 mod ccp;
 mod ccp_login;
+mod client;
+mod clonit;
 mod cmdop;
 mod cmdop_login;
 mod family;
+mod myclaude;
 mod person;
 mod program;
 mod recorded;

@@ -56,7 +56,9 @@ fn more(login: &Login, obtained: &Obtained, check: Check) -> Option<Identity> {
     if !is_wanted || check == Check::None {
         return None;
     }
-    login::identity(login.http, mode, &obtained.tokens.access).ok().flatten()
+    login::identity(login.http, mode, &obtained.tokens.access)
+        .ok()
+        .flatten()
 }
 
 /// The claims of the ID token, where it is what names the account, or must answer a nonce.
