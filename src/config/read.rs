@@ -110,6 +110,7 @@ impl Reader<'_> {
         }
         let register = self.url_if("login.register", file.login.register.as_ref())?;
         let revoke = self.url_if("login.revoke", file.login.revoke.as_ref())?;
+        let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
@@ -118,6 +119,7 @@ impl Reader<'_> {
             store,
             register,
             revoke,
+            program,
             modes,
         })
     }

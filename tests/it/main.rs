@@ -37,6 +37,7 @@ mod otp;
 mod part;
 mod person;
 mod poll;
+mod program;
 mod provider;
 mod refresh;
 mod renewal;

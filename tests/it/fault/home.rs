@@ -115,7 +115,8 @@ impl Home {
         self.change(|record| record.expires_at = Some(now().plus(-3600)));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Record)) {
+    /// Changes the record as a process of another age of the program would.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Record)) {
         let _alone = no_forks();
         let stores = stores(&self.sandbox);
         let lock = stores.lock(&key(), Duration::ZERO, &|_| ()).unwrap();
