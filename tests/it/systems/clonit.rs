@@ -166,21 +166,16 @@ impl Clonit {
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
         let thread = std::thread::spawn(move || {
-            let mut typed = Vec::new();
+            let mut typed = 0;
             while !stop.load(Ordering::SeqCst) {
-                let new = |device: &&Device| !typed.contains(&device.user_code);
-                let code = lock(&state)
-                    .devices
-                    .iter()
-                    .find(new)
-                    .map(|device| device.user_code.clone());
+                let code = lock(&state).waiting();
                 if let Some(code) = code {
                     browse(&format!("{auth}/activate?code={code}"));
-                    typed.push(code);
+                    typed += 1;
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
-            typed.len()
+            typed
         });
         Phone {
             stopped,
@@ -303,6 +298,15 @@ impl State {
             "/activate/done" => self.approve(&code),
             _ => Reply::text(404, "text/html", "<h1>Not Found</h1>"),
         }
+    }
+
+    /// A code that somebody may type now.
+    fn waiting(&self) -> Option<String> {
+        // Not in its last moment, in which a browser is too slow.
+        let soon = Instant::now() + Duration::from_millis(500);
+        let mut devices = self.devices.iter();
+        let waits = devices.find(|device| device.state == Pending::Waits && device.end > soon);
+        waits.map(|device| device.user_code.clone())
     }
 
     fn begin(&mut self, client: &str, scope: &str) -> Reply {

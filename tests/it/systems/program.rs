@@ -1,7 +1,6 @@
 //! One of the five programs: a link to keyfob in a home of its own, whose provider file is the example with the hosts of
 //! the doubles.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::row::root;
@@ -150,10 +149,9 @@ impl Call {
 
 /// Puts the program of this name in place.
 fn link(sandbox: &Sandbox, name: &str) {
-    let keyfob = sandbox.keyfob_path().display();
-    let script = format!("#!/bin/sh\nexec {keyfob} --provider {name} \"$@\"\n");
-    let path = sandbox.write(&format!("bin/{name}"), &script);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let bin = sandbox.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(sandbox.keyfob_path(), bin.join(name)).unwrap();
 }
 
 /// A word as a person types it at a shell.
