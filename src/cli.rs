@@ -5,6 +5,7 @@
 mod lock;
 mod mfa;
 mod password;
+mod register;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
+pub use register::Register;
 pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
@@ -110,6 +112,8 @@ pub enum Command {
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
+    /// Open the page where a person gets an account or a key.
+    Register(Register),
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),

@@ -13,6 +13,7 @@ mod password;
 mod program;
 mod provider;
 mod receive;
+mod register;
 mod shell;
 mod status;
 mod sync;
@@ -83,6 +84,7 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Whoami(args) => whoami::run(run, &args),
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
+        Command::Register(args) => register::run(run, &args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),

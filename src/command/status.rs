@@ -118,6 +118,7 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "mode": mode,
             "account": record.key.account,
             "subject": record.subject,
+            "fields": record.fields,
             "workspace": usage.workspace,
             "in_use": usage.answers,
             "shadowed_by": usage.variable,
@@ -201,6 +202,9 @@ fn paragraph(text: &mut String, row: &Value) {
     line("state", &text_of(&row["state"]));
     line("because", &text_of(&row["ended_reason"]));
     line("identity", &text_of(&row["subject"]));
+    for (name, value) in row["fields"].as_object().into_iter().flatten() {
+        line(name, &text_of(value));
+    }
     line("mode", &text_of(&row["mode"]));
     line("workspace", &text_of(&row["workspace"]));
     if row["in_use"] == false {

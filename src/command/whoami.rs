@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::text::field;
 use super::{Run, SCHEMA};
 use crate::cli;
 use crate::config::profile;
@@ -34,7 +35,9 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     if let Some(learnt) = kept.as_ref().and_then(|record| record.learnt.as_ref()) {
         renew::overlay(&mut mode, learnt);
     }
-    let asked = login::whoami(&Http::new(run.world)?, &mode, &secret).map_err(|error| {
+    let http = Http::new(run.world)?;
+    let ask = if args.json { login::details } else { login::identity };
+    let asked = ask(&http, &mode, &secret).map_err(|error| {
         let refused = error.class == Class::Login;
         match source.strip_prefix("env:") {
             Some(variable) if refused => error.hint(format!("unset {variable}, or set it to a token that is valid")),
@@ -46,16 +49,28 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
     let synced = kept.as_ref().filter(|record| record.synced_at.is_some());
     let is_synced = synced.is_some();
     let ends = synced.and_then(|record| record.expires_at);
+    let (fields, scopes) = match &asked {
+        Some(said) => (said.fields.clone(), said.scopes.clone()),
+        None => (
+            kept.as_ref().map(|record| record.fields.clone()).unwrap_or_default(),
+            None,
+        ),
+    };
     let workspace = resolve::workspace(run.sources, &session, kept.as_ref())?.map(|(name, _)| name);
-    let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
+    let subject = asked.map(|said| said.subject);
+    let subject = subject.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
     let subject = subject.filter(|subject| !subject.is_empty());
     if args.json {
         let answer = json!({"schema": SCHEMA, "profile": name, "provider": provider.name, "mode": mode.name, "workspace": workspace,
-                "subject": subject, "source": source, "checked": checked, "synced": is_synced});
+                "subject": subject, "fields": fields, "scopes": scopes, "source": source, "checked": checked,
+                "synced": is_synced});
         return run.print_json(&answer).map(|()| 0);
     }
     let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));
-    run.print(&format!("{shown}\n"))?;
+    let fields = fields
+        .iter()
+        .map(|(name, value)| field("  ", name, &report::sanitise(value)));
+    run.print(&format!("{shown}\n{}", fields.collect::<String>()))?;
     if is_synced {
         let end = ends.map_or_else(String::new, |end| {
             format!(", and ends {}", end.relative(run.world.now()))

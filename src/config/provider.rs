@@ -142,6 +142,8 @@ pub struct Provider {
     pub store: Option<String>,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
+    /// The page where a person ends credentials that are elsewhere.
+    pub revoke: Option<String>,
     /// The program whose sign-in it is.
     pub program: Program,
     /// Its modes, the default one first; one without a name where the file has none.
@@ -181,6 +183,8 @@ pub struct Mode {
     pub export: Option<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// How a token of a workspace is got for the session's own credential; none where it is by a refresh.
+    pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
     /// How a session reaches another machine.

@@ -110,6 +110,7 @@ impl Reader<'_> {
             modes[..=at].rotate_right(1);
         }
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let revoke = self.url_if("login.revoke", file.login.revoke.as_ref())?;
         let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
@@ -118,6 +119,7 @@ impl Reader<'_> {
             flow: flow.flow,
             store,
             register,
+            revoke,
             program,
             modes,
         })
@@ -181,6 +183,7 @@ impl Reader<'_> {
         let mode = Mode {
             name: name.into(),
             workspace,
+            exchange: section::context::exchange(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             grant,

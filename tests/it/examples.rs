@@ -22,7 +22,10 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme-robot",
         "acme-service",
         "acme-web",
+        "bcdock",
+        "clonit",
         "intranet",
+        "myclaude",
     ];
     for name in names {
         let file = example("providers").join(format!("{name}.toml"));

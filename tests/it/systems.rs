@@ -1,10 +1,18 @@
 //! The five programs that keyfob is the sign-in subsystem of: one test a row of what they do, each against a double of the
 //! service, and the page that says so.
 
+mod bcdock;
+mod bcdock_login;
+mod bcdock_use;
+mod bcdock_who;
 mod ccp;
 mod ccp_login;
 mod ccp_sync;
 mod ccp_token;
+mod client;
+mod clonit;
+mod clonit_login;
+mod clonit_use;
 mod cmdop;
 mod cmdop_account;
 mod cmdop_key;
@@ -12,6 +20,9 @@ mod cmdop_login;
 mod cmdop_mode;
 mod family;
 mod keychain;
+mod myclaude;
+mod myclaude_login;
+mod myclaude_use;
 mod person;
 mod program;
 mod recorded;

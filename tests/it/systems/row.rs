@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::program::Call;
+use crate::run::Running;
 use crate::sandbox::Output;
 
 /// The programs in the order of the page, each with the number of its rows and what is remarkable in it.
@@ -77,6 +78,13 @@ impl Row {
             self.ran.push(shown);
         }
         call.run.run()
+    }
+
+    /// Starts it, for a test that does something meanwhile, and writes down the command line.
+    pub fn start(&mut self, call: Call) -> Running {
+        self.words.clone_from(&call.words);
+        self.ran(&call.shown);
+        call.run.spawn()
     }
 
     /// Writes down a command that the test ran by itself.
