@@ -146,7 +146,6 @@ fn a_person_enrols_a_second_factor() {
             (&typed, "123456"),
             (&shown, "GEZD GNBV …"),
             (BACKUP, "5d41-402"),
-            (EMAIL, EMAIL),
         ],
     };
     session.compare(&program, &format!("$ cmdop auth password mfa\n{seen}"));
