@@ -6,6 +6,7 @@ mod lock;
 mod mfa;
 mod password;
 mod register;
+mod status;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +15,7 @@ pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
 pub use register::Register;
+pub use status::Status;
 pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
@@ -107,7 +109,7 @@ pub enum Command {
     /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
     /// Show sessions: who, where, until when, what hides them.
-    Status(Show),
+    Status(Status),
     /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
@@ -218,7 +220,7 @@ pub struct SetToken {
     pub no_check: bool,
 }
 
-/// `keyfob status` and `keyfob whoami`
+/// `keyfob whoami`, and other commands that show one session
 #[derive(Debug, Args)]
 pub struct Show {
     /// Which session is meant.

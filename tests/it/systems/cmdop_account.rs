@@ -1,6 +1,6 @@
 //! cmdop, rows 1.24 to 1.29 and 1.36: the account's password, its second factor, the bundle, and the lock of the machine.
 
-use super::cmdop::{BACKUP, SEED, code_now, logged_in};
+use super::cmdop::{BACKUP, Cmdop, KEY, SEED, code_now, in_both, logged_in};
 use super::program::Program;
 use super::recorded::Session;
 use super::row::{Row, said, stable};
@@ -89,6 +89,88 @@ fn row_1_26_backup_codes_are_shown_once_and_to_a_person() {
     row.held();
 }
 
+/// A machine with a passphrase, which is in the file `passphrase` of the home.
+fn locked(row: &mut Row) -> (Program, Cmdop, Cmdop) {
+    let (program, prod, dev) = in_both();
+    program.sandbox.write("passphrase", "canary battery staple\n");
+    let args = [
+        "connect",
+        "password",
+        "set",
+        "--passphrase-file",
+        "passphrase",
+        "--work",
+        "12",
+    ];
+    let output = row.run(program.call(&args));
+    row.exit(&output, 0);
+    (program, prod, dev)
+}
+
+#[test]
+fn row_1_28_a_machine_may_have_a_passphrase_of_its_own() {
+    let mut row = Row::new(
+        "1.28",
+        "A passphrase belongs to the machine and to no account: without it nothing is answered, of no mode, and no \
+         variable either; sessions stay as they are.",
+    );
+    let (program, prod, dev) = locked(&mut row);
+    for call in [
+        program.call(&["print-access-token"]),
+        program.call(&["print-access-token", "--mode", "dev"]),
+        program.call(&["auth", "whoami"]).env("CMDOP_API_KEY", KEY),
+    ] {
+        let output = row.run(call);
+        row.exit(&output, 4);
+        row.says(&output, "locked");
+        assert!(output.stdout.is_empty());
+    }
+    let args = [
+        "unlock",
+        "--passphrase-file",
+        "passphrase",
+        "--",
+        "cmdop",
+        "print-access-token",
+    ];
+    let output = row.run(program.call(&args));
+    row.exit(&output, 0);
+    assert!(prod.subject(output.text().trim_end()).is_some());
+    assert!(
+        prod.families()
+            .iter()
+            .chain(&dev.families())
+            .all(|family| family.ended.is_none())
+    );
+    row.saw("both sessions live");
+    row.held();
+}
+
+#[test]
+fn row_1_29_the_programs_own_words_set_the_passphrase() {
+    let mut row = Row::new(
+        "1.29",
+        "The program's own words for it are `connect password set`; no server is asked.",
+    );
+    let (program, prod, dev) = in_both();
+    let before = prod.all() + dev.all();
+    program.sandbox.write("passphrase", "canary battery staple\n");
+    let args = [
+        "connect",
+        "password",
+        "set",
+        "--passphrase-file",
+        "passphrase",
+        "--work",
+        "12",
+    ];
+    let output = row.run(program.call(&args));
+    row.exit(&output, 0);
+    row.says(&output, "This machine has a passphrase");
+    assert_eq!(prod.all() + dev.all(), before);
+    row.held();
+}
+
 #[test]
 fn row_1_36_every_trouble_names_its_one_command() {
     let mut row = Row::new(
@@ -142,11 +224,7 @@ fn a_person_enrols_a_second_factor() {
         place: 2,
         title: "A second factor",
         lines: &[],
-        hidden: &[
-            (&typed, "123456"),
-            (&shown, "GEZD GNBV …"),
-            (BACKUP, "5d41-402"),
-        ],
+        hidden: &[(&typed, "123456"), (&shown, "GEZD GNBV …"), (BACKUP, "5d41-402")],
     };
     session.compare(&program, &format!("$ cmdop auth password mfa\n{seen}"));
 }

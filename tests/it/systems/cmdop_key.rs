@@ -138,6 +138,59 @@ fn row_1_23_login_and_logout_are_below_auth_too() {
     row.held();
 }
 
+#[test]
+fn row_1_34_the_programs_variables_are_read() {
+    let mut row = Row::new(
+        "1.34",
+        "`CMDOP_API_KEY`, `CMDOP_WORKSPACE` and `CMDOP_LOG_LEVEL` (debug, info, warn, error) are read, and \
+         `CMDOP_SERVER_ADDRESS` is another control plane, to which no session of this one is sent.",
+    );
+    let (program, prod, dev) = logged_in();
+    let output = row.run(program.call(&["workspace"]).env("CMDOP_WORKSPACE", "acme-staging"));
+    row.says(&output, "acme-staging");
+    let call = program.call(&["whoami"]).env("CMDOP_API_KEY", KEY);
+    let output = row.run(call.env("CMDOP_LOG_LEVEL", "debug"));
+    row.exit(&output, 0);
+    row.says(&output, "env:CMDOP_API_KEY");
+    let call = program
+        .call(&["workspace", "acme-other"])
+        .env("CMDOP_LOG_LEVEL", "error");
+    let output = row.run(call);
+    row.exit(&output, 0);
+    assert_eq!(output.stderr, "");
+    let output = row.run(program.call(&["whoami"]).env("CMDOP_LOG_LEVEL", "loud"));
+    row.exit(&output, 64);
+    row.says(&output, "CMDOP_LOG_LEVEL");
+    let before = (prod.all(), dev.all());
+    let output = row.run(program.call(&["whoami"]).env("CMDOP_SERVER_ADDRESS", dev.url()));
+    assert_ne!(output.code(), 0, "{}", said(&output));
+    row.says(&output, "error");
+    assert_eq!((prod.all(), dev.all()), before);
+    row.saw("no request with the session of the usual one");
+    row.held();
+}
+
+#[test]
+fn row_1_35_a_status_checks_a_key() {
+    let mut row = Row::new(
+        "1.35",
+        "`auth status` asks the server too, so that it is the check of a key.",
+    );
+    let (program, prod, _dev) = set();
+    let output = row.run(program.call(&["auth", "status"]).env("CMDOP_API_KEY", KEY));
+    row.exit(&output, 0);
+    row.says(&output, "The server takes the credential");
+    let output = row.run(
+        program
+            .call(&["auth", "status"])
+            .env("CMDOP_API_KEY", "cmd_acme_canary9"),
+    );
+    row.exit(&output, 2);
+    row.says(&output, "the server refuses the credential");
+    assert_eq!(prod.count("/v1/me"), 2);
+    row.held();
+}
+
 /// The lines of a CI example: those of `run: |` blocks, or of a `script:` list.
 fn lines_of(example: &str) -> String {
     let text = std::fs::read_to_string(root().join("examples/ci").join(example)).unwrap();
