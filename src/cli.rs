@@ -4,7 +4,11 @@
 
 mod lock;
 
+mod config;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use config::{Config, ConfigWhat};
 
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 
@@ -107,6 +111,8 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show or set what is yours to set of a provider, such as its URL.
+    Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),
     /// Show the account in use, or choose another.
