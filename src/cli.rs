@@ -10,9 +10,12 @@ mod register;
 mod status;
 mod sync;
 
+mod config;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use bundle::{Export, Import};
+pub use config::{Config, ConfigWhat};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
@@ -121,6 +124,8 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show or set what is yours to set of a provider, such as its URL.
+    Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),
     /// Show the account in use, or choose another.

@@ -182,6 +182,8 @@ mod tests {
                     alias("connect workspace use", "workspace"),
                     alias("me show", "whoami --json"),
                 ],
+                settings: Vec::new(),
+                address: None,
                 is_declared: true,
             },
             provider: "acme".into(),
