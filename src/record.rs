@@ -269,6 +269,11 @@ impl Record {
         Zeroizing::new(serde_json::to_vec(&wire).expect("a record has only texts, numbers and lists"))
     }
 
+    /// Whether a newer keyfob wrote what the login learnt, in a form that this one cannot read.
+    pub fn has_unread_learnt(&self) -> bool {
+        self.extra.contains_key("learnt")
+    }
+
     /// Decodes what [`Record::encode`] made; unknown fields go to `extra`.
     ///
     /// # Errors

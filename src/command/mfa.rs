@@ -53,7 +53,7 @@ fn code(run: &Run, args: &cli::Code) -> Result<u8> {
             "left_secs": code.left_secs, "period_secs": seed.period_secs, "pending": is_pending(&stored)});
         return run.print_json(&answer).map(|()| 0);
     }
-    run.print(&Zeroizing::new(format!("{}\n", code.digits.expose())))?;
+    run.print_whole(&Zeroizing::new(format!("{}\n", code.digits.expose())))?;
     if run.world.stderr_is_terminal() {
         run.note(&format!("Good for {} s.\n", code.left_secs));
     }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::token::{self, Reply, TokenSet};
+use super::refusal::granted;
+use super::token::{Reply, TokenSet};
 use super::{Client, Form, Refusal};
-use crate::record;
 use crate::secret::Secret;
 use crate::target::Target;
 
@@ -48,8 +48,6 @@ struct Wire {
     verification_uri_complete: Option<String>,
     expires_in: Option<Value>,
     interval: Option<Value>,
-    error: Option<Value>,
-    error_description: Option<Value>,
 }
 
 /// The form that asks for a code (RFC 8628, section 3.1).
@@ -67,17 +65,7 @@ pub fn start(client: Client, scopes: &[String], audience: Option<&str>, resource
 /// # Errors
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<Grant, Refusal> {
-    if !token::is_json(content_type) {
-        return Err(Refusal::not_json(status));
-    }
-    let wire: Wire = serde_json::from_slice(body)
-        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
-    if let Some(error) = &wire.error {
-        return Err(Refusal::of(error, wire.error_description.as_ref()));
-    }
-    if status != 200 {
-        return Err(Refusal::Unusable(format!("it answered with status {status}")));
-    }
+    let wire: Wire = granted(status, content_type, body, &[200])?;
     let uri = wire.verification_uri.ok_or("its answer has no verification URI")?;
     let complete = wire.verification_uri_complete.and_then(|uri| page(&uri));
     Ok(Grant {

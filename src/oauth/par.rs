@@ -3,11 +3,9 @@
 //! What the browser would carry goes to the issuer directly, so that nobody on the way can read or change it.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::token;
+use super::refusal::granted;
 use super::{Client, Form, Refusal};
-use crate::record;
 
 /// The longest reference that is taken; RFC 9126, section 2.2 has one of under 100 bytes.
 const MAX_REFERENCE: usize = 2048;
@@ -24,8 +22,6 @@ pub fn reference(client_id: &str, request_uri: &str) -> Form {
 #[derive(Deserialize)]
 struct Wire {
     request_uri: Option<String>,
-    error: Option<Value>,
-    error_description: Option<Value>,
 }
 
 /// The reference (section 2.2) that the browser carries instead of the parameters. It is good once, and not for long.
@@ -33,17 +29,7 @@ struct Wire {
 /// # Errors
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8]) -> Result<String, Refusal> {
-    if !token::is_json(content_type) {
-        return Err(Refusal::not_json(status));
-    }
-    let wire: Wire = serde_json::from_slice(body)
-        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
-    if let Some(error) = &wire.error {
-        return Err(Refusal::of(error, wire.error_description.as_ref()));
-    }
-    if !matches!(status, 200 | 201) {
-        return Err(Refusal::Unusable(format!("it answered with status {status}")));
-    }
+    let wire: Wire = granted(status, content_type, body, &[200, 201])?;
     let good = |uri: &String| (1..=MAX_REFERENCE).contains(&uri.len()) && uri.bytes().all(|b| b.is_ascii_graphic());
     wire.request_uri
         .filter(good)

@@ -1,6 +1,11 @@
 //! An issuer's no, wherever it says it: RFC 6749, section 5.2 and the specifications that borrow its form.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::token;
+use crate::record;
 
 /// Why an issuer gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,37 @@ pub enum Refusal {
     },
     /// Something that cannot be used came back; the text has no value of it.
     Unusable(String),
+}
+
+/// The members by which any endpoint says no.
+#[derive(Deserialize)]
+struct No {
+    error: Option<Value>,
+    error_description: Option<Value>,
+}
+
+/// The members of an answer that is JSON, no refusal, and of one of these statuses.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) fn granted<T: DeserializeOwned>(
+    status: u16,
+    content_type: &str,
+    body: &[u8],
+    good: &[u16],
+) -> Result<T, Refusal> {
+    if !token::is_json(content_type) {
+        return Err(Refusal::not_json(status));
+    }
+    let unreadable = |error| Refusal::Unusable(format!("in its answer {}", record::place(&error)));
+    let no: No = serde_json::from_slice(body).map_err(unreadable)?;
+    if let Some(error) = &no.error {
+        return Err(Refusal::of(error, no.error_description.as_ref()));
+    }
+    if !good.contains(&status) {
+        return Err(Refusal::Unusable(format!("it answered with status {status}")));
+    }
+    serde_json::from_slice(body).map_err(unreadable)
 }
 
 impl Refusal {

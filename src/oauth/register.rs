@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::metadata;
-use super::token;
-use crate::record;
+use super::refusal::granted;
 use crate::secret::Secret;
 
 /// What the client will do.
@@ -47,8 +46,6 @@ struct Wire {
     registration_client_uri: Option<String>,
     registration_access_token: Option<Secret>,
     dpop_bound_access_tokens: Option<bool>,
-    error: Option<Value>,
-    error_description: Option<Value>,
 }
 
 /// The JSON that asks for a client (RFC 7591, section 3.1).
@@ -83,17 +80,7 @@ pub fn request(wish: &Wish) -> Vec<u8> {
 /// # Errors
 /// [`Refusal`].
 pub fn read(status: u16, content_type: &str, body: &[u8], near: bool) -> Result<Registered, Refusal> {
-    if !token::is_json(content_type) {
-        return Err(Refusal::not_json(status));
-    }
-    let wire: Wire = serde_json::from_slice(body)
-        .map_err(|error| Refusal::Unusable(format!("in its answer {}", record::place(&error))))?;
-    if let Some(error) = &wire.error {
-        return Err(Refusal::of(error, wire.error_description.as_ref()));
-    }
-    if !matches!(status, 200 | 201) {
-        return Err(Refusal::Unusable(format!("it answered with status {status}")));
-    }
+    let wire: Wire = granted(status, content_type, body, &[200, 201])?;
     let id = wire.client_id.filter(|id| is_name(id));
     let secret = wire.client_secret.filter(|secret| !secret.is_empty());
     if secret.as_ref().is_some_and(|secret| !secret.is_token()) {

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
 use crate::oauth::{Form, dpop, token};
-use crate::record::{Key, Record};
+use crate::record::{Key, Learnt, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -156,10 +156,21 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
 fn mode_of(sources: &Sources, session: &Session, record: &Record) -> Result<Mode> {
     let (mut provider, at) = provider_of(sources, session)?;
     let mut mode = provider.modes.swap_remove(at);
-    if let Some(learnt) = &record.learnt {
+    if let Some(learnt) = learnt(record)? {
         overlay(&mut mode, learnt);
     }
     Ok(mode)
+}
+
+/// What the login of a session learnt; without it nobody may guess where its refresh token may go.
+fn learnt(record: &Record) -> Result<Option<&Learnt>> {
+    if record.has_unread_learnt() {
+        return Err(
+            Error::store("a newer keyfob logged in, and where this session is renewed cannot be read")
+                .hint("update keyfob"),
+        );
+    }
+    Ok(record.learnt.as_ref())
 }
 
 fn provider_of(sources: &Sources, session: &Session) -> Result<(Provider, usize)> {

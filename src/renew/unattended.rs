@@ -6,7 +6,7 @@
 
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
-use super::{PATIENCE, merge, overlay, provider_of, show};
+use super::{PATIENCE, learnt, merge, overlay, provider_of, show};
 use crate::config::{Mode, Provider};
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -37,6 +37,7 @@ const REFUSALS: [&str; 4] = [
 /// # Errors
 /// As [`super::fresh`]; [`crate::error::Class::Login`] too when the machine does not have what is needed.
 pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
+    sources.stores.unlocked()?;
     let (provider, at) = provider_of(sources, session)?;
     let key = Key {
         group: session.group(),
@@ -117,8 +118,10 @@ impl<'a> Unattended<'a> {
             Err(error) => return self.later(error),
         };
         let mut mode = provider.modes[at].clone();
-        if let Some(learnt) = stored.as_ref().and_then(|stored| stored.record.learnt.as_ref()) {
-            overlay(&mut mode, learnt);
+        match stored.as_ref().map(|stored| learnt(&stored.record)).transpose() {
+            Ok(Some(Some(learnt))) => overlay(&mut mode, learnt),
+            Ok(_) => (),
+            Err(error) => return self.later(error),
         }
         let mode = &mode;
         let reserved = match self.sources.stores.reserve(self.lock, self.key) {

@@ -60,7 +60,10 @@ pub(super) fn ask_secret(prompt: &str) -> Result<Secret> {
     {
         signal::interrupt();
     }
-    let answer = answer.map_err(|_| Error::usage("there is no terminal to ask for the secret"))?;
+    let answer = answer.map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => Error::failure("the question was left without an answer"),
+        _ => Error::usage("there is no terminal to ask for the secret"),
+    })?;
     Ok(Secret::new(answer))
 }
 

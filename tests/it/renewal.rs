@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::fault::home::Home;
 use crate::http_server::Reply;
 use crate::issuer::{Endpoint, Issuer, Outcome, Script};
 use crate::sandbox::{Output, Sandbox};
@@ -378,4 +379,23 @@ fn a_login_during_a_renewal_wins() {
     let newest = issuer.families().pop().unwrap();
     assert_eq!(sandbox.files_with(&newest.refresh).len(), 1);
     assert!(issuer.valid_access(&sandbox.token()));
+}
+
+#[test]
+fn a_refresh_token_whose_place_a_newer_keyfob_wrote_is_not_sent_anywhere() {
+    let home = Home::new(Script::default());
+    home.expire();
+    home.change(|record| {
+        let newer = serde_json::json!({"version": 2, "token_endpoint": "https://elsewhere.example/token"});
+        record.extra.insert("learnt".into(), newer);
+    });
+    let output = home.token();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert!(output.stderr.contains("hint: update keyfob"), "{}", output.stderr);
+    assert_eq!(home.issuer.refreshes(), 0);
+    assert!(!home.sandbox.files_with("elsewhere.example").is_empty());
+    let output = home.sandbox.keyfob(&["logout", "acme"]).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.stderr.contains("a newer keyfob"), "{}", output.stderr);
+    assert_eq!(home.issuer.seen(Endpoint::Revoke).len(), 0);
 }

@@ -7,7 +7,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,20 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub fn no_forks() -> MutexGuard<'static, ()> {
     static FORKING: Mutex<()> = Mutex::new(());
     FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a signal end what we start, even where we are told to ignore it ourselves, as a shell's background job and one
+/// under `nohup` are: a handler is not inherited, ignoring is.
+#[cfg(unix)]
+fn heed_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            let always = Arc::new(AtomicBool::new(true));
+            signal_hook::flag::register_conditional_default(signal, always).expect("this signal can be handled");
+        }
+    });
 }
 
 /// A program that is about to be started.
@@ -102,6 +117,8 @@ impl Run {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
+        #[cfg(unix)]
+        heed_signals();
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)

@@ -338,7 +338,7 @@ impl Codes {
                 run.note(&format!(
                     "{count} backup codes, each good once where the app is lost. They are not shown again:\n"
                 ));
-                run.print(&lines)
+                run.print_whole(&lines)
             }
             Codes::File(path) => {
                 write(path, lines.as_bytes())?;

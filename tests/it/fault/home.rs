@@ -47,6 +47,7 @@ pub(crate) fn stores(sandbox: &Sandbox) -> Stores {
         now: now(),
         person: false,
         test: true,
+        handed: None,
         fail_at: None,
     })
 }
@@ -115,7 +116,8 @@ impl Home {
         self.change(|record| record.expires_at = Some(now().plus(-3600)));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Record)) {
+    /// Changes the record as a process of another age of the program would.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Record)) {
         let _alone = no_forks();
         let stores = stores(&self.sandbox);
         let lock = stores.lock(&key(), Duration::ZERO, &|_| ()).unwrap();
