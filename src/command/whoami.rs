@@ -35,6 +35,7 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
         renew::overlay(&mut mode, learnt);
     }
     let asked = login::whoami(&Http::new(run.world)?, &mode, &secret).map_err(|error| {
+        let error = login::factor_hint(&mode, Some(&name), error);
         let refused = error.class == Class::Login;
         match source.strip_prefix("env:") {
             Some(variable) if refused => error.hint(format!("unset {variable}, or set it to a token that is valid")),

@@ -2,7 +2,11 @@
 //! that was cut off. The service checks each code by itself.
 
 mod cut_off;
+mod password;
+mod required;
 mod service;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 use serde_json::{Value, json};
 
