@@ -117,16 +117,16 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
+    /// Lock this machine, or set the passphrase that does.
+    Lock(Lock),
+    /// Unlock this machine with its passphrase.
+    Unlock(Unlock),
     /// One-time codes of a second factor: enrol, print, ask.
     #[command(subcommand)]
     Mfa(Mfa),
     /// The account's password at the service.
     #[command(subcommand)]
     Password(Password),
-    /// Lock this machine, or set the passphrase that does.
-    Lock(Lock),
-    /// Unlock this machine with its passphrase.
-    Unlock(Unlock),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Print the access token and nothing else.

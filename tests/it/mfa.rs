@@ -384,3 +384,28 @@ fn a_seed_is_forgotten_here_alone_where_that_is_wanted() {
         .run()
         .expect_code(64);
 }
+
+#[test]
+fn a_file_that_keeps_no_seed_keeps_none_but_where_nobody_else_has_it() {
+    let (sandbox, service) = set("[mfa]\nkeep = false");
+    enroll(&sandbox).expect_success();
+    assert_eq!(sandbox.files_with(KEY).len(), 1, "keyfob alone has it");
+    let damaged = sandbox.files_with(KEY).remove(0);
+    std::fs::write(&damaged, "canary").unwrap();
+    for args in [&["mfa", "code", "acme"][..], &["mfa", "status", "acme"]] {
+        sandbox.keyfob(args).run().expect_code(4);
+    }
+    sandbox.keyfob(&["mfa", "add", ANN]).stdin(KEY).run().expect_code(5);
+    sandbox
+        .keyfob(&["mfa", "add", ANN, "--replace"])
+        .stdin(KEY)
+        .run()
+        .expect_success();
+    assert!(is_code(&sandbox, &service, &["mfa", "code", "acme"]));
+    std::fs::write(&damaged, "canary").unwrap();
+    sandbox
+        .keyfob(&["mfa", "disable", ANN, "--local", "--yes"])
+        .run()
+        .expect_success();
+    assert!(!damaged.exists());
+}

@@ -30,7 +30,7 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let codes = Codes::of(run, args.backup_codes.as_deref())?;
     if !args.no_phone && !run.world.person() {
         return Err(Error::usage("nobody is at a terminal to be asked for the first code")
-            .hint("`--no-phone` confirms with keyfob's own code; the seed is then on no other device"));
+            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
     }
     let mut caller = Caller::new(run, &profile)?;
     let Some(mfa) = caller.mode.mfa.clone() else {
@@ -189,10 +189,10 @@ impl Enrolling<'_> {
         let code = begun.seed.code(self.run.world.now()).digits;
         match self.confirm(caller, enrolment, begun, &code)? {
             Tried::Good(codes) => Ok(codes),
-            Tried::Wrong(says) => Err(
-                Error::refused(format!("the service does not take keyfob's own code{says}"))
-                    .hint("look whether the clock of this machine is right, then run it again"),
-            ),
+            Tried::Wrong(says) => Err(Error::refused(format!(
+                "the service does not take the code that was made here{says}"
+            ))
+            .hint("look whether the clock of this machine is right, then run it again")),
         }
     }
 

@@ -97,3 +97,51 @@ fn what_the_file_does_not_describe_is_told_with_the_page() {
     let output = sandbox.keyfob(&["mfa", "status", "bare"]).run().expect_success();
     assert!(output.stderr.contains("the service was not asked"), "{}", output.stderr);
 }
+
+#[test]
+fn a_store_that_cannot_be_used_is_told_before_the_service_is_asked() {
+    let (sandbox, service) = set("");
+    // A key that the format reads before the first table.
+    let path = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("format = 1\n", "format = 1\nstore = \"sealed\"\n")).unwrap();
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "codes.txt"];
+    sandbox.keyfob(&args).run().expect_code(4);
+    assert!(service.seen("POST /mfa/enroll").is_empty());
+    sandbox
+        .keyfob(&["mfa", "add", "acme"])
+        .stdin(super::service::KEY)
+        .run()
+        .expect_code(4);
+    assert!(sandbox.files_with(super::service::KEY).is_empty());
+}
+
+#[test]
+fn backup_codes_that_nobody_reads_are_no_success_and_the_seed_is_kept() {
+    let (sandbox, service) = set("");
+    let keyfob = sandbox.keyfob_path().display();
+    let command = format!("{keyfob} mfa enroll acme --no-phone --backup-codes - >&-");
+    let output = sandbox.program("sh", &["-c", &command]).run().expect_code(1);
+    assert!(output.stderr.contains("its backup codes are lost"), "{}", output.stderr);
+    assert!(service.state().enabled);
+    sandbox.keyfob(&["mfa", "code", "acme"]).run().expect_success();
+}
+
+#[test]
+#[cfg(unix)]
+fn under_a_programs_name_every_step_is_that_programs() {
+    let (sandbox, service) = set("[program]\n[program.commands]\n\"mfa on\" = \"mfa enroll\"");
+    let link = sandbox.path().join("acme");
+    std::os::unix::fs::symlink(sandbox.keyfob_path(), &link).unwrap();
+    let run = |args: &[&str]| sandbox.program(&link, args).run();
+    let output = run(&["auth", "password", "mfa", "--no-phone", "--backup-codes", "codes.txt"]).expect_success();
+    assert!(output.stderr.contains("`acme auth mfa code"), "{}", output.stderr);
+    // A path is what it is.
+    let mut lines = output.stderr.lines().filter(|line| !line.contains("/records/"));
+    assert!(lines.all(|line| !line.contains("keyfob")), "{}", output.stderr);
+    run(&["auth", "mfa", "code"]).expect_success();
+    run(&["auth", "mfa", "disable", "--yes"]).expect_success();
+    service.inject("/password", &Reply::error(403, "mfa_required"));
+    let output = run(&["auth", "password", "status"]).expect_code(5);
+    assert!(output.stderr.contains("run `acme mfa on"), "{}", output.stderr);
+}

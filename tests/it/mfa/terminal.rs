@@ -42,19 +42,20 @@ fn shown(output: &Output) -> String {
     output.text().replace('\r', "")
 }
 
-/// A run on a terminal, where each line is typed when its question is there: hidden prompts drop what was typed before.
+/// A run on a terminal, where each line is typed when its hidden question is there and the terminal shows nothing more.
 fn answered(sandbox: &Sandbox, args: &str, steps: &[(&str, &str)]) -> Output {
+    let wait =
+        |until: &str| format!("n=0; until {until} || [ $n -gt 900 ]; do n=$((n+1)); sleep 0.05; done 2>/dev/null; ");
     let mut feed = String::new();
     for (question, answer) in steps {
-        feed += &format!(
-            "n=0; until grep -q '{question}' seen 2>/dev/null || [ $n -gt 900 ]; do n=$((n+1)); sleep 0.05; done; \
-             sleep 0.3; printf '{answer}\\n'; "
-        );
+        let hidden = "stty -F \"$(cat tty)\" -a | grep -q -- ' -echo '";
+        feed += &wait(&format!("{{ grep -q '{question}' seen && {hidden}; }}"));
+        feed += &format!("printf '{answer}\\n'; ");
     }
-    // `script` types Ctrl-D where its input ends, which is no answer to a hidden prompt that comes later.
-    feed += "n=0; until [ -e done ] || [ $n -gt 900 ]; do n=$((n+1)); sleep 0.05; done";
+    // `script` types Ctrl-D where its input ends.
+    feed += &wait("[ -e done ]");
     let keyfob = sandbox.keyfob_path().display();
-    let command = format!("{{ {feed}; }} | script -qefc '{keyfob} {args}; echo $? > code; touch done' seen");
+    let command = format!("{{ {feed} }} | script -qefc 'tty > tty; {keyfob} {args}; echo $? > code; touch done' seen");
     let run = sandbox.program("sh", &["-c", &command]);
     run.deadline(Duration::from_secs(120)).run()
 }
