@@ -112,7 +112,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         auth_url: args.auth_url.as_deref(),
         client_id: client_id.as_deref(),
     };
-    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
+    let (known, mut obtained) =
+        found::obtain(run, &frame, flow, &named).map_err(|error| login::factor_hint(mode, None, error))?;
     let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();

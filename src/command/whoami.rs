@@ -106,6 +106,7 @@ pub(super) fn ask(run: &Run, profile: &Profile, details: bool) -> Result<Asked> 
     let http = Http::new(run.world)?;
     let identify = if details { login::details } else { login::identity };
     let said = identify(&http, &mode, &secret).map_err(|error| {
+        let error = login::factor_hint(&mode, Some(&name), error);
         let refused = error.class == Class::Login;
         match source.strip_prefix("env:") {
             Some(variable) if refused => error.hint(format!("unset {variable}, or set it to a token that is valid")),
