@@ -18,6 +18,7 @@ mod cmdop_account;
 mod cmdop_key;
 mod cmdop_login;
 mod cmdop_mode;
+mod cmdop_place;
 mod family;
 mod keychain;
 mod myclaude;

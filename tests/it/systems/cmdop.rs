@@ -26,8 +26,8 @@ pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 pub const BACKUP: &str = "canary-backup-";
 
 /// The hosts of the example's file, for each mode.
-const PROD: &str = "https://api.cmdop.com";
-const DEV: &str = "https://api-dev.cmdop.com";
+pub const PROD: &str = "https://api.cmdop.com";
+pub const DEV: &str = "https://api-dev.cmdop.com";
 
 #[derive(Default)]
 struct State {
@@ -84,7 +84,8 @@ pub fn in_both() -> (Program, Cmdop, Cmdop) {
 }
 
 impl Cmdop {
-    fn start() -> Cmdop {
+    /// One on its own.
+    pub fn start() -> Cmdop {
         let state = Arc::<Mutex<State>>::default();
         let shared = Arc::clone(&state);
         let server = Server::start(move |request| answer(&mut lock(&shared), request));

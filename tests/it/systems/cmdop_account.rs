@@ -1,6 +1,6 @@
 //! cmdop, rows 1.24 to 1.29 and 1.36: the account's password, its second factor, the bundle, and the lock of the machine.
 
-use super::cmdop::{BACKUP, Cmdop, KEY, SEED, code_now, in_both, logged_in};
+use super::cmdop::{BACKUP, Cmdop, DEV, KEY, PROD, SEED, code_now, in_both, logged_in};
 use super::program::Program;
 use super::recorded::Session;
 use super::row::{Row, said, stable};
@@ -86,6 +86,40 @@ fn row_1_26_backup_codes_are_shown_once_and_to_a_person() {
     let kept = program.sandbox.files_with(BACKUP);
     assert!(kept.is_empty(), "{kept:?}");
     row.saw(format!("{} in what keyfob keeps", kept.len()));
+    row.held();
+}
+
+#[test]
+fn row_1_27_credentials_go_into_an_encrypted_bundle() {
+    let mut row = Row::new(
+        "1.27",
+        "`auth password export` writes an encrypted bundle. A seed is in it; a session that is renewed is moved with it, or \
+         named to be begun again, and never in two places.",
+    );
+    let (program, prod, dev) = logged_in();
+    program.done(&["auth", "password", "mfa", "--no-phone", "--backup-codes", "codes.txt"]);
+    std::fs::remove_file(program.sandbox.path().join("codes.txt")).unwrap();
+    program.sandbox.write("passphrase", "canary battery staple\n");
+    let with = ["--passphrase-file", "passphrase"];
+    let export = ["auth", "password", "export", "--output", "bundle.age", "--work-factor", "10", "--move"];
+    let output = row.run(program.call(&[&export[..], &with].concat()));
+    row.exit(&output, 0);
+    row.says(&output, "Wrote bundle.age");
+    let bundle = std::fs::read(program.sandbox.path().join("bundle.age")).unwrap();
+    assert!(bundle.starts_with(b"age-encryption.org/v1\n"));
+    assert!(!bundle.windows(6).any(|part| part == b"canary"));
+    assert_eq!(program.call(&["print-access-token"]).run.run().code(), 2);
+    row.saw("the session is gone from here");
+    let hosts = [(PROD, prod.url()), (DEV, dev.url())];
+    let there = Program::new("cmdop", &hosts.each_ref().map(|(real, double)| (*real, double.as_str())));
+    there.sandbox.write("passphrase", "canary battery staple\n");
+    std::fs::write(there.sandbox.path().join("bundle.age"), bundle).unwrap();
+    let output = row.run(there.call(&[&["import", "bundle.age"], &with[..]].concat()));
+    row.exit(&output, 0);
+    let token = there.done(&["print-access-token"]).text().trim_end().to_owned();
+    assert!(prod.subject(&token).is_some());
+    assert_eq!(there.done(&["auth", "mfa", "code"]).text().trim_end().len(), 6);
+    row.saw("there the session and the second factor's codes work");
     row.held();
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::cmdop::{EMAIL, KEY, logged_in, set};
+use super::cmdop::{Cmdop, EMAIL, KEY, logged_in, set};
 use super::program::Program;
 use super::row::{Row, root, said};
 use crate::sandbox::Output;
@@ -161,12 +161,18 @@ fn row_1_34_the_programs_variables_are_read() {
     let output = row.run(program.call(&["whoami"]).env("CMDOP_LOG_LEVEL", "loud"));
     row.exit(&output, 64);
     row.says(&output, "CMDOP_LOG_LEVEL");
+    let other = Cmdop::start();
     let before = (prod.all(), dev.all());
-    let output = row.run(program.call(&["whoami"]).env("CMDOP_SERVER_ADDRESS", dev.url()));
-    assert_ne!(output.code(), 0, "{}", said(&output));
+    let output = row.run(program.call(&["whoami"]).env("CMDOP_SERVER_ADDRESS", other.url()));
+    row.exit(&output, 2);
     row.says(&output, "error");
-    assert_eq!((prod.all(), dev.all()), before);
+    assert_eq!(other.all(), 0);
     row.saw("no request with the session of the usual one");
+    let call = program.call(&["whoami"]).env("CMDOP_API_KEY", KEY);
+    let output = row.run(call.env("CMDOP_SERVER_ADDRESS", other.url()));
+    row.exit(&output, 0);
+    assert_eq!((prod.all(), dev.all(), other.all()), (before.0, before.1, 1));
+    row.saw(format!("{} request there with a key", other.all()));
     row.held();
 }
 

@@ -125,27 +125,18 @@ impl Program {
         self.call(args).run.run().expect_success()
     }
 
-    /// Makes the only record older, so that nobody has to wait: everything in it happened that many seconds earlier.
+    /// Makes the records older, so that nobody has to wait: everything in them happened that many seconds earlier.
     ///
     /// # Panics
-    /// Where it is not in the plain store, or not the only one.
+    /// Where there is none in a plain file.
     pub fn ages(&self, seconds: i64) {
-        let files = self.sandbox.files_with("\"obtained_at\":");
-        let [slot] = files.as_slice() else {
-            panic!("there are {} records", files.len());
-        };
-        let text = std::fs::read_to_string(slot).unwrap();
-        let (header, body) = text.split_once('\n').unwrap();
-        let (signed, _) = header.split_once(",\"sum\":\"").unwrap();
-        let mut body = body.to_owned();
-        for name in ["obtained_at", "expires_at"] {
-            let (before, rest) = body.split_once(&format!("\"{name}\":")).unwrap();
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
-            let moment: i64 = rest[..end].parse().unwrap();
-            body = format!("{before}\"{name}\":{}{}", moment - seconds, &rest[end..]);
+        let found = self.sandbox.program("grep", &["-rl", "\"obtained_at\":", "."]).run();
+        assert!(!found.text().is_empty(), "there is no record");
+        for path in found.text().lines() {
+            let path = self.sandbox.path().join(path);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(path, aged(&text, seconds)).unwrap();
         }
-        let sum = keyfob::digest::hex(&[format!("{signed}\n{body}").as_bytes()]);
-        std::fs::write(slot, format!("{signed},\"sum\":\"{sum}\"}}\n{body}")).unwrap();
     }
 
     /// Where the link is.
@@ -227,6 +218,24 @@ impl Call {
         self.shown = self.shown.replace(argument, "…");
         self
     }
+}
+
+/// A record that is older: a slot of two lines, of which the first has the sum, or a file of one line that ends with it.
+fn aged(text: &str, seconds: i64) -> String {
+    let mut text = text.to_owned();
+    for name in ["obtained_at", "expires_at"] {
+        let Some((before, rest)) = text.split_once(&format!("\"{name}\":")) else {
+            continue;
+        };
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        let moment: i64 = rest[..end].parse().unwrap();
+        text = format!("{before}\"{name}\":{}{}", moment - seconds, &rest[end..]);
+    }
+    let (signed, rest) = text.split_once(",\"sum\":\"").unwrap();
+    let (_, body) = rest.split_once('\n').unwrap();
+    let whole = if body.is_empty() { signed.to_owned() } else { format!("{signed}\n{body}") };
+    let sum = keyfob::digest::hex(&[whole.as_bytes()]);
+    format!("{signed},\"sum\":\"{sum}\"}}\n{body}")
 }
 
 /// Puts the program of this name in place.
