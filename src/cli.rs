@@ -2,10 +2,12 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod lock;
 mod register;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use register::Register;
 
 /// One small credential helper that any command-line tool can ask.
@@ -60,6 +62,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "how much own commands say: `debug`, `info`, `warn` or `error`; the second wins",
     ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (
+        &["KEYFOB_UNLOCKED"],
+        "the descriptor with the key, in what `unlock -- CMD` started",
+    ),
     (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
     (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
     (
@@ -111,6 +117,10 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
+    /// Lock this machine, or set the passphrase that does.
+    Lock(Lock),
+    /// Unlock this machine with its passphrase.
+    Unlock(Unlock),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Print the access token and nothing else.

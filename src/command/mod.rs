@@ -3,6 +3,7 @@
 mod account;
 mod child;
 mod level;
+mod lock;
 mod login;
 mod logout;
 mod mode;
@@ -82,6 +83,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),
+        Command::Lock(args) => lock::lock(run, args),
+        Command::Unlock(args) => lock::unlock(run, &args),
         Command::Run(args) => child::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),

@@ -173,11 +173,11 @@ fn every_message_has_the_programs_name_and_words() {
     assert!(toggled.stderr.contains("hint: run `ctl login`\n"), "{}", toggled.stderr);
     let nothing = run(&sandbox, &["status"]);
     assert!(!nothing.text().contains("keyfob"), "{}", nothing.text());
-    let usage = run(&sandbox, &["auth", "logn"]).expect_code(64);
+    let usage = run(&sandbox, &["auth", "whoam"]).expect_code(64);
     assert!(
         usage
             .stderr
-            .contains("ctl: hint: did you mean `login`? Else run `ctl --help`"),
+            .contains("ctl: hint: did you mean `whoami`? Else run `ctl --help`"),
         "{}",
         usage.stderr
     );
