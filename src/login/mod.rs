@@ -14,6 +14,7 @@ mod pushed;
 mod qr;
 mod register;
 mod service;
+mod setting;
 mod unattended;
 mod waiting;
 

@@ -14,6 +14,7 @@ mod clonit_use;
 mod cmdop;
 mod cmdop_login;
 mod family;
+mod found;
 mod myclaude;
 mod myclaude_login;
 mod myclaude_use;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::bcdock::{Bcdock, EMAIL, STAFF, logged_in, set};
 use super::client::request;
 use super::family::claims;
+use super::found::holding;
 use super::program::Program;
 use super::row::{Row, said};
 
@@ -49,7 +50,7 @@ fn row_2_1_a_credential_is_a_key_or_a_pair_of_tokens() {
             None => format!("a key that begins with `{}`", &secret[..4]),
         });
     }
-    assert!(!program.sandbox.files_with("canary-refresh-0").is_empty());
+    assert!(!holding(&program, "canary-refresh-0").is_empty());
     row.held();
 }
 
@@ -170,9 +171,9 @@ fn row_2_8_the_code_becomes_a_key_without_a_session_in_between() {
     let exchanges = bcdock.seen(EXCHANGE).len();
     assert_eq!(exchanges, 1);
     for token in ["eyJ", "canary-refresh"] {
-        assert!(program.sandbox.files_with(token).is_empty(), "{token}");
+        assert!(holding(&program, token).is_empty(), "{token}");
     }
-    assert_eq!(program.sandbox.files_with("bdk_canary0").len(), 1);
+    assert_eq!(holding(&program, "bdk_canary0").len(), 1);
     row.saw(format!("{exchanges} exchange; one file has the key, none a token"));
     row.held();
 }

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::{Value, json};
 
 use super::client::request;
-use super::clonit::{CLOUD, Clonit, EMAIL, logged_in, set};
+use super::clonit::{CONFIG, Clonit, EMAIL, logged_in, names_cloud, set};
 use super::clonit_login::{login, token};
+use super::found::holding;
 use super::program::Program;
 use super::recorded::Session;
-use super::row::{Row, root, said};
+use super::row::{Row, said};
 
 #[test]
 fn row_3_12_whoami_shows_who_one_is_and_asks_whether_it_is_still_so() {
@@ -43,7 +44,7 @@ fn row_3_13_a_logout_clears_the_session() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "hint: ");
-    assert!(program.sandbox.files_with("canary").is_empty());
+    assert!(holding(&program, "canary").is_empty());
     row.held();
 }
 
@@ -166,21 +167,41 @@ fn row_3_21_a_login_is_for_people() {
 fn row_3_22_a_cloud_that_is_not_named_is_told_with_how_to_name_it() {
     let mut row = Row::new(
         "3.22",
-        "Where no cloud is named, the message says which setting lacks, and how it is set.",
+        "Where no cloud is named, the message says which setting lacks and where it is put; what cannot be read there is \
+         told too.",
     );
-    let file = std::fs::read_to_string(root().join("examples/providers/clonit.toml")).unwrap();
-    let program = Program::of(
-        "clonit",
-        &file.replace(&format!("url = \"{CLOUD}\"\nvariable"), "variable"),
-        &[],
-    );
+    let (program, clonit) = set();
+    let config = program.sandbox.path().join(CONFIG);
+    for text in [None, Some("log: info\n"), Some("cloud:\n  url: \"\"\n")] {
+        match text {
+            None => std::fs::remove_file(&config).unwrap(),
+            Some(text) => drop(program.sandbox.write(CONFIG, text)),
+        }
+        let output = row.run(program.call(&["login", "--no-browser"]));
+        assert_eq!(output.code(), 64, "{}", output.stderr);
+        assert!(
+            output
+                .stderr
+                .contains("`cloud.url` is not set in ~/.config/clonit/config.yaml"),
+            "{}",
+            output.stderr
+        );
+        if text.is_none() {
+            row.exit(&output, 64);
+            row.says(&output, "is not set");
+            row.says(&output, "hint: ");
+        }
+    }
+    program.sandbox.write(CONFIG, "cloud: [\n");
     let output = row.run(program.call(&["login", "--no-browser"]));
     row.exit(&output, 64);
-    row.says(&output, "is not set");
-    row.says(&output, "hint: ");
-    for way in ["clonit.toml", "CLONIT_CLOUD_URL"] {
-        assert!(output.stderr.contains(way), "{way}: {}", output.stderr);
-    }
+    row.says(&output, "is no YAML");
+    names_cloud(&program, &clonit.url());
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let output = row.run(program.call(&["login", "--no-browser"]));
+    row.exit(&output, 64);
+    row.says(&output, "others can write it");
+    assert_eq!(clonit.all(), 0);
     row.held();
 }
 

@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::found::holding;
 use super::myclaude::{HANDLE, SITE, browser, field, logged_in, login, set, set_with, shown, sign_in, visit};
 use super::recorded::Session;
 use super::row::{Row, said};
@@ -229,7 +230,7 @@ fn row_4_9_the_verifier_goes_to_the_service_alone() {
         .unwrap()
         .to_owned();
     assert!(!page.contains(&verifier) && !said(&output).contains(&verifier));
-    assert!(program.sandbox.files_with(&verifier).is_empty());
+    assert!(holding(&program, &verifier).is_empty());
     assert!(myclaude.seen(POLL).iter().all(|request| request.query.is_empty()));
     let (status, _) = myclaude.poll(&field(&page, "state"), &verifier);
     assert_eq!(status, 404);
@@ -311,7 +312,7 @@ fn row_4_30_a_page_is_good_for_five_minutes() {
     let output = row.run(program.call(&LOGIN));
     row.exit(&output, 2);
     row.says(&output, "hint: ");
-    assert!(myclaude.families().is_empty() && program.sandbox.files_with("canary").is_empty());
+    assert!(myclaude.families().is_empty() && holding(&program, "canary").is_empty());
     row.held();
 }
 

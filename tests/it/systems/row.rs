@@ -83,7 +83,10 @@ impl Row {
     /// Starts it, for a test that does something meanwhile, and writes down the command line.
     pub fn start(&mut self, call: Call) -> Running {
         self.words.clone_from(&call.words);
-        self.ran(&call.shown);
+        let shown = stable(&call.shown, &self.words);
+        if self.ran.last() != Some(&shown) {
+            self.ran.push(shown);
+        }
         call.run.spawn()
     }
 
