@@ -3,11 +3,15 @@
 //! A tool's call never comes here: the protocol table is asked first.
 
 mod lock;
+mod mfa;
+mod password;
 mod register;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
+pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
+pub use password::{ClearPassword, Password, SetPassword};
 pub use register::Register;
 
 /// One small credential helper that any command-line tool can ask.
@@ -121,6 +125,12 @@ pub enum Command {
     Lock(Lock),
     /// Unlock this machine with its passphrase.
     Unlock(Unlock),
+    /// One-time codes of a second factor: enrol, print, ask.
+    #[command(subcommand)]
+    Mfa(Mfa),
+    /// The account's password at the service.
+    #[command(subcommand)]
+    Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Print the access token and nothing else.

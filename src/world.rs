@@ -269,6 +269,11 @@ impl World {
         matches!(self.vars, Vars::Process) && io::stderr().is_terminal()
     }
 
+    /// Whether what a program would read is seen by a person instead.
+    pub fn stdout_is_terminal(&self) -> bool {
+        matches!(self.vars, Vars::Process) && io::stdout().is_terminal()
+    }
+
     /// Asks for a secret on the terminal, without echo.
     ///
     /// # Errors

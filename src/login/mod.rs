@@ -30,6 +30,7 @@ use crate::world::World;
 
 pub use browser::Visitor;
 pub use identity::{Identity, details, identity};
+pub use qr::Qr;
 pub use waiting::Waiting;
 
 /// What a flow works with.

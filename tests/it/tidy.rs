@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "command",
         &[
             "cli", "config", "error", "http", "login", "oauth", "record", "renew", "report", "resolve", "secret",
-            "store", "time", "world",
+            "seed", "shape", "store", "time", "totp", "world",
         ],
     ),
     ("config", &["error", "secret", "target", "world"]),
@@ -53,10 +53,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("digest", &[]),
     ("secret", &["digest"]),
-    ("shape", &["config", "oauth", "record", "secret"]),
+    (
+        "seed",
+        &["config", "error", "record", "resolve", "secret", "store", "totp"],
+    ),
+    ("shape", &["config", "oauth", "record", "secret", "totp"]),
     ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),
+    ("totp", &["secret", "time"]),
     ("world", &["error", "hygiene", "secret", "time"]),
 ];
 

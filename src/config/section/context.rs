@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Text;
-use super::call::{self, Marks, Place, Slot, Template};
+use super::call::{self, Marks, Method, Place, Slot, Template};
 use super::refresh::Refresh;
 use crate::config::read::Reader;
 use crate::error::Result;
@@ -79,6 +79,7 @@ pub(in crate::config) fn exchange(reader: &Reader, words: &Words) -> Result<Opti
         key: "context.exchange",
         slots: &[Slot::Workspace],
         needs: &[Slot::Workspace],
+        method: Method::Post,
         body: Template::table(&[("workspace", Slot::Workspace)]),
     };
     let Some(exchange) = call::read(reader, &words.exchange, &place)? else {
