@@ -63,6 +63,7 @@ macro_rules! sections {
             #[serde(default)]
             pub instance: BTreeMap<Text, Text>,
             pub store: Option<Text>,
+            pub persist: Option<Text>,
             #[serde(default)]
             pub login: Login,
             $(#[serde(default)] pub $name: $name::Words,)*
@@ -87,6 +88,7 @@ macro_rules! sections {
                     preset: self.preset,
                     instance: self.instance,
                     store: self.store.or(base.store),
+                    persist: self.persist.or(base.persist),
                     login: self.login.over(&base.login),
                     $($name,)*
                     target: self.target.or(base.target),
@@ -115,7 +117,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { context, env, grant, key, oauth, otp, poll, refresh, service, signing, whoami }
+sections! { context, env, grant, key, oauth, otp, place, poll, refresh, service, signing, whoami }
 
 pub(super) mod redirect;
 

@@ -11,11 +11,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, Lock, lock_name};
+use super::fixed;
 use super::folder::{Folder, is_temporary_of, temporary_of};
 use super::slot::{self, Flaw, Header, MAX_SLOT};
 use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
-use crate::record::{Group, Key, Record};
+use crate::record::{Dead, Group, Key, Record};
 use crate::world::World;
 
 /// A record, and the store that it is in.
@@ -41,6 +42,15 @@ pub struct Stores {
     pub(super) disk: Disk,
     pub(super) seat: Seat,
     table: Vec<Box<dyn Store>>,
+}
+
+/// How much of a record is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// [`Store::glance`].
+    Glance,
+    /// [`Store::open`].
+    Whole,
 }
 
 /// What a slot holds, before a store has opened it.
@@ -109,7 +119,7 @@ impl Stores {
         let Some(folder) = self.disk.folder(&key.group.digest())? else {
             return Ok(None);
         };
-        let stored = self.read(&folder, &slot, Some(&key.group))?;
+        let stored = self.read(&folder, &slot, Some(&key.group), Look::Whole)?;
         Ok(stored.filter(|stored| stored.record.key == *key))
     }
 
@@ -123,13 +133,15 @@ impl Stores {
 
     /// All records, those that cannot be read as errors.
     ///
+    /// No keychain is asked: a secret that lies in an item of one stands as an empty text.
+    ///
     /// # Errors
     /// When a directory cannot be read.
     pub fn list(&self) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
         let mut all = Vec::new();
         for folder in self.disk.folders()? {
             for name in folder.names()?.iter().filter(|name| is_slot(name)) {
-                all.extend(self.read(&folder, name, None).transpose());
+                all.extend(self.read(&folder, name, None, Look::Glance).transpose());
             }
         }
         Ok(all)
@@ -190,6 +202,26 @@ impl Stores {
         self.disk.path(&key.group.digest()).join(key.digest())
     }
 
+    /// The key of the record in a file at a fixed path; none where there is no such file.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when it is not keyfob's, or not this user's alone.
+    pub fn holder(&self, path: &std::path::Path) -> Result<Option<Key>, StoreError> {
+        fixed::holder(path)
+    }
+
+    /// In words for a person, where the record of a key is: its slot, or where its slot points to.
+    pub fn whereabouts(&self, key: &Key) -> String {
+        let elsewhere = match self.slot_of(key) {
+            Ok(Slot::Full { header, .. }) => self
+                .store(&header.store)
+                .ok()
+                .and_then(|store| store.elsewhere(&header)),
+            _ => None,
+        };
+        elsewhere.unwrap_or_else(|| self.place(key).display().to_string())
+    }
+
     /// In words for a person, what protects a record in this store.
     pub fn protection(&self, store: &str) -> &'static str {
         self.store(store).map_or("unknown to this keyfob", Store::protection)
@@ -214,7 +246,9 @@ impl Stores {
         for slot in unfinished.into_iter().filter(|slot| wanted(slot)) {
             self.recover_if_idle(group, &folder, &names, slot);
         }
-        let found = slots.iter().map(|slot| self.read(&folder, slot, Some(group)));
+        let found = slots
+            .iter()
+            .map(|slot| self.read(&folder, slot, Some(group), Look::Whole));
         found.filter_map(Result::transpose).collect()
     }
 
@@ -236,6 +270,11 @@ impl Stores {
                 Slot::Empty => None,
                 Slot::Full { header, .. } => Some(header),
             };
+            if let Some(now) = &now
+                && let Ok(store) = self.store(&now.store)
+            {
+                store.sweep(now)?;
+            }
             let successor = match (self.peek(folder, name), now) {
                 (Ok(Slot::Full { header, .. }), Some(now)) => {
                     header.family == now.family && now.generation.checked_add(1) == Some(header.generation)
@@ -267,13 +306,21 @@ impl Stores {
     }
 
     /// Reads and opens one slot, and checks that it is where it belongs.
-    fn read(&self, folder: &Folder, name: &str, group: Option<&Group>) -> Result<Option<Stored>, StoreError> {
+    fn read(
+        &self,
+        folder: &Folder,
+        name: &str,
+        group: Option<&Group>,
+        look: Look,
+    ) -> Result<Option<Stored>, StoreError> {
         let Some(bytes) = folder.read(name, MAX_SLOT)? else {
             return Ok(None);
         };
         let place = folder.place(name);
         let (header, body) = slot::decode(&bytes).map_err(|flaw| flaw.at(&place))?;
-        let stored = self.unpack(name, header, body).map_err(|error| error.at(&place))?;
+        let stored = self
+            .opened(name, header, body, look)
+            .map_err(|error| error.at(&place))?;
         let Key { group: found, .. } = &stored.record.key;
         let in_place = group.map_or_else(
             || self.disk.path(&found.digest()).join(name) == place,
@@ -286,15 +333,36 @@ impl Stores {
     }
 
     pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8]) -> Result<Stored, StoreError> {
+        self.opened(name, header, body, Look::Whole)
+    }
+
+    /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
+    fn opened(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
-        let record = store.open(name, &header, body)?;
+        let read = match look {
+            Look::Glance => store.glance(name, &header, body),
+            Look::Whole => store.open(name, &header, body),
+        };
+        let (encoded, removed) = match read {
+            Ok(encoded) => (encoded, false),
+            Err(StoreError::Absent(_)) => (Zeroizing::new(body.to_vec()), true),
+            Err(error) => return Err(error),
+        };
         let Header {
             family,
             generation,
             store: _,
             extra: _,
         } = header;
-        let record = Record::decode(&record, family, generation).map_err(StoreError::Damaged)?;
+        let mut record = Record::decode(&encoded, family, generation).map_err(StoreError::Damaged)?;
+        if removed {
+            (record.secret, record.refresh) = (None, None);
+            record.dead = record.dead.or(Some(Dead {
+                reason: Dead::REMOVED.into(),
+                at: self.seat.now,
+                refresh_mark: None,
+            }));
+        }
         Ok(Stored {
             record,
             store: store.name(),

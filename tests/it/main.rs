@@ -36,6 +36,7 @@ mod network;
 mod otp;
 mod part;
 mod person;
+mod place;
 mod poll;
 mod provider;
 mod refresh;
