@@ -32,21 +32,28 @@ pub(super) fn place(world: &World, provider: &Provider, mode: &Mode, account: &s
 /// [`crate::error::Class::Refused`] when another account's or provider's session is there;
 /// [`crate::error::Class::Store`] when something else is there, or the directory is not this user's alone.
 pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account: Option<&str>) -> Result<()> {
-    if provider.store.as_deref() != Some("file") || (account.is_none() && mode.place.is_of_account()) {
-        return Ok(());
-    }
-    let place = place(sources.world, provider, mode, account.unwrap_or_default())?;
-    let Some(path) = place.file else { return Ok(()) };
-    let Some(holder) = sources.stores.holder(&path)? else {
+    let (Some(store), true) = (&provider.store, account.is_some() || !mode.place.is_of_account()) else {
         return Ok(());
     };
-    let Key {
-        group, account: other, ..
-    } = &holder;
     let own = Group::Session {
         provider: provider.name.clone(),
         mode: mode.name.clone(),
     };
+    let key = Key {
+        group: own.clone(),
+        account: account.unwrap_or_default().into(),
+        path: None,
+    };
+    let place = place(sources.world, provider, mode, &key.account)?;
+    let holder = match (store.as_str(), &place.file) {
+        ("file", Some(path)) => sources.stores.holder(path)?,
+        ("keychain", _) if account.is_some() => sources.stores.sharer(&key, store, &place)?,
+        _ => None,
+    };
+    let Some(holder) = holder else { return Ok(()) };
+    let Key {
+        group, account: other, ..
+    } = &holder;
     if *group == own && account.is_none_or(|account| account == other) {
         return Ok(());
     }
@@ -54,11 +61,17 @@ pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account:
         Group::Session { provider, mode } => profile::show(provider, mode, other),
         Group::Origin(origin) => origin.clone(),
     };
-    let path = path.display();
-    let hint = if *group == own {
-        format!("run `keyfob logout {named}` first, or put `{{account}}` into `place.file` of the provider file")
-    } else {
-        format!("name another `place.file` in one of the two provider files, see `keyfob provider check`")
+    let (shown, word) = match place.file.filter(|_| store == "file") {
+        Some(path) => (format!("`{}`", path.display()), "file"),
+        None => (
+            format!("the item `{}` of the keychain", place.item.unwrap_or_default()),
+            "account",
+        ),
     };
-    Err(Error::refused(format!("`{path}` has the session `{named}`, and room for one")).hint(hint))
+    let hint = if *group == own {
+        format!("run `keyfob logout {named}` first, or put `{{account}}` into `place.{word}` of the provider file")
+    } else {
+        format!("name another `place.{word}` in one of the two provider files, see `keyfob provider check`")
+    };
+    Err(Error::refused(format!("{shown} has the session `{named}`, and room for one")).hint(hint))
 }

@@ -218,7 +218,7 @@ impl Stores {
 
 /// The header of a record before its store has sealed it. What an earlier one of the same store says of the place holds,
 /// unless there is another place from now on.
-fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Place>) -> Header {
+pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Place>) -> Header {
     let kept = old.filter(|old| old.store == store.name());
     let mut header = Header {
         store: store.name().into(),

@@ -13,10 +13,12 @@ mod document;
 mod file;
 mod fixed;
 mod folder;
+mod items;
 mod kernel;
 #[cfg(feature = "keychain")]
 mod keychain;
 mod memory;
+mod parts;
 mod place;
 mod rescue;
 mod sealed;
@@ -36,6 +38,7 @@ use crate::time::Timestamp;
 
 pub use change::Reserved;
 pub use disk::Lock;
+pub use parts::Items;
 pub use place::Place;
 pub use sealed::{DataKey, KeySource, NoSource};
 pub use slot::Header;
@@ -55,6 +58,10 @@ pub const TABLE: &[Row] = &[
         build: sealed::build,
     },
     Row {
+        name: "keychain",
+        build: items::build,
+    },
+    Row {
         name: "file",
         build: file::build,
     },
@@ -72,6 +79,8 @@ pub struct Seat {
     pub runtime: Option<PathBuf>,
     /// Keeps the data key of sealed records.
     pub source: Rc<dyn KeySource>,
+    /// Keeps the records of the store `keychain`.
+    pub items: Rc<dyn Items>,
     /// Waits.
     pub wait: Rc<dyn Fn(Duration)>,
     /// When the run began; only names of files are made from it.

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::change::header;
 use super::disk::{Disk, Lock, lock_name};
 use super::fixed;
 use super::folder::{Folder, is_temporary_of, temporary_of};
 use super::slot::{self, Flaw, Header, MAX_SLOT};
-use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
+use super::{Items, KeySource, NoSource, Place, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
 use crate::record::{Dead, Group, Key, Record};
 use crate::world::World;
@@ -33,7 +34,7 @@ pub struct Stored {
 pub struct Chosen {
     /// The store's name in the table.
     pub store: &'static str,
-    /// Why it is not the sealed one, if nobody asked for another.
+    /// Why it is a plain file, if nobody asked for that.
     pub fallback_reason: Option<StoreError>,
 }
 
@@ -70,10 +71,12 @@ impl Stores {
     /// is malformed.
     pub fn open(world: &World) -> Outcome<Stores> {
         let runtime = world.var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let (source, items) = keychain(world.var_os("KEYFOB_KEYCHAIN").is_some_and(|value| value == "off"));
         Ok(Stores::with(Seat {
             data: world.dirs()?.data,
             runtime: runtime.filter(|path| path.is_absolute()),
-            source: source(world.var_os("KEYFOB_KEYCHAIN").is_some_and(|value| value == "off")),
+            source,
+            items,
             wait: world.waiter(),
             now: world.now(),
             person: false,
@@ -181,16 +184,20 @@ impl Stores {
 
     /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files.
     ///
+    /// Plain files take the place of the store `keychain` too where there is no keychain.
+    ///
     /// # Errors
-    /// When the wanted one does not exist or cannot be used now; nothing else takes its place then.
+    /// When the wanted one does not exist or cannot be used now; nothing else takes its place then. A keychain that is
+    /// locked, or denies access, is there.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
         if let Some(name) = wanted {
             let store = self.store(name)?;
-            store.ready(person)?;
-            return Ok(Chosen {
-                store: store.name(),
-                fallback_reason: None,
-            });
+            let (store, fallback_reason) = match store.ready(person) {
+                Ok(()) => (store.name(), None),
+                Err(reason @ StoreError::Unavailable(_)) if store.name() == "keychain" => ("file", Some(reason)),
+                Err(error) => return Err(error),
+            };
+            return Ok(Chosen { store, fallback_reason });
         }
         let fallback_reason = self.store("sealed")?.ready(person).err();
         let store = if fallback_reason.is_none() { "sealed" } else { "file" };
@@ -208,6 +215,35 @@ impl Stores {
     /// [`StoreError::Denied`] when it is not keyfob's, or not this user's alone.
     pub fn holder(&self, path: &std::path::Path) -> Result<Option<Key>, StoreError> {
         fixed::holder(path)
+    }
+
+    /// The key of another record of a key's group that lies, or would lie, at the same place outside of its slot.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn sharer(&self, key: &Key, store: &str, place: &Place) -> Result<Option<Key>, StoreError> {
+        let store = self.store(store)?;
+        let wanted = store.elsewhere(&header(
+            &Record::new(key.clone(), String::new(), ""),
+            store,
+            None,
+            Some(place),
+        ));
+        let Some(folder) = self.disk.folder(&key.group.digest())?.filter(|_| wanted.is_some()) else {
+            return Ok(None);
+        };
+        let own = key.digest();
+        for name in folder.names()?.iter().filter(|name| is_slot(name) && **name != own) {
+            let Slot::Full { header, bytes } = self.peek(&folder, name)? else {
+                continue;
+            };
+            let same = header.store == store.name() && store.elsewhere(&header) == wanted;
+            let body = slot::decode(&bytes).map(|(_, body)| body).unwrap_or_default();
+            if let (true, Ok(record)) = (same, Record::decode(body, String::new(), 0)) {
+                return Ok(Some(record.key));
+            }
+        }
+        Ok(None)
     }
 
     /// In words for a person, where the record of a key is: its slot, or where its slot points to.
@@ -370,14 +406,22 @@ impl Stores {
     }
 }
 
-fn source(off: bool) -> Rc<dyn KeySource> {
+/// What the OS keychain is to the sealed store, and to its own: one keychain, so that a silent one is waited for once.
+fn keychain(off: bool) -> (Rc<dyn KeySource>, Rc<dyn Items>) {
     if off {
-        return Rc::new(NoSource("the keychain is switched off by `KEYFOB_KEYCHAIN`"));
+        let none = || Rc::new(NoSource("the keychain is switched off by `KEYFOB_KEYCHAIN`"));
+        return (none(), none());
     }
     #[cfg(feature = "keychain")]
-    return Rc::new(super::keychain::Keychain::default());
+    {
+        let keychain = Rc::new(super::keychain::Keychain::default());
+        (Rc::clone(&keychain) as Rc<dyn KeySource>, keychain)
+    }
     #[cfg(not(feature = "keychain"))]
-    return Rc::new(NoSource("this keyfob was built without the keychain"));
+    {
+        let none = || Rc::new(NoSource("this keyfob was built without the keychain"));
+        (none(), none())
+    }
 }
 
 /// Whether a name is one of a slot: the digest of a key.

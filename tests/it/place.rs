@@ -5,6 +5,7 @@
 
 mod file;
 mod hostile;
+mod keychain;
 mod mistake;
 mod persist;
 

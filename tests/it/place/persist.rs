@@ -1,7 +1,8 @@
 //! What of a session is kept: `persist`.
 
 use super::{at, login, set, write};
-use crate::issuer::{Issuer, Script};
+use crate::http_server::Reply;
+use crate::issuer::{Endpoint, Issuer, Script};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -89,11 +90,15 @@ fn a_machine_that_keeps_nothing_asks_each_time() {
              client_secret = \"hush\"\ntoken_endpoint = \"{url}/token\"\n"
         ),
     );
-    let before = sandbox.files();
-    let count = issuer.seen(crate::issuer::Endpoint::Token).len();
-    let _ = sandbox.keyfob(&["token", "acme"]).run();
-    let _ = sandbox.keyfob(&["token", "acme"]).run();
-    assert_eq!(issuer.seen(crate::issuer::Endpoint::Token).len(), count + 2);
-    let data = sandbox.keyfob_home().join("data/records");
-    assert!(!data.exists() && sandbox.files().len() >= before.len());
+    for number in 1..=2 {
+        let token = format!("canary-{number}");
+        let reply = serde_json::json!({"access_token": token, "token_type": "bearer", "expires_in": 3600});
+        issuer.inject(Endpoint::Token, 1, &Reply::json(200, &reply));
+        assert_eq!(sandbox.token(), token);
+    }
+    let reply = serde_json::json!({"access_token": "canary-3", "token_type": "bearer"});
+    issuer.inject(Endpoint::Token, 1, &Reply::json(200, &reply));
+    let login = login(&sandbox, "acme").expect_success();
+    assert!(login.stderr.contains("`memory`"), "{}", login.stderr);
+    assert!(sandbox.files_with("canary").is_empty() && !sandbox.keyfob_home().join("data/records").exists());
 }
