@@ -249,10 +249,7 @@ impl Stores {
     /// In words for a person, where the record of a key is: its slot, or where its slot points to.
     pub fn whereabouts(&self, key: &Key) -> String {
         let elsewhere = match self.slot_of(key) {
-            Ok(Slot::Full { header, .. }) => self
-                .store(&header.store)
-                .ok()
-                .and_then(|store| store.elsewhere(&header)),
+            Ok(Slot::Full { header, .. }) => self.elsewhere(&header),
             _ => None,
         };
         elsewhere.unwrap_or_else(|| self.place(key).display().to_string())
@@ -261,6 +258,10 @@ impl Stores {
     /// In words for a person, what protects a record in this store.
     pub fn protection(&self, store: &str) -> &'static str {
         self.store(store).map_or("unknown to this keyfob", Store::protection)
+    }
+
+    fn elsewhere(&self, header: &Header) -> Option<String> {
+        self.store(&header.store).ok()?.elsewhere(header)
     }
 
     pub(super) fn store(&self, name: &str) -> Result<&dyn Store, StoreError> {
@@ -354,9 +355,12 @@ impl Stores {
         };
         let place = folder.place(name);
         let (header, body) = slot::decode(&bytes).map_err(|flaw| flaw.at(&place))?;
-        let stored = self
-            .opened(name, header, body, look)
-            .map_err(|error| error.at(&place))?;
+        // What lies elsewhere is named by its own place.
+        let named = |error: StoreError| match slot::decode(&bytes) {
+            Ok((header, _)) if self.elsewhere(&header).is_some() => error,
+            _ => error.at(&place),
+        };
+        let stored = self.opened(name, header, body, look).map_err(named)?;
         let Key { group: found, .. } = &stored.record.key;
         let in_place = group.map_or_else(
             || self.disk.path(&found.digest()).join(name) == place,

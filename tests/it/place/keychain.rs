@@ -41,7 +41,7 @@ fn a_variable_that_is_set_keeps_everybody_from_the_keychain() {
     for args in [
         &["token", "acme"][..],
         &["print-access-token", "acme"],
-        &["export-access-token", "acme"],
+        &["export-access-token", "acme", "--shell", "bash"],
         &["status"],
         &["list"],
         &["run", "acme", "--", "true"],
