@@ -2,7 +2,11 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod lock;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use lock::{Lock, LockDo, Passphrase, Unlock};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -32,6 +36,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "everything below one directory instead of the XDG ones",
     ),
     (
+        &["<PROVIDER>_HOME"],
+        "what a program keeps, and not its configuration, below another directory",
+    ),
+    (
         &["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"],
         "where the directories `keyfob` for provider files, records and their index are",
     ),
@@ -39,12 +47,23 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_MODE", "<PROVIDER>_MODE"],
         "the mode of a provider that has several; the second wins",
     ),
-    (&["KEYFOB_ACCOUNT"], "the account where several fit"),
+    (
+        &["KEYFOB_ACCOUNT", "<PROVIDER>_ACCOUNT"],
+        "the account where several fit; the second wins",
+    ),
     (
         &["KEYFOB_WORKSPACE", "<PROVIDER>_WORKSPACE"],
         "the workspace of a provider that has several; the second wins",
     ),
+    (
+        &["KEYFOB_LOG_LEVEL", "<PROVIDER>_LOG_LEVEL"],
+        "how much own commands say: `debug`, `info`, `warn` or `error`; the second wins",
+    ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (
+        &["KEYFOB_UNLOCKED"],
+        "the descriptor with the key, in what `unlock -- CMD` started",
+    ),
     (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
     (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
     (
@@ -58,8 +77,8 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
 /// How a profile is typed.
 const PROFILE: &str = "PROVIDER[/MODE][:ACCOUNT]";
 
-/// What a tool calls, which clap never sees.
-const TOOLS: &str = "\
+/// What a tool calls, which clap never sees; how a profile is typed; the exit codes, after the last empty line.
+pub const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
@@ -94,6 +113,10 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
+    /// Lock this machine, or set the passphrase that does.
+    Lock(Lock),
+    /// Unlock this machine with its passphrase.
+    Unlock(Unlock),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Print the access token and nothing else.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::text::{field, table};
-use super::{Run, SCHEMA};
+use super::{Run, SCHEMA, program};
 use crate::cli;
 use crate::config::{Mode, Place, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
@@ -234,7 +234,7 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
             // Which of two others is wrong is not the question here.
             let _ = take_places(&other, &mut taken);
         }
-        take_places(&provider, &mut taken)?;
+        take_places(&provider, &mut taken).and_then(|()| program::check(&provider))?;
         run.sources.config.refresh_index()?;
         return run.print(&format!("{name}: good\n")).map(|()| 0);
     }
@@ -242,7 +242,9 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
     let (mut wrong, mut taken) = (0_usize, BTreeMap::new());
     for name in &names {
         let provider = run.sources.config.provider(name);
-        match provider.and_then(|provider| take_places(&provider, &mut taken)) {
+        let checked =
+            provider.and_then(|provider| program::check(&provider).and_then(|()| take_places(&provider, &mut taken)));
+        match checked {
             Ok(()) => run.print(&format!("{name}: good\n"))?,
             Err(error) => {
                 wrong += 1;
@@ -274,6 +276,6 @@ fn take_places(provider: &Provider, taken: &mut BTreeMap<String, String>) -> Res
 }
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {
-    run.sources.config.provider_at(path)?;
+    program::check(&run.sources.config.provider_at(path)?)?;
     run.print(&format!("{}: good\n", report::printable(path))).map(|()| 0)
 }

@@ -112,6 +112,7 @@ impl Reader<'_> {
         }
         self.places_differ(name, &modes, &file)?;
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
@@ -120,6 +121,7 @@ impl Reader<'_> {
             store,
             persist,
             register,
+            program,
             modes,
         })
     }

@@ -66,6 +66,7 @@ macro_rules! sections {
             pub persist: Option<Text>,
             #[serde(default)]
             pub login: Login,
+            pub program: Option<program::Words>,
             $(#[serde(default)] pub $name: $name::Words,)*
             pub target: Option<Vec<TargetPart>>,
             #[serde(default)]
@@ -90,6 +91,10 @@ macro_rules! sections {
                     store: self.store.or(base.store),
                     persist: self.persist.or(base.persist),
                     login: self.login.over(&base.login),
+                    program: match (self.program, base.program) {
+                        (Some(own), Some(base)) => Some(own.over(&base)),
+                        (own, base) => own.or(base),
+                    },
                     $($name,)*
                     target: self.target.or(base.target),
                     mode: if self.mode.is_empty() { base.mode } else { self.mode },
@@ -119,6 +124,7 @@ pub(super) mod call;
 
 sections! { context, env, grant, key, oauth, otp, place, poll, refresh, service, signing, whoami }
 
+pub(super) mod program;
 pub(super) mod redirect;
 
 /// `[login]`, which is the whole file's.

@@ -6,17 +6,17 @@ use crate::config::{Mode, Persist, Provider, profile};
 use crate::error::{Error, Result};
 use crate::record::{Group, Key};
 use crate::resolve::Sources;
-use crate::store::Place;
+use crate::store::Address;
 use crate::world::World;
 
 /// The place of an account's session.
 ///
 /// # Errors
 /// [`crate::error::Class::Usage`] when there is no home for it.
-pub(super) fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Place> {
+pub(super) fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Address> {
     let filled = mode.place.filled(&provider.name, &mode.name, account);
     let named = profile::show(&provider.name, &mode.name, account);
-    Ok(Place {
+    Ok(Address {
         file: filled.file.map(|path| world.expand(&path)).transpose()?,
         service: filled.service,
         item: Some(filled.account.unwrap_or(named)),

@@ -115,7 +115,10 @@ impl<'w> Sources<'w> {
         };
         let account = match profile.account {
             Some(account) => Some(account),
-            None => self.config.said_account()?,
+            None => self
+                .config
+                .said_account(&provider.program.prefix)?
+                .map(|(account, _)| account),
         };
         Ok(Session::named(&provider, at, claim, account))
     }
@@ -123,6 +126,8 @@ impl<'w> Sources<'w> {
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
     /// that name the tool.
     fn list(&self, request: &Request) -> Result<Answer> {
+        // Records behind a closed gate would be passed over, and a tool believe that there are none.
+        self.stores.unlocked()?;
         let mut rows: Vec<(Target, String)> = Vec::new();
         let now = self.world.now();
         for stored in self.stores.list()?.into_iter().flatten() {

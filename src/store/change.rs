@@ -7,9 +7,9 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use super::Lock;
+use super::address::{self, Address};
 use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
-use super::place::{self, Place};
 use super::slot::{self, Flaw, Header};
 use super::stores::{Slot, Stores};
 use super::{Store, StoreError};
@@ -48,7 +48,10 @@ impl Stores {
                 size
             }
             Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
-            Slot::Empty | Slot::Flawed(_) => 0,
+            Slot::Empty | Slot::Flawed(_) => {
+                self.unlocked()?;
+                0
+            }
         };
         temporary.reserve(size.max(RESERVE))?;
         Ok(Reserved { temporary, slot })
@@ -76,7 +79,7 @@ impl Stores {
         lock: &Lock,
         record: &Record,
         store: &str,
-        place: &Place,
+        place: &Address,
     ) -> Result<Option<StoreError>, StoreError> {
         self.write(lock, record, store, Some(place), None)
     }
@@ -86,7 +89,7 @@ impl Stores {
         lock: &Lock,
         record: &Record,
         store: &str,
-        place: Option<&Place>,
+        place: Option<&Address>,
         reserved: Option<Reserved>,
     ) -> Result<Option<StoreError>, StoreError> {
         let slot = record.key.digest();
@@ -112,6 +115,13 @@ impl Stores {
             let path = path.display();
             return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
+        let stays = old.is_some_and(|old| old.store == store);
+        let (store, _switch) = if stays {
+            (store, None)
+        } else {
+            self.place_of_new(store)?
+        };
         let store = self.store(store)?;
         let header = header(record, store, old, place);
         let elsewhere = store.elsewhere(&header);
@@ -218,13 +228,17 @@ impl Stores {
 
 /// The header of a record before its store has sealed it. What an earlier one of the same store says of the place holds,
 /// unless there is another place from now on.
-pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Place>) -> Header {
-    let kept = old.filter(|old| old.store == store.name());
+pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Address>) -> Header {
+    let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
+    if old.is_some_and(|old| old.store != store.name()) {
+        // What is kept of a session stays the same in every store.
+        extra.retain(|member, _| member == address::KEEPS);
+    }
     let mut header = Header {
         store: store.name().into(),
         family: record.family.clone(),
         generation: record.generation,
-        extra: kept.map(|old| old.extra.clone()).unwrap_or_default(),
+        extra,
     };
     if let Some(place) = place {
         place.note(store.name(), &mut header.extra);
@@ -239,7 +253,7 @@ fn seal(slot: &str, record: &Record, store: &dyn Store, mut header: Header) -> R
     if too_long(&record.secret) || too_long(&record.refresh) {
         return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
     }
-    let encoded = if header.text(place::KEEPS) == Some(place::REFRESH) {
+    let encoded = if header.text(address::KEEPS) == Some(address::REFRESH) {
         let mut record = record.clone();
         (record.secret, record.expires_at) = (None, None);
         record.encode()
@@ -279,6 +293,7 @@ impl StoreError {
             StoreError::Changed(text) => StoreError::Changed(tell(text)),
             StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
             StoreError::Denied(text) => StoreError::Denied(tell(text)),
+            StoreError::Gated(text) => StoreError::Gated(text),
             StoreError::Failed(text) => StoreError::Failed(tell(text)),
             StoreError::Locked(text) => StoreError::Locked(tell(text)),
             StoreError::Newer(text) => StoreError::Newer(tell(text)),

@@ -141,6 +141,12 @@ impl Disk {
         Ok(folder)
     }
 
+    /// Whether the data directory has a file of this name; one that cannot be seen counts as there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let seen = rustix::fs::statat(CWD, self.data.join(name), AtFlags::SYMLINK_NOFOLLOW);
+        !matches!(seen, Err(Errno::NOENT))
+    }
+
     /// The data directory if it is there.
     pub(super) fn data(&self) -> Result<Option<Folder>, StoreError> {
         Folder::open(&self.data, true)
@@ -155,10 +161,30 @@ impl Disk {
         patience: Duration,
         wait: &dyn Fn(Duration),
     ) -> Result<Option<Lock>, StoreError> {
+        self.lock_by(name, patience, wait, File::try_lock)
+    }
+
+    /// The same for a lock that several may have at once, as long as nobody has it alone.
+    pub(super) fn lock_shared(
+        &self,
+        name: &str,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+    ) -> Result<Option<Lock>, StoreError> {
+        self.lock_by(name, patience, wait, File::try_lock_shared)
+    }
+
+    fn lock_by(
+        &self,
+        name: &str,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+        take: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Option<Lock>, StoreError> {
         let file = self.lock_file(name, wait)?;
         let mut waited = Duration::ZERO;
         loop {
-            match file.try_lock() {
+            match take(&file) {
                 Ok(()) => {
                     return Ok(Some(Lock {
                         _file: file,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Header, Seat, Store, StoreError, fixed, outline, place};
+use super::{Header, Seat, Store, StoreError, address, fixed, outline};
 
 /// See the module.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) fn build(_seat: &Seat) -> Box<dyn Store> {
 
 /// The path where the record lies instead of in its slot.
 fn path(header: &Header) -> Option<&Path> {
-    header.text(place::AT).map(Path::new)
+    header.text(address::AT).map(Path::new)
 }
 
 impl Store for PlainFile {
@@ -55,7 +55,7 @@ impl Store for PlainFile {
     }
 
     fn elsewhere(&self, header: &Header) -> Option<String> {
-        header.text(place::AT).map(str::to_owned)
+        header.text(address::AT).map(str::to_owned)
     }
 
     fn sweep(&self, header: &Header) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::parts::{Items, Spot};
 use super::slot::Flaw;
-use super::{Header, Seat, Store, StoreError, document, fixed, outline, place};
+use super::{Header, Seat, Store, StoreError, address, document, fixed, outline};
 use crate::record::{Key, Record};
 use crate::secret::Secret;
 
@@ -49,7 +49,7 @@ struct Names {
 
 fn names(header: &Header) -> Result<Names, StoreError> {
     let word = |member| header.text(member).map(str::to_owned);
-    let (Some(service), Some(item)) = (word(place::SERVICE), word(place::ITEM)) else {
+    let (Some(service), Some(item)) = (word(address::SERVICE), word(address::ITEM)) else {
         return Err(StoreError::Damaged("it names no item of the keychain".into()));
     };
     let rest = format!("{item} (keyfob)");
@@ -57,7 +57,7 @@ fn names(header: &Header) -> Result<Names, StoreError> {
 }
 
 fn is_bare(header: &Header) -> bool {
-    header.text(place::VALUE) == Some(place::REFRESH)
+    header.text(address::VALUE) == Some(address::REFRESH)
 }
 
 impl Names {
@@ -210,8 +210,8 @@ impl Store for ItemStore {
         let mut fill = |member: &str, text: String| {
             header.extra.entry(member.to_owned()).or_insert_with(|| text.into());
         };
-        fill(place::SERVICE, SERVICE.into());
-        fill(place::ITEM, key.to_string());
+        fill(address::SERVICE, SERVICE.into());
+        fill(address::ITEM, key.to_string());
     }
 
     fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {

@@ -59,6 +59,10 @@ impl KeySource for Keychain {
                 .map_err(|error| reason(&error))
         })
     }
+
+    fn remove(&self, id: &str, person: bool) -> Result<(), StoreError> {
+        self.remove_item(SERVICE, id, person)
+    }
 }
 
 /// What one item of the Credential Manager holds; other keychains took a megabyte and more.

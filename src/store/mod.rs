@@ -7,19 +7,20 @@
 //!
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
+mod address;
 mod change;
 mod disk;
 mod document;
 mod file;
 mod fixed;
 mod folder;
+mod gate;
 mod items;
 mod kernel;
 #[cfg(feature = "keychain")]
 mod keychain;
 mod memory;
 mod parts;
-mod place;
 mod rescue;
 mod sealed;
 mod slot;
@@ -36,10 +37,11 @@ use crate::error::{Class, Error};
 use crate::record::{Key, Record};
 use crate::time::Timestamp;
 
+pub use address::Address;
 pub use change::Reserved;
 pub use disk::Lock;
+pub use gate::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, State, WORK, WORK_RANGE};
 pub use parts::Items;
-pub use place::Place;
 pub use sealed::{DataKey, KeySource, NoSource};
 pub use slot::Header;
 pub use stores::{Chosen, Stored, Stores};
@@ -89,6 +91,8 @@ pub struct Seat {
     pub person: bool,
     /// In a test the store `memory` can be used, and the kernel's keyring is left alone.
     pub test: bool,
+    /// The descriptor from which this program's unlocked keys are read, where `unlock -- CMD` handed one down.
+    pub handed: Option<u32>,
     /// The call at which the store `memory` fails.
     pub fail_at: Option<u32>,
 }
@@ -104,6 +108,8 @@ pub enum StoreError {
     Denied(String),
     /// The content is not what was written: torn, altered, or of a wrong owner or mode.
     Damaged(String),
+    /// The per-machine gate is closed.
+    Gated(String),
     /// A person must unlock it first.
     Locked(String),
     /// A newer keyfob wrote it; it is left alone.
@@ -120,6 +126,7 @@ impl fmt::Display for StoreError {
         | StoreError::Changed(text)
         | StoreError::Denied(text)
         | StoreError::Damaged(text)
+        | StoreError::Gated(text)
         | StoreError::Locked(text)
         | StoreError::Newer(text)
         | StoreError::Unavailable(text)
@@ -133,6 +140,7 @@ impl std::error::Error for StoreError {}
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let hint = match &error {
+            StoreError::Gated(_) => Some("run `keyfob unlock`"),
             StoreError::Locked(_) => Some("unlock the keychain, then try again"),
             StoreError::Newer(_) => Some("update keyfob"),
             _ => None,
@@ -214,6 +222,9 @@ pub trait Store {
     fn discard(&self, _name: &str, _header: &Header) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Takes data keys that a person has unlocked for this process. Defaults to doing nothing.
+    fn learn(&self, _keys: &[(String, DataKey)]) {}
 
     /// In words for a person, what protects a record here.
     fn protection(&self) -> &'static str;

@@ -14,8 +14,9 @@ use super::change::header;
 use super::disk::{Disk, Lock, lock_name};
 use super::fixed;
 use super::folder::{Folder, is_temporary_of, temporary_of};
+use super::gate::Stage;
 use super::slot::{self, Flaw, Header, MAX_SLOT};
-use super::{Items, KeySource, NoSource, Place, Seat, Store, StoreError, TABLE};
+use super::{Address, Items, KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
 use crate::record::{Dead, Group, Key, Record};
 use crate::world::World;
@@ -47,7 +48,7 @@ pub struct Stores {
 
 /// How much of a record is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     /// [`Store::glance`].
     Glance,
     /// [`Store::open`].
@@ -81,6 +82,9 @@ impl Stores {
             now: world.now(),
             person: false,
             test: false,
+            handed: world
+                .var_os("KEYFOB_UNLOCKED")
+                .and_then(|value| value.to_str()?.parse().ok()),
             fail_at: None,
         }))
     }
@@ -182,14 +186,23 @@ impl Stores {
             .lock(&format!("login-{}.lock", group.digest()), patience, wait)
     }
 
-    /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files.
+    /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files. With a
+    /// gate it is the sealed one.
     ///
     /// Plain files take the place of the store `keychain` too where there is no keychain.
     ///
     /// # Errors
-    /// When the wanted one does not exist or cannot be used now; nothing else takes its place then. A keychain that is
-    /// locked, or denies access, is there.
+    /// [`StoreError::Gated`] when the gate is closed. When the wanted one does not exist or cannot be used now; nothing
+    /// else takes its place then. A keychain that is locked, or denies access, is there.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
+        if let Some(stage) = self.stage()? {
+            let store = if stage == Stage::Opening { "file" } else { "sealed" };
+            self.store(store)?.ready(person)?;
+            return Ok(Chosen {
+                store,
+                fallback_reason: None,
+            });
+        }
         if let Some(name) = wanted {
             let store = self.store(name)?;
             let (store, fallback_reason) = match store.ready(person) {
@@ -221,7 +234,7 @@ impl Stores {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn sharer(&self, key: &Key, store: &str, place: &Place) -> Result<Option<Key>, StoreError> {
+    pub fn sharer(&self, key: &Key, store: &str, place: &Address) -> Result<Option<Key>, StoreError> {
         let store = self.store(store)?;
         let wanted = store.elsewhere(&header(
             &Record::new(key.clone(), String::new(), ""),
@@ -343,7 +356,7 @@ impl Stores {
     }
 
     /// Reads and opens one slot, and checks that it is where it belongs.
-    fn read(
+    pub(super) fn read(
         &self,
         folder: &Folder,
         name: &str,
@@ -429,7 +442,7 @@ fn keychain(off: bool) -> (Rc<dyn KeySource>, Rc<dyn Items>) {
 }
 
 /// Whether a name is one of a slot: the digest of a key.
-fn is_slot(name: &str) -> bool {
+pub(super) fn is_slot(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 

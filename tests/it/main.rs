@@ -38,6 +38,7 @@ mod part;
 mod person;
 mod place;
 mod poll;
+mod program;
 mod provider;
 mod refresh;
 mod renewal;

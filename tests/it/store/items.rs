@@ -2,17 +2,17 @@
 
 use keyfob::record::{Intent, Key, Learnt, Record};
 use keyfob::secret::Secret;
-use keyfob::store::{Place, StoreError, Stores};
+use keyfob::store::{Address, StoreError, Stores};
 use keyfob::time::Timestamp;
 
 use super::{Home, lock, record, session};
 
-fn place(bare: bool) -> Place {
-    Place {
+fn place(bare: bool) -> Address {
+    Address {
         service: Some("vault-marketplace".into()),
         item: Some("ann".into()),
         bare,
-        ..Place::default()
+        ..Address::default()
     }
 }
 
@@ -24,7 +24,7 @@ fn tokens(generation: u64) -> Record {
     record
 }
 
-fn put_at(stores: &Stores, record: &Record, place: &Place) -> Result<Option<StoreError>, StoreError> {
+fn put_at(stores: &Stores, record: &Record, place: &Address) -> Result<Option<StoreError>, StoreError> {
     stores.put_at(&lock(stores, &record.key), record, "keychain", place)
 }
 
@@ -72,7 +72,7 @@ fn the_token_alone_lies_under_the_fixed_names_and_other_secrets_beside_it() {
 fn with_the_refresh_token_kept_alone_there_is_one_item() {
     let home = Home::new();
     let stores = home.stores();
-    let place = Place {
+    let place = Address {
         refresh_only: true,
         ..place(true)
     };
@@ -247,7 +247,7 @@ fn a_record_that_moves_leaves_nothing_behind() {
     let home = Home::new();
     let stores = home.stores();
     let mut generation = 0;
-    let mut moved = |store: &str, place: &Place| {
+    let mut moved = |store: &str, place: &Address| {
         generation += 1;
         let record = tokens(generation);
         let left = stores
@@ -257,22 +257,22 @@ fn a_record_that_moves_leaves_nothing_behind() {
         assert_eq!(read(&stores), record);
         items(&home).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
-    let other = Place {
+    let other = Address {
         item: Some("other".into()),
         ..place(false)
     };
-    let file = Place {
+    let file = Address {
         file: Some(home.path.join("fixed/session.json")),
-        ..Place::default()
+        ..Address::default()
     };
     assert_eq!(moved("keychain", &place(false)), ["vault-marketplace/ann"]);
     assert_eq!(moved("keychain", &other), ["vault-marketplace/other"]);
     assert_eq!(moved("keychain", &place(true)).len(), 2);
     assert_eq!(moved("keychain", &place(false)), ["vault-marketplace/ann"]);
     assert!(moved("file", &file).is_empty());
-    assert!(moved("sealed", &Place::default()).is_empty());
+    assert!(moved("sealed", &Address::default()).is_empty());
     assert!(!home.path.join("fixed/session.json").exists());
-    assert_eq!(moved("keychain", &Place::default()), ["keyfob/session acme/dev ann"]);
+    assert_eq!(moved("keychain", &Address::default()), ["keyfob/session acme/dev ann"]);
 }
 
 #[test]
@@ -286,5 +286,5 @@ fn an_account_at_the_place_of_another_is_found() {
         Some(session("ann"))
     );
     assert_eq!(stores.sharer(&session("ann"), "keychain", &place(true)).unwrap(), None);
-    assert_eq!(stores.sharer(&bob, "keychain", &Place::default()).unwrap(), None);
+    assert_eq!(stores.sharer(&bob, "keychain", &Address::default()).unwrap(), None);
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// The place of a session's records. The default is the slot itself, and an item named after the record's key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Address {
     /// The file of the store `file`. Defaults to the slot.
     pub file: Option<PathBuf>,
     /// The service of the item, in the store `keychain`. Defaults to `keyfob`.
@@ -35,10 +35,10 @@ pub(super) const KEEPS: &str = "keeps";
 /// The word for the refresh token, of [`VALUE`] and [`KEEPS`].
 pub(super) const REFRESH: &str = "refresh";
 
-impl Place {
+impl Address {
     /// Notes the place in the header of a slot of this store; an earlier one is forgotten.
     pub(super) fn note(&self, store: &str, extra: &mut Map<String, Value>) {
-        let Place {
+        let Address {
             file,
             service,
             item,
