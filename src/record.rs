@@ -193,12 +193,17 @@ pub struct Intent {
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dead {
-    /// The issuer's error code, or `logout`.
+    /// The issuer's error code, or [`Dead::REMOVED`].
     pub reason: String,
     /// When.
     pub at: Timestamp,
     /// [`Secret::mark`] of the refresh token that was refused.
     pub refresh_mark: Option<String>,
+}
+
+impl Dead {
+    /// The reason of a session whose secret somebody else removed from where it lay.
+    pub const REMOVED: &'static str = "removed";
 }
 
 /// The longest secret that is kept; docker's own helpers stop at 64 KiB as well.
@@ -228,6 +233,55 @@ impl Record {
             intent: None,
             cooldown_until: None,
             dead: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// The record without a secret: what may lie in a slot whose secrets are elsewhere.
+    ///
+    /// A token that there is stands as an empty text, so that a listing can tell a live session from an ended one.
+    /// What the login learnt, and fields of a newer keyfob, may hold secrets and are left out.
+    #[must_use]
+    pub fn outline(&self) -> Record {
+        let Record {
+            key,
+            family,
+            generation,
+            tool,
+            secret,
+            authtype,
+            refresh,
+            obtained_at,
+            expires_at,
+            scopes,
+            subject,
+            fields,
+            workspace,
+            learnt: _,
+            intent,
+            cooldown_until,
+            dead,
+            extra: _,
+        } = self;
+        let there = |secret: &Option<Secret>| secret.as_ref().map(|_| Secret::default());
+        Record {
+            key: key.clone(),
+            family: family.clone(),
+            generation: *generation,
+            tool: tool.clone(),
+            secret: there(secret),
+            authtype: authtype.clone(),
+            refresh: there(refresh),
+            obtained_at: *obtained_at,
+            expires_at: *expires_at,
+            scopes: scopes.clone(),
+            subject: subject.clone(),
+            fields: fields.clone(),
+            workspace: workspace.clone(),
+            learnt: None,
+            intent: intent.clone(),
+            cooldown_until: *cooldown_until,
+            dead: dead.clone(),
             extra: Map::new(),
         }
     }

@@ -109,7 +109,7 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "state": state,
             "store": stored.store,
             "protection": run.sources.stores.protection(stored.store),
-            "place": run.sources.stores.place(&record.key).display().to_string(),
+            "place": run.sources.stores.whereabouts(&record.key),
             "expires": record.expires_at.map(Timestamp::rfc3339),
             "expires_relative": record.expires_at.map(|end| end.relative(now)),
             "renews": record.refresh.is_some() || unattended,
