@@ -40,7 +40,7 @@ pub use section::poll::Poll;
 pub use section::program::{Alias, Program, is_program};
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
-pub use section::service::{Service, Setting};
+pub use section::service::Service;
 pub use section::signing::Signing;
 pub use section::whoami::Whoami;
 

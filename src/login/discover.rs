@@ -4,8 +4,8 @@
 //! or OpenID Connect Discovery; a client by RFC 7591. What the file says itself is never asked for. The credentials go to
 //! the file's targets all the same: nothing that is found here adds one.
 
-use super::{register, setting};
-use crate::config::{Flow, Mode, Provider, Service, Setting, provider};
+use super::register;
+use crate::config::{Flow, Mode, Provider, Service, provider};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
 use crate::oauth::dpop;
@@ -167,10 +167,19 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
     let Some(service) = &ask.mode.service else {
         return Ok(());
     };
-    let url = match named_service(ask, service)? {
-        Some(url) => url,
-        None => return Err(unnamed_service(ask, service)),
+    let from_variable = match &service.variable {
+        Some(variable) => ask.world.var(variable)?,
+        None => None,
     };
+    let url = from_variable.or_else(|| service.url.clone()).ok_or_else(|| {
+        let variable = service.variable.as_ref();
+        let or = variable.map_or_else(String::new, |name| format!(" or set {name} to it,"));
+        let message = "the URL of the service is not set (`service.url` of the provider file)";
+        Error::usage(message).hint(format!(
+            "put `url = \"https://\u{2026}\"` below `[service]` in {}.toml,{or} or give `--auth-url` and `--client-id`",
+            ask.provider.name
+        ))
+    })?;
     let found = named_by_service(ask.http, &url, Some(service))?;
     ask.world.write_stderr(&format!(
         "{} names {} as its issuer.\n",
@@ -182,35 +191,6 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
         learnt.client_id = found.client_id;
     }
     Ok(())
-}
-
-/// The URL of the service: the variable's, that of the program's own configuration, or the file's.
-fn named_service(ask: &Ask, service: &Service) -> Result<Option<String>> {
-    if let Some(variable) = &service.variable
-        && let Some(url) = ask.world.var(variable)?
-    {
-        return Ok(Some(url));
-    }
-    if let Some(setting) = &service.setting
-        && let Some(url) = setting::read(ask.world, setting)?
-    {
-        return Ok(Some(url));
-    }
-    Ok(service.url.clone())
-}
-
-fn unnamed_service(ask: &Ask, service: &Service) -> Error {
-    let variable = service.variable.as_ref();
-    let or = variable.map_or_else(String::new, |name| format!(" or set {name} to it,"));
-    let or = format!("{or} or give `--auth-url` and `--client-id`");
-    match &service.setting {
-        Some(Setting { file, name }) => Error::usage(format!("`{name}` is not set in {file}"))
-            .hint(format!("put the URL of {} there,{or}", sanitise(&ask.provider.title))),
-        None => Error::usage("the URL of the service is not set (`service.url` of the provider file)").hint(format!(
-            "put `url = \"https://\u{2026}\"` below `[service]` in {}.toml,{or}",
-            ask.provider.name
-        )),
-    }
 }
 
 /// Asks a service for its issuer and its client; without a table of a provider file, where RFC 9728 has them.

@@ -14,7 +14,6 @@ mod pushed;
 mod qr;
 mod register;
 mod service;
-mod setting;
 mod unattended;
 mod waiting;
 

@@ -7,8 +7,6 @@ use crate::error::Result;
 words! {
     url: Text,
     variable: Text,
-    file: Text,
-    setting: Text,
     path: Text,
     issuer: Text,
     client_id: Text,
@@ -21,8 +19,6 @@ pub struct Service {
     pub url: Option<String>,
     /// The variable that names another one.
     pub variable: Option<String>,
-    /// The program's own configuration that names another one, and the setting in it, its words with dots between them.
-    pub setting: Option<Setting>,
     /// The path of the document, put before that of the service. Defaults to the one of RFC 9728.
     pub path: Option<String>,
     /// JSON pointer (RFC 6901) to the issuer in the document. Defaults to where RFC 9728 has it, else `/issuer`.
@@ -31,30 +27,16 @@ pub struct Service {
     pub client_id: Option<String>,
 }
 
-/// A setting of a program's own configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The file, YAML or JSON: absolute, or below the home after `~/`.
-    pub file: String,
-    /// The setting, such as `cloud.url`.
-    pub name: String,
-}
-
 /// None where the table says nothing.
 pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<Service>> {
     let Words {
         url,
         variable,
-        file,
-        setting,
         path,
         issuer,
         client_id,
     } = words;
-    if [url, variable, file, setting, path, issuer, client_id]
-        .iter()
-        .all(|text| text.is_none())
-    {
+    if [url, variable, path, issuer, client_id].iter().all(|text| text.is_none()) {
         return Ok(None);
     }
     let pointer = |key: &str, text: &Option<Text>| {
@@ -67,21 +49,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<S
     if let Some(text) = url.as_ref().filter(|url| url.get_ref().contains('?')) {
         return Err(reader.wrong_at(text, "service.url: expected a URL without a query, found one"));
     }
-    let setting = match (file, setting) {
-        (None, None) => None,
-        (Some(file), Some(name)) => Some(Setting {
-            file: reader.path("service.file", file)?,
-            name: reader.visible("service.setting", name)?,
-        }),
-        (Some(file), None) => {
-            return Err(reader.wrong_at(file, "service.file: expected `service.setting` beside it, found none"));
-        }
-        (None, Some(name)) => {
-            return Err(reader.wrong_at(name, "service.setting: expected `service.file` beside it, found none"));
-        }
-    };
     Ok(Some(Service {
-        setting,
         url: reader.url_if("service.url", url.as_ref())?,
         variable: reader.visible_if("service.variable", variable.as_ref())?,
         path: reader.visible_if("service.path", path.as_ref())?,
