@@ -7,7 +7,11 @@ mod mfa;
 mod password;
 mod register;
 
+mod config;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use config::{Config, ConfigWhat};
 
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
@@ -115,6 +119,8 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show or set what is yours to set of a provider, such as its URL.
+    Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),
     /// Show the account in use, or choose another.

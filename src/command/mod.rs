@@ -3,6 +3,7 @@
 mod account;
 mod caller;
 mod child;
+mod config;
 mod level;
 mod lock;
 mod login;
@@ -52,6 +53,9 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
         }
     };
     let mut sources = Sources::open(world)?;
+    if called.provider.is_some() {
+        sources.config = sources.config.of_program();
+    }
     sources.config.say(Said {
         mode: cli.mode.clone(),
         account: cli.account.clone(),
@@ -83,6 +87,7 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
         Command::Register(args) => register::run(run, &args),
+        Command::Config(args) => config::run(run, args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),

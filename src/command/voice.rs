@@ -173,6 +173,8 @@ mod tests {
                     alias("connect workspace use", "workspace"),
                     alias("me show", "whoami --json"),
                 ],
+                settings: Vec::new(),
+                address: None,
                 is_declared: true,
             },
             provider: "acme".into(),

@@ -19,6 +19,7 @@ use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
 use super::section::whoami::Whoami;
+use super::setting::Settings;
 use crate::error::Result;
 use crate::target::Target;
 
@@ -270,8 +271,20 @@ impl Provider {
     /// # Errors
     /// [`crate::error::Class::Usage`]: `PLACE:LINE: KEY: expected X, found Y`.
     pub fn parse(text: &str, name: &str, place: &str) -> Result<Provider> {
-        Reader { text, place }.provider(name)
+        Provider::parse_with(text, name, place, &Settings::NONE)
     }
+
+    /// The same with what a person has set.
+    pub(super) fn parse_with(text: &str, name: &str, place: &str, settings: &Settings) -> Result<Provider> {
+        Reader { text, place, settings }.provider(name)
+    }
+}
+
+/// The claims of a provider on one target, where there is no index of it.
+pub(super) fn claims_on(provider: &Provider, target: &Target) -> Vec<index::Claim> {
+    let mut claims = claims(provider, Stamp::default());
+    claims.retain(|claim| claim.covers(target));
+    claims
 }
 
 /// The claims that a provider's file makes, for the index.

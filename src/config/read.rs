@@ -9,6 +9,7 @@ use super::profile::check_name;
 use super::provider::{FLOWS, Flow, FlowRow, Mode, Persist, Provider, Scheme, Serves};
 use super::section::context::Switch;
 use super::section::{self, File, Parts, TargetPart, Text};
+use super::setting::Settings;
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -23,9 +24,21 @@ pub(super) struct Reader<'a> {
     pub text: &'a str,
     /// Names the text in a message.
     pub place: &'a str,
+    /// What a person has set.
+    pub settings: &'a Settings,
 }
 
 impl Reader<'_> {
+    /// Of a text that is no provider file.
+    pub(super) fn plain<'a>(text: &'a str, place: &'a str) -> Reader<'a> {
+        const NONE: &Settings = &Settings::NONE;
+        Reader {
+            text,
+            place,
+            settings: NONE,
+        }
+    }
+
     pub(super) fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
         let before = &self.text.as_bytes()[..at.unwrap_or(0).min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
@@ -70,6 +83,11 @@ impl Reader<'_> {
                 None => file,
             },
         };
+        let mut file = file;
+        if let Some(settings) = file.program.as_ref().and_then(|program| program.settings.clone()) {
+            let settings = section::program::settings_of(self, settings.iter())?;
+            self.settings.fill(&settings, &mut file)?;
+        }
         self.build(name, file)
     }
 

@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod address;
 mod browser;
 mod child;
 mod device;

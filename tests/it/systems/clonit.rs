@@ -2,7 +2,6 @@
 //! service: the device grant, a page that hands the person on to the company's own sign-in, rotation and revocation.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -20,9 +19,6 @@ pub const EMAIL: &str = "ann@acme.example";
 
 /// The URL of the example's file.
 pub const CLOUD: &str = "https://cloud.clonit.ai";
-
-/// The program's own configuration, below the home.
-pub const CONFIG: &str = ".config/clonit/config.yaml";
 
 /// Stands for the auth service on the page; the file does not name it.
 pub const AUTH: &str = "https://auth.clonit.ai";
@@ -68,20 +64,12 @@ pub struct Clonit {
 pub fn set() -> (Program, Clonit) {
     let clonit = Clonit::start();
     let mut program = Program::new("clonit", &[(CLOUD, &clonit.cloud.url())]);
-    names_cloud(&program, &clonit.cloud.url());
+    program.done(&["config", "set", "cloud.url", &clonit.cloud.url()]);
     program.words.push((clonit.auth.url(), AUTH.into()));
     // A message names a service by its host alone.
     program.words.push((clonit.cloud.host(), CLOUD.replace("https://", "")));
     program.words.push((clonit.auth.host(), AUTH.replace("https://", "")));
     (program, clonit)
-}
-
-/// The person writes the only setting that a login needs.
-pub fn names_cloud(program: &Program, url: &str) {
-    let file = program
-        .sandbox
-        .write(CONFIG, &format!("log: info\ncloud:\n  url: \"{url}\"\n"));
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
 }
 
 /// The same, where the person has logged in.
