@@ -14,6 +14,7 @@
 
 mod active;
 mod browser;
+mod bundle;
 mod child;
 mod device;
 mod discovery;
