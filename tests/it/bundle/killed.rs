@@ -156,7 +156,7 @@ fn where_files_cannot_be_renamed_safely_a_second_name_does_it() {
 
 #[test]
 fn a_full_disk_keeps_nothing_of_an_import() {
-    let Some(to) = Sandbox::tiny(640) else { return };
+    let Some(to) = Sandbox::tiny(560) else { return };
     let from = set();
     to.write_provider("acme", super::fixture::PROVIDER);
     to.write("key.txt", super::fixture::IDENTITY);
@@ -169,7 +169,7 @@ fn a_full_disk_keeps_nothing_of_an_import() {
     keys(&to, &["zoe"]);
     let before = records(&to);
     // Room for some of them.
-    to.write("ballast", &"x".repeat(200_000));
+    to.write("ballast", &"x".repeat(250_000));
     let output = import(&to, &from, &[]);
     assert_eq!(output.code(), 4, "{}", output.stderr);
     assert_eq!(records(&to), before);

@@ -51,19 +51,27 @@ fn two_passphrases_that_differ_write_nothing() {
 }
 
 #[test]
-fn an_interrupt_at_the_prompt_leaves_everything_as_it_was() {
+fn whoever_leaves_the_prompt_leaves_everything_as_it_was() {
     let sandbox = set();
     super::fixture::session(&sandbox, "ann");
     let before = records(&sandbox);
-    let run = terminal(&sandbox, "export acme --move --work-factor 10 --output bundle.age");
-    let mut run = run.stdin_held().spawn();
+    let args = "export acme --move --work-factor 10 --output bundle.age";
+    let mut run = terminal(&sandbox, args).stdin_held().spawn();
     while !run.stdout_so_far().contains("Passphrase of the bundle") {
         assert!(run.is_running(), "{}", run.stdout_so_far());
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Its terminal hangs up.
+    // The terminal hangs up.
     run.kill();
     run.wait();
+    // Ctrl-C, at the prompt or, where that takes its time to come, before it.
+    let command = format!(
+        "timeout --foreground -s INT 1 {} {args}",
+        sandbox.keyfob_path().display()
+    );
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
+    let output = run.stdin_held().deadline(Duration::from_secs(60)).run();
+    assert_ne!(output.code(), 0, "{}", output.text());
     assert_eq!(records(&sandbox), before);
     assert!(!sandbox.path().join("bundle.age").exists());
 }
