@@ -3,10 +3,16 @@
 //! A tool's call never comes here: the protocol table is asked first.
 
 mod bundle;
+mod lock;
+mod mfa;
+mod password;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use bundle::{Export, Import};
+pub use lock::{Lock, LockDo, Passphrase, Unlock};
+pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
+pub use password::{ClearPassword, Password, SetPassword};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -60,6 +66,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "how much own commands say: `debug`, `info`, `warn` or `error`; the second wins",
     ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
+    (
+        &["KEYFOB_UNLOCKED"],
+        "the descriptor with the key, in what `unlock -- CMD` started",
+    ),
     (&["KEYFOB_CA_FILE"], "PEM certificates to trust besides the platform's"),
     (&["KEYFOB_NO_INPUT", "CI"], "if set, nobody is there to be asked"),
     (
@@ -109,6 +119,16 @@ pub enum Command {
     Account(Choice),
     /// Show the workspace in use, or choose another.
     Workspace(Choice),
+    /// Lock this machine, or set the passphrase that does.
+    Lock(Lock),
+    /// Unlock this machine with its passphrase.
+    Unlock(Unlock),
+    /// One-time codes of a second factor: enrol, print, ask.
+    #[command(subcommand)]
+    Mfa(Mfa),
+    /// The account's password at the service.
+    #[command(subcommand)]
+    Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
     /// Write credentials to an encrypted file.

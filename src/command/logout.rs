@@ -73,6 +73,8 @@ fn key(run: &Run, session: &Session) -> Result<Key> {
 
 /// Everything is forgotten before the first issuer is told, so that one that does not answer keeps nothing here.
 fn all(run: &Run, local: bool) -> Result<u8> {
+    // Which of them are sessions cannot be seen behind a closed gate.
+    run.sources.stores.unlocked()?;
     let mut failed = None;
     let (mut sessions, mut ended) = (BTreeMap::new(), Vec::new());
     for stored in run.sources.stores.list()? {

@@ -37,6 +37,7 @@ const REFUSALS: [&str; 4] = [
 /// # Errors
 /// As [`super::fresh`]; [`crate::error::Class::Login`] too when the machine does not have what is needed.
 pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
+    sources.stores.unlocked()?;
     let (provider, at) = provider_of(sources, session)?;
     let key = Key {
         group: session.group(),

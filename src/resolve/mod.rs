@@ -126,6 +126,8 @@ impl<'w> Sources<'w> {
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
     /// that name the tool.
     fn list(&self, request: &Request) -> Result<Answer> {
+        // Records behind a closed gate would be passed over, and a tool believe that there are none.
+        self.stores.unlocked()?;
         let mut rows: Vec<(Target, String)> = Vec::new();
         let now = self.world.now();
         for stored in self.stores.list()?.into_iter().flatten() {
@@ -135,7 +137,7 @@ impl<'w> Sources<'w> {
                 Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
                     rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
                 }
-                Group::Origin(_) => (),
+                Group::Origin(_) | Group::Seed { .. } => (),
                 Group::Session { provider, mode } if record.dead.is_none() => {
                     rows.extend(self.targets(provider, mode, request.tool, &record.key.account));
                 }

@@ -188,6 +188,8 @@ pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) ->
 
 fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
     if let Some((name, secret)) = session.variable(sources)? {
+        // The only answer that needs no record, and this machine gives none while it is locked.
+        sources.stores.unlocked()?;
         return found(sources, session, request, secret, None, Source::Environment(name));
     }
     let mut stored = session.records_or_new(sources)?;

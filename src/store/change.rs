@@ -43,7 +43,10 @@ impl Stores {
                 bytes.len() * 2
             }
             Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
-            Slot::Empty | Slot::Flawed(_) => 0,
+            Slot::Empty | Slot::Flawed(_) => {
+                self.unlocked()?;
+                0
+            }
         };
         temporary.reserve(size.max(RESERVE))?;
         Ok(Reserved { temporary, slot })
@@ -81,6 +84,13 @@ impl Stores {
             let place = place.display();
             return Err(StoreError::Changed(format!("`{place}` was changed by another keyfob")));
         }
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
+        let stays = old.is_some_and(|old| old.store == store);
+        let (store, _switch) = if stays {
+            (store, None)
+        } else {
+            self.place_of_new(store)?
+        };
         let (_, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
         if let Slot::Flawed(_) = now {
             self.set_aside(&folder, &slot)?;
@@ -197,6 +207,7 @@ impl StoreError {
             StoreError::Changed(text) => StoreError::Changed(tell(text)),
             StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
             StoreError::Denied(text) => StoreError::Denied(tell(text)),
+            StoreError::Gated(text) => StoreError::Gated(text),
             StoreError::Failed(text) => StoreError::Failed(tell(text)),
             StoreError::Locked(text) => StoreError::Locked(tell(text)),
             StoreError::Newer(text) => StoreError::Newer(tell(text)),

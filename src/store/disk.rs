@@ -44,11 +44,11 @@ const TRIES: usize = 16;
 /// and random so that fifty waiters do not try in step. Half as long only costs wake-ups, twice as long shows.
 const NAP_MILLIS: std::ops::Range<u64> = 5..50;
 
-/// The lock of a slot: its own for a session, one of 256 shared ones for origins, of which there may be a million.
+/// The lock of a slot: its own for a session or seed, one of 256 shared ones for origins, of which there may be a million.
 pub(super) fn lock_name(group: &Group, slot: &str) -> String {
     match group {
         Group::Origin(_) => format!("origin-{}.lock", &group.digest()[..2]),
-        Group::Session { .. } => format!("{slot}.lock"),
+        Group::Seed { .. } | Group::Session { .. } => format!("{slot}.lock"),
     }
 }
 
@@ -141,6 +141,12 @@ impl Disk {
         Ok(folder)
     }
 
+    /// Whether the data directory has a file of this name; one that cannot be seen counts as there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let seen = rustix::fs::statat(CWD, self.data.join(name), AtFlags::SYMLINK_NOFOLLOW);
+        !matches!(seen, Err(Errno::NOENT))
+    }
+
     /// The data directory if it is there.
     pub(super) fn data(&self) -> Result<Option<Folder>, StoreError> {
         Folder::open(&self.data, true)
@@ -173,10 +179,30 @@ impl Disk {
         patience: Duration,
         wait: &dyn Fn(Duration),
     ) -> Result<Option<Lock>, StoreError> {
+        self.lock_by(name, patience, wait, File::try_lock)
+    }
+
+    /// The same for a lock that several may have at once, as long as nobody has it alone.
+    pub(super) fn lock_shared(
+        &self,
+        name: &str,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+    ) -> Result<Option<Lock>, StoreError> {
+        self.lock_by(name, patience, wait, File::try_lock_shared)
+    }
+
+    fn lock_by(
+        &self,
+        name: &str,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+        take: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Option<Lock>, StoreError> {
         let file = self.lock_file(name, wait)?;
         let mut waited = Duration::ZERO;
         loop {
-            match file.try_lock() {
+            match take(&file) {
                 Ok(()) => {
                     return Ok(Some(Lock {
                         _file: file,

@@ -56,6 +56,19 @@ impl KeySource for Keychain {
             entry(&id)?.set_secret(key.as_slice()).map_err(|error| reason(&error))
         })
     }
+
+    fn remove(&self, id: &str, person: bool) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.ask(person, move || {
+            if !probe::may_hold(&id, person)? {
+                return Ok(());
+            }
+            match entry(&id)?.delete_credential() {
+                Ok(()) | Err(Error::NoEntry) => Ok(()),
+                Err(error) => Err(reason(&error)),
+            }
+        })
+    }
 }
 
 impl Keychain {

@@ -12,6 +12,7 @@ mod change;
 mod disk;
 mod file;
 mod folder;
+mod gate;
 mod kernel;
 #[cfg(feature = "keychain")]
 mod keychain;
@@ -34,6 +35,7 @@ use crate::time::Timestamp;
 pub use batch::Locks;
 pub use change::Reserved;
 pub use disk::Lock;
+pub use gate::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, State, WORK, WORK_RANGE};
 pub use sealed::{DataKey, KeySource, NoSource};
 pub use slot::Header;
 pub use stores::{Chosen, Stored, Stores};
@@ -77,6 +79,8 @@ pub struct Seat {
     pub person: bool,
     /// In a test the store `memory` can be used, and the kernel's keyring is left alone.
     pub test: bool,
+    /// The descriptor from which this program's unlocked keys are read, where `unlock -- CMD` handed one down.
+    pub handed: Option<u32>,
     /// The call at which the store `memory` fails.
     pub fail_at: Option<u32>,
 }
@@ -90,6 +94,8 @@ pub enum StoreError {
     Denied(String),
     /// The content is not what was written: torn, altered, or of a wrong owner or mode.
     Damaged(String),
+    /// The per-machine gate is closed.
+    Gated(String),
     /// A person must unlock it first.
     Locked(String),
     /// A newer keyfob wrote it; it is left alone.
@@ -105,6 +111,7 @@ impl fmt::Display for StoreError {
         let (StoreError::Changed(text)
         | StoreError::Denied(text)
         | StoreError::Damaged(text)
+        | StoreError::Gated(text)
         | StoreError::Locked(text)
         | StoreError::Newer(text)
         | StoreError::Unavailable(text)
@@ -118,6 +125,7 @@ impl std::error::Error for StoreError {}
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let hint = match &error {
+            StoreError::Gated(_) => Some("run `keyfob unlock`"),
             StoreError::Locked(_) => Some("unlock the keychain, then try again"),
             StoreError::Newer(_) => Some("update keyfob"),
             _ => None,
@@ -165,6 +173,9 @@ pub trait Store {
     fn discard(&self, _name: &str, _header: &Header) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Takes data keys that a person has unlocked for this process. Defaults to doing nothing.
+    fn learn(&self, _keys: &[(String, DataKey)]) {}
 
     /// In words for a person, what protects a record here.
     fn protection(&self) -> &'static str;

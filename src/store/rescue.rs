@@ -50,7 +50,9 @@ impl Stores {
         {
             return Ok("in the directory of XDG_RUNTIME_DIR, until this session ends");
         }
-        let (_, bytes) = self.pack(&slot, record, self.store("file")?, None)?;
+        // Not even in memory in clear behind a gate, which whoever uses the kernel's keyring would step over.
+        let in_clear = if self.stage()?.is_some() { "sealed" } else { "file" };
+        let (_, bytes) = self.pack(&slot, record, self.store(in_clear)?, None)?;
         if !self.seat.test && kernel::remember(&self.description(&slot), &bytes, KEPT_SECS) {
             return Ok("in the kernel's keyring, for ten minutes");
         }

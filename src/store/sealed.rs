@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::disk::Disk;
 use super::folder::Folder;
+use super::gate::{self, Gate};
 use super::{Header, Seat, Store, StoreError, kernel, slot};
 use crate::time::Timestamp;
 use crate::world::random;
@@ -40,6 +41,12 @@ pub trait KeySource {
     /// # Errors
     /// As for [`KeySource::find`].
     fn keep(&self, id: &str, key: &DataKey, person: bool) -> Result<(), StoreError>;
+
+    /// Forgets a key, which may not be there.
+    ///
+    /// # Errors
+    /// As for [`KeySource::find`].
+    fn remove(&self, id: &str, person: bool) -> Result<(), StoreError>;
 }
 
 /// See the module.
@@ -50,6 +57,7 @@ pub(super) struct Sealed {
     now: Timestamp,
     person: bool,
     cached: bool,
+    handed: Option<u32>,
     known: RefCell<Vec<(String, DataKey)>>,
 }
 
@@ -62,6 +70,7 @@ pub(super) fn build(seat: &Seat) -> Box<dyn Store> {
         now: seat.now,
         person: seat.person,
         cached: !seat.test,
+        handed: seat.handed,
         known: RefCell::default(),
     })
 }
@@ -73,7 +82,7 @@ struct Current {
     key: String,
 }
 
-const CURRENT: &str = "sealed.json";
+pub(super) const CURRENT: &str = "sealed.json";
 const CURRENT_LIMIT: usize = 4096;
 const ID_BYTES: usize = 16;
 const NONCE_BYTES: usize = 24;
@@ -90,7 +99,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(2);
 
 /// Under which description the kernel keeps a data key.
-fn cache_name(id: &str) -> String {
+pub(super) fn cache_name(id: &str) -> String {
     format!("keyfob:{id}")
 }
 
@@ -120,7 +129,12 @@ impl Sealed {
     ///
     /// One process at a time asks: a keychain that fifty ask at once answers some of them too late. Where there is no
     /// lock to be had, this one asks all the same.
+    /// A key behind the gate is asked of nobody, and kept nowhere by a call that was not meant to open it.
     fn ask(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
+        let gate = Gate::read(&self.disk)?;
+        if let Some(key) = gate.map_or(Ok(None), |gate| gate.key(id, self.handed))? {
+            return Ok(Some(key));
+        }
         let lock = self.cached.then(|| self.disk.lock("keychain.lock", TURN, &*self.wait));
         let _turn = lock.and_then(|lock| lock.ok().flatten());
         if let Some(key) = self.recall(id) {
@@ -135,7 +149,12 @@ impl Sealed {
 
     /// The id and key for a new body; set up if there is none yet, or the old one is lost.
     fn current(&self, person: bool) -> Result<(String, DataKey), StoreError> {
-        if let Some(id) = self.current_id(self.disk.data()?.as_ref())?
+        if let Some(gate) = Gate::read(&self.disk)? {
+            let id = gate.current().to_owned();
+            let key = self.key(&id, person)?.ok_or_else(gate::closed)?;
+            return Ok((id, key));
+        }
+        if let Some(id) = current_id(self.disk.data()?.as_ref())?
             && let Some(key) = self.key(&id, person)?
         {
             return Ok((id, key));
@@ -146,7 +165,7 @@ impl Sealed {
         })?;
         let data = self.disk.make_data()?;
         data.sweep(CURRENT)?;
-        if let Some(id) = self.current_id(Some(&data))? {
+        if let Some(id) = current_id(Some(&data))? {
             if let Some(key) = self.key(&id, person)? {
                 return Ok((id, key));
             }
@@ -159,30 +178,36 @@ impl Sealed {
         if self.key(&id, person)?.is_none_or(|kept| *kept != *key) {
             return Err(StoreError::Unavailable("the keychain did not keep a new key".into()));
         }
-        let current = Current {
-            format: slot::FORMAT,
-            key: id.clone(),
-        };
-        let mut text = serde_json::to_vec(&current).expect("two plain members");
-        text.push(b'\n');
-        data.replace(CURRENT, &text)?;
+        write_current(&self.disk, &id)?;
         Ok((id, key))
     }
+}
 
-    fn current_id(&self, data: Option<&Folder>) -> Result<Option<String>, StoreError> {
-        let Some(data) = data else { return Ok(None) };
-        let Some(text) = data.read(CURRENT, CURRENT_LIMIT)? else {
-            return Ok(None);
-        };
-        let place: PathBuf = data.place(CURRENT);
-        let place = place.display();
-        let current: Current = serde_json::from_slice(&text)
-            .map_err(|error| StoreError::Damaged(format!("`{place}`: {}", crate::record::place(&error))))?;
-        if current.format > slot::FORMAT {
-            return Err(StoreError::Newer(format!("a newer keyfob wrote `{place}`")));
-        }
-        Ok(Some(current.key))
+/// The id of the key for new records; none before the first.
+pub(super) fn current_id(data: Option<&Folder>) -> Result<Option<String>, StoreError> {
+    let Some(data) = data else { return Ok(None) };
+    let Some(text) = data.read(CURRENT, CURRENT_LIMIT)? else {
+        return Ok(None);
+    };
+    let place: PathBuf = data.place(CURRENT);
+    let place = place.display();
+    let current: Current = serde_json::from_slice(&text)
+        .map_err(|error| StoreError::Damaged(format!("`{place}`: {}", crate::record::place(&error))))?;
+    if current.format > slot::FORMAT {
+        return Err(StoreError::Newer(format!("a newer keyfob wrote `{place}`")));
     }
+    Ok(Some(current.key))
+}
+
+/// Names the key for new records.
+pub(super) fn write_current(disk: &Disk, id: &str) -> Result<(), StoreError> {
+    let current = Current {
+        format: slot::FORMAT,
+        key: id.into(),
+    };
+    let mut text = serde_json::to_vec(&current).expect("two plain members");
+    text.push(b'\n');
+    disk.make_data()?.replace(CURRENT, &text)
 }
 
 /// What the ciphertext is bound to, as JSON so that no two lists of values have the same bytes.
@@ -236,8 +261,16 @@ impl Store for Sealed {
         opened.map(Zeroizing::new).map_err(|_| damaged())
     }
 
+    fn learn(&self, keys: &[(String, DataKey)]) {
+        self.known.borrow_mut().extend_from_slice(keys);
+    }
+
     fn protection(&self) -> &'static str {
-        "encrypted; the key is in the keychain"
+        if self.disk.has(gate::FILE) {
+            "encrypted; the key is behind the passphrase of this machine"
+        } else {
+            "encrypted; the key is in the keychain"
+        }
     }
 }
 
@@ -251,6 +284,10 @@ impl KeySource for NoSource {
     }
 
     fn keep(&self, _id: &str, _key: &DataKey, _person: bool) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable(self.0.into()))
+    }
+
+    fn remove(&self, _id: &str, _person: bool) -> Result<(), StoreError> {
         Err(StoreError::Unavailable(self.0.into()))
     }
 }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::disk::{Disk, Lock, lock_name};
 use super::folder::{Folder, is_temporary_of, temporary_of};
+use super::gate::Stage;
 use super::slot::{self, Flaw, Header, MAX_SLOT};
 use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
@@ -68,6 +69,9 @@ impl Stores {
             now: world.now(),
             person: false,
             test: false,
+            handed: world
+                .var_os("KEYFOB_UNLOCKED")
+                .and_then(|value| value.to_str()?.parse().ok()),
             fail_at: None,
         }))
     }
@@ -173,11 +177,20 @@ impl Stores {
             .lock(&format!("login-{}.lock", group.digest()), patience, wait)
     }
 
-    /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files.
+    /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files. With a
+    /// gate it is the sealed one.
     ///
     /// # Errors
-    /// When the wanted one does not exist or cannot be used now; nothing else takes its place then.
+    /// [`StoreError::Gated`] when the gate is closed. When the wanted one does not exist or cannot be used now; nothing else takes its place then.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
+        if let Some(stage) = self.stage()? {
+            let store = if stage == Stage::Opening { "file" } else { "sealed" };
+            self.store(store)?.ready(person)?;
+            return Ok(Chosen {
+                store,
+                fallback_reason: None,
+            });
+        }
         if let Some(name) = wanted {
             let store = self.store(name)?;
             store.ready(person)?;
@@ -273,7 +286,12 @@ impl Stores {
     }
 
     /// Reads and opens one slot, and checks that it is where it belongs.
-    fn read(&self, folder: &Folder, name: &str, group: Option<&Group>) -> Result<Option<Stored>, StoreError> {
+    pub(super) fn read(
+        &self,
+        folder: &Folder,
+        name: &str,
+        group: Option<&Group>,
+    ) -> Result<Option<Stored>, StoreError> {
         let Some(bytes) = folder.read(name, MAX_SLOT)? else {
             return Ok(None);
         };
@@ -319,7 +337,7 @@ fn source(off: bool) -> Rc<dyn KeySource> {
 }
 
 /// Whether a name is one of a slot: the digest of a key.
-fn is_slot(name: &str) -> bool {
+pub(super) fn is_slot(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 

@@ -43,6 +43,12 @@ impl KeySource for Source {
         self.keys.lock().unwrap().insert(id.into(), key.clone());
         Ok(())
     }
+
+    fn remove(&self, id: &str, _person: bool) -> Result<(), StoreError> {
+        self.find(id, false)?;
+        self.keys.lock().unwrap().remove(id);
+        Ok(())
+    }
 }
 
 impl Home {
@@ -96,6 +102,7 @@ fn stores_at(path: PathBuf, source: &Source, fail_at: Option<u32>) -> Stores {
         now: Timestamp::from_unix(1_000),
         person: false,
         test: true,
+        handed: None,
         fail_at,
     })
 }

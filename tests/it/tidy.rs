@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "command",
         &[
             "bundle", "cli", "config", "digest", "error", "http", "login", "oauth", "record", "renew", "report",
-            "resolve", "secret", "store", "time", "world",
+            "resolve", "secret", "seed", "shape", "store", "time", "totp", "world",
         ],
     ),
     ("config", &["error", "secret", "target", "world"]),
@@ -54,10 +54,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("digest", &[]),
     ("secret", &["digest"]),
-    ("shape", &["config", "oauth", "record", "secret"]),
+    (
+        "seed",
+        &["config", "error", "record", "resolve", "secret", "store", "totp"],
+    ),
+    ("shape", &["config", "oauth", "record", "secret", "totp"]),
     ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),
+    ("totp", &["secret", "time"]),
     ("world", &["error", "hygiene", "secret", "time"]),
 ];
 

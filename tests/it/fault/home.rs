@@ -47,6 +47,7 @@ pub(crate) fn stores(sandbox: &Sandbox) -> Stores {
         now: now(),
         person: false,
         test: true,
+        handed: None,
         fail_at: None,
     })
 }

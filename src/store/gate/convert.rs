@@ -1,0 +1,320 @@
+//! Setting the gate and taking it away: what becomes of the keys and the records that are there.
+//!
+//! Each step leaves every record readable in the old way or the new one. The gate's file is the switch: once it is there,
+//! new records are sealed, and the keys that it wraps are taken from nobody but it. Records that lie elsewhere then
+//! follow one by one, each under its own lock. A process that is killed leaves the stage `sealing` or `opening` behind,
+//! and the same command finishes it.
+
+use std::time::Duration;
+
+use super::super::StoreError;
+use super::super::disk::{Disk, Lock};
+use super::super::sealed::{CURRENT, current_id, write_current};
+use super::super::slot::{Flaw, Header};
+use super::super::stores::{Slot, Stores, is_slot};
+use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
+use crate::record::Key;
+use crate::secret::Secret;
+use crate::world::random;
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
+
+/// The lock that writers of new records share, and who switches takes alone: after a switch no record appears that was
+/// written by the rule before it.
+const SWITCH: &str = "gate-switch.lock";
+
+/// How long a switch waits for those who write, and a writer for a switch: each of them writes one file.
+const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long one record's holder is waited for: as long as a renewal may take.
+const RECORD_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of the records.
+#[derive(Debug, Default)]
+pub struct Converted {
+    /// Records that changed their store.
+    pub moved: usize,
+    /// Files that nobody can read, which stay as they are.
+    pub unread: Vec<StoreError>,
+}
+
+/// Where the data key goes when the gate is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Into the keychain.
+    Keychain,
+    /// Nowhere: the records are plain files again.
+    Nowhere,
+}
+
+impl Stores {
+    /// Sets a gate where there is none, and brings every record behind it. The gate is closed then.
+    ///
+    /// `work` is one of [`super::WORK_RANGE`]. With `person` the keychain may ask for its own password.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when there is one; when the keychain keeps back a key that records need, nothing is
+    /// changed; after any other error the same call of [`Stores::finish_gate`] goes on.
+    pub fn set_gate(
+        &self,
+        passphrase: &Secret,
+        work: u8,
+        person: bool,
+        tell: &dyn Fn(&str),
+    ) -> Result<Converted, StoreError> {
+        if passphrase.expose().chars().count() < SHORTEST {
+            return Err(StoreError::Denied("the passphrase is too short".into()));
+        }
+        if !super::WORK_RANGE.contains(&work) {
+            return Err(StoreError::Failed("so much work cannot be chosen".into()));
+        }
+        let turn = self.gate_turn(tell)?;
+        if Gate::read(&self.disk)?.is_some() {
+            return Err(StoreError::Changed("this machine has a gate already".into()));
+        }
+        let keys = self.keys_in_use(person)?;
+        let gate = Gate::new(passphrase, work, &keys, Stage::Sealing)?;
+        tries::forget(&self.disk)?;
+        self.switch(&gate)?;
+        self.store("sealed")?.learn(&keys);
+        self.finish_gate(
+            Opened {
+                gate,
+                keys,
+                _turn: turn,
+            },
+            person,
+        )
+    }
+
+    /// Brings every record behind an opened gate, and the keys out of the keychain. The gate is closed then.
+    ///
+    /// # Errors
+    /// What the system refused; the stage is then [`Stage::Sealing`], and another call goes on.
+    pub fn finish_gate(&self, opened: Opened, person: bool) -> Result<Converted, StoreError> {
+        let Opened { mut gate, keys, _turn } = opened;
+        if gate.stage != Stage::Sealing {
+            gate.stage = Stage::Sealing;
+            self.switch(&gate)?;
+        }
+        let converted = self.convert("sealed", &|header| header.store != "sealed")?;
+        // Who asks the keychain has this turn, and what it got is in the kernel before it ends.
+        let asking = self.disk.lock("keychain.lock", SWITCH_PATIENCE, &*self.seat.wait)?;
+        for (id, _) in &keys {
+            match self.seat.source.remove(id, person) {
+                Ok(()) => (),
+                Err(StoreError::Unavailable(_)) if !self.keychain_gave(id) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        self.forget_open(&gate);
+        drop(asking);
+        gate.stage = Stage::Set;
+        gate.write(&self.disk)?;
+        Ok(converted)
+    }
+
+    /// Whether a keychain is there at all that could hold the key.
+    fn keychain_gave(&self, id: &str) -> bool {
+        !matches!(self.seat.source.find(id, false), Err(StoreError::Unavailable(_)))
+    }
+
+    /// Another passphrase for an opened gate that is set. The unlocked key stays as it is.
+    ///
+    /// # Errors
+    /// As [`Stores::set_gate`].
+    pub fn change_passphrase(&self, opened: &Opened, passphrase: &Secret, work: u8) -> Result<(), StoreError> {
+        let mut gate = Gate::new(passphrase, work, &opened.keys, opened.gate.stage)?;
+        gate.extra.clone_from(&opened.gate.extra);
+        gate.write(&self.disk)
+    }
+
+    /// Takes an opened gate away. The data key goes back into the keychain, or the records become plain files.
+    ///
+    /// # Errors
+    /// When a keychain is there and does not take the key; what the system refused. Another call goes on.
+    pub fn clear_gate(&self, opened: Opened, person: bool) -> Result<(Place, Converted), StoreError> {
+        let Opened { mut gate, keys, _turn } = opened;
+        let place = if gate.stage == Stage::Opening {
+            Place::Nowhere
+        } else {
+            // Until the gate is away its key must not stay in the keychain unseen.
+            gate.stage = Stage::Sealing;
+            gate.write(&self.disk)?;
+            self.give_back(&keys, person)?
+        };
+        let mut converted = Converted::default();
+        if place == Place::Keychain {
+            write_current(&self.disk, gate.current())?;
+        } else {
+            gate.stage = Stage::Opening;
+            self.switch(&gate)?;
+            let ours = |header: &Header| {
+                header.store == "sealed" && header.text("key").is_some_and(|id| gate.ids().any(|own| own == id))
+            };
+            converted = self.convert("file", &ours)?;
+        }
+        self.forget_open(&gate);
+        self.remove_gate(place)?;
+        Ok((place, converted))
+    }
+
+    fn remove_gate(&self, place: Place) -> Result<(), StoreError> {
+        let data = self.disk.make_data()?;
+        if place == Place::Nowhere {
+            // It names a key that nobody will have any more.
+            data.remove(CURRENT)?;
+        }
+        data.remove(FILE)?;
+        data.sync()?;
+        tries::forget(&self.disk)
+    }
+
+    /// Puts the keys into the keychain, and sees that they are there.
+    fn give_back(&self, keys: &Keys, person: bool) -> Result<Place, StoreError> {
+        for (id, key) in keys {
+            match self.seat.source.keep(id, key, person) {
+                Ok(()) => (),
+                Err(StoreError::Unavailable(_)) => return Ok(Place::Nowhere),
+                Err(error) => return Err(error),
+            }
+            if self.seat.source.find(id, person)?.is_none_or(|kept| *kept != **key) {
+                return Err(StoreError::Unavailable("the keychain did not keep the key".into()));
+            }
+        }
+        Ok(Place::Keychain)
+    }
+
+    /// Puts a gate on disk when nobody is between choosing a store and writing a new record.
+    fn switch(&self, gate: &Gate) -> Result<(), StoreError> {
+        let lock = self.disk.lock(SWITCH, SWITCH_PATIENCE, &*self.seat.wait)?;
+        let _lock = lock
+            .ok_or_else(|| StoreError::Unavailable("another keyfob is writing a record and does not finish".into()))?;
+        gate.write(&self.disk)
+    }
+
+    /// The store for a record whose slot has none of it yet, and the right to write it by that rule.
+    ///
+    /// Where no lock can be had the rule holds all the same; only a switch at this very moment could be missed.
+    ///
+    /// # Errors
+    /// [`StoreError::Gated`] when it would have to be sealed and the gate is closed.
+    pub(in super::super) fn place_of_new(&self, wanted: &str) -> Result<(&'static str, Option<Lock>), StoreError> {
+        let wanted = self.store(wanted)?.name();
+        let share = |disk: &Disk| disk.lock_shared(SWITCH, SWITCH_PATIENCE, &*self.seat.wait);
+        let lock = share(&self.disk).ok().flatten();
+        let store = match self.stage()? {
+            None => wanted,
+            Some(Stage::Opening) => "file",
+            Some(Stage::Sealing | Stage::Set) => {
+                self.unlocked()?;
+                "sealed"
+            }
+        };
+        Ok((store, lock))
+    }
+
+    /// How far the gate is; none without one.
+    pub(in super::super) fn stage(&self) -> Result<Option<Stage>, StoreError> {
+        if !self.disk.has(FILE) {
+            return Ok(None);
+        }
+        Ok(Gate::read(&self.disk)?.map(|gate| gate.stage))
+    }
+
+    /// The keys of all sealed records and of new ones, which comes first.
+    ///
+    /// One that its source surely does not have any more is left out; no gate makes its records worse.
+    fn keys_in_use(&self, person: bool) -> Result<Keys, StoreError> {
+        let mut needed = Vec::new();
+        self.each_slot(&mut |_, _, slot| {
+            if let Slot::Full { header, .. } = slot
+                && header.store == "sealed"
+                && let Some(id) = header.text("key")
+                && !needed.iter().any(|known| known == id)
+            {
+                needed.push(id.to_owned());
+            }
+            Ok(())
+        })?;
+        let mut keys: Keys = Vec::new();
+        for id in &needed {
+            // Not from the kernel: what gave it must be there to forget it.
+            keys.extend(self.seat.source.find(id, person)?.map(|key| (id.clone(), key)));
+        }
+        let current = current_id(self.disk.data()?.as_ref())?;
+        if let Some(id) = current {
+            match keys.iter().position(|(known, _)| *known == id) {
+                Some(at) => keys.swap(0, at),
+                // No record is under it, so a new one serves as well.
+                None => {
+                    let key = self.seat.source.find(&id, person).ok().flatten();
+                    key.into_iter().for_each(|key| keys.insert(0, (id.clone(), key)));
+                }
+            }
+        }
+        if keys.is_empty() {
+            keys.push((HEXLOWER.encode(&random::<16>()), Zeroizing::new(random::<32>())));
+        }
+        Ok(keys)
+    }
+
+    /// Moves every record that `is_meant` into another store.
+    fn convert(&self, to: &str, is_meant: &dyn Fn(&Header) -> bool) -> Result<Converted, StoreError> {
+        let mut converted = Converted::default();
+        self.each_slot(&mut |folder, name, slot| {
+            let place = folder.place(name);
+            match slot {
+                Slot::Empty => (),
+                Slot::Full { header, .. } if !is_meant(header) => (),
+                Slot::Flawed(flaw @ Flaw::Damaged(_)) => converted.unread.push(flaw.at(&place)),
+                Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
+                Slot::Full { .. } => match self.read(folder, name, None) {
+                    Ok(None) => (),
+                    Ok(Some(stored)) => converted.moved += usize::from(self.move_to(&stored.record.key, to)?),
+                    Err(error @ StoreError::Damaged(_)) => converted.unread.push(error),
+                    Err(error) => return Err(error),
+                },
+            }
+            Ok(())
+        })?;
+        Ok(converted)
+    }
+
+    /// Moves one record into another store, as it is. Says whether it was there and elsewhere.
+    fn move_to(&self, key: &Key, to: &str) -> Result<bool, StoreError> {
+        let wait = &*self.seat.wait;
+        let lock = self.lock(key, RECORD_PATIENCE, wait)?;
+        let lock = lock.ok_or_else(|| {
+            let place = self.place(key);
+            StoreError::Unavailable(format!("another keyfob is at work on `{}`", place.display()))
+        })?;
+        // A record that a full disk drove elsewhere is not left there in clear.
+        let _ = self.rescued(&lock, key);
+        let slot = key.digest();
+        let Slot::Full { header, .. } = self.slot_of(key)? else {
+            return Ok(false);
+        };
+        let Some(stored) = self.get_locked(&lock, key)?.filter(|stored| stored.store != to) else {
+            return Ok(false);
+        };
+        let group = key.group.digest();
+        let (_, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
+        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, None)?;
+        temporary.commit(&slot, &bytes)?;
+        self.store(&header.store)?.discard(&slot, &header)?;
+        Ok(true)
+    }
+
+    fn each_slot(
+        &self,
+        see: &mut dyn FnMut(&super::super::folder::Folder, &str, &Slot) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for folder in self.disk.folders()? {
+            for name in folder.names()?.iter().filter(|name| is_slot(name)) {
+                see(&folder, name, &self.peek(&folder, name)?)?;
+            }
+        }
+        Ok(())
+    }
+}
