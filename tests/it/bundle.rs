@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use keyfob::bundle::Document;
-use keyfob::record::Record;
+use keyfob::record::{Group, Record};
 use keyfob::secret::Secret;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn what_is_exported_is_kept_elsewhere_as_it_was() {
     keys(&from, &["ann", "bob"]);
     note(&from, "a.example", "ann");
     note(&from, "b.example", "");
-    // A newer keyfob's, and a seed with which codes are made.
+    // A newer keyfob's.
     take(&from, "carol", |record| {
         record.extra.insert("colour".into(), json!({"deep": [1, null, "blue"]}));
         record.subject = Some("carol\u{202e}".into());
@@ -471,4 +471,103 @@ fn many_records_need_few_open_files() {
     let mut wanted = document.records;
     wanted.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(records(&to), wanted);
+}
+
+#[test]
+fn a_seed_of_one_time_codes_goes_along_with_its_account() {
+    let (from, to) = (set(), set());
+    keys(&from, &["ann"]);
+    for account in ["ann", "bob"] {
+        take(&from, account, |record| {
+            record.key.group = Group::Seed {
+                provider: "acme".into(),
+                mode: String::new(),
+            };
+            record.secret = Some(Secret::new(
+                "otpauth://totp/Acme:ann?secret=MNQW4YLSPEWWC5LU&issuer=Acme".into(),
+            ));
+        });
+    }
+    let output = export(&from, &["acme:ann"]).expect_success();
+    assert!(output.stderr.contains("  the seed of acme:ann\n"), "{}", output.stderr);
+    assert_eq!(contents(&from)["records"].as_array().unwrap().len(), 2);
+    import(&to, &from, &[]).expect_success();
+    let code = |sandbox: &Sandbox| {
+        let output = sandbox.keyfob(&["mfa", "code", "acme:ann"]).run().expect_success();
+        output.text().to_owned()
+    };
+    // The moment may change between the two.
+    assert!((0..3).any(|_| code(&to) == code(&from)));
+    std::fs::remove_file(from.path().join("bundle.age")).unwrap();
+    export(&from, &["acme", "--without-refresh"]).expect_success();
+    assert_eq!(contents(&from)["records"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_words_of_a_program_export_too() {
+    let sandbox = set();
+    keys(&sandbox, &["ann"]);
+    let common = ["--provider", "acme", "auth", "password", "export"];
+    let args = [&common[..], &["--recipient", RECIPIENT, "--output", "bundle.age"]].concat();
+    sandbox.keyfob(&args).run().expect_success();
+    assert_eq!(contents(&sandbox)["records"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn behind_a_closed_gate_nothing_comes_out_and_nothing_goes_in() {
+    let (from, to) = (set(), set());
+    keys(&from, &["ann"]);
+    keys(&to, &["bob"]);
+    export(&from, &["--all"]).expect_success();
+    to.write("machine", "canary-of-the-machine\n");
+    let set = ["lock", "set", "--passphrase-file", "machine", "--work", "12"];
+    to.keyfob(&set).run().expect_success();
+    to.keyfob(&["lock"]).run().expect_success();
+    // To look is to lock.
+    let files = |sandbox: &Sandbox| {
+        let mut files = sandbox.files();
+        files.retain(|path, _| path.extension().is_none_or(|end| end != "lock"));
+        files
+    };
+    let before = files(&to);
+    for output in [
+        export(&to, &["--all"]),
+        import(&to, &from, &[]),
+        import(&to, &from, &["--replace"]),
+    ] {
+        let output = output.expect_code(4);
+        assert!(output.stderr.contains("keyfob unlock"), "{}", output.stderr);
+    }
+    assert!(files(&to) == before);
+    assert!(!to.path().join("bundle.age").exists());
+    let file = from.path().join("bundle.age").display().to_string();
+    let keyfob = to.keyfob_path().display().to_string();
+    let inside = [
+        "unlock",
+        "--passphrase-file",
+        "machine",
+        "--",
+        &keyfob,
+        "import",
+        &file,
+        "--identity",
+        "key.txt",
+    ];
+    to.keyfob(&inside).run().expect_success();
+    let sealed = to
+        .keyfob(&[
+            "unlock",
+            "--passphrase-file",
+            "machine",
+            "--",
+            &keyfob,
+            "token",
+            "acme:ann",
+        ])
+        .run();
+    assert_eq!(sealed.expect_success().text(), "canary-ann\n");
+    assert!(
+        to.files_with("canary-ann").is_empty(),
+        "what came in is behind the gate"
+    );
 }
