@@ -281,6 +281,7 @@ impl Fate {
         match (&record.dead, &record.refresh, &record.secret) {
             _ if is_unattended(run, record) => Fate::Left("it needs no person: a tool's call begins another one there"),
             (Some(dead), ..) if dead.reason == MOVED => Fate::Left("it is on its way to a bundle: give `--move` again"),
+            _ if record.synced_at.is_some() => Fate::Left("it is another machine's, which synced it to here"),
             (Some(_), ..) | (None, None, None) => Fate::Left(ENDED),
             (None, None, Some(_)) if has_ended => Fate::Left(ENDED),
             (None, None, Some(_)) => Fate::Copied,

@@ -41,6 +41,7 @@ pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
 pub use section::signing::Signing;
+pub use section::sync::{SYNC_ID, Sync, SyncedAs};
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.

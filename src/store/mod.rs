@@ -19,6 +19,7 @@ mod keychain;
 mod memory;
 mod rescue;
 mod sealed;
+pub mod session_file;
 mod slot;
 mod stores;
 

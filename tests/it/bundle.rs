@@ -391,7 +391,7 @@ fn a_variable_that_is_set_is_neither_exported_nor_in_the_way() {
 }
 
 #[test]
-fn what_has_ended_and_what_needs_no_person_is_left_out() {
+fn what_is_of_no_use_elsewhere_is_left_out() {
     let sandbox = set();
     sandbox.write_provider(
         "machine",
@@ -402,6 +402,9 @@ fn what_has_ended_and_what_needs_no_person_is_left_out() {
     take(&sandbox, "old", |record| {
         record.expires_at = Some(crate::fault::home::now().plus(-5));
     });
+    take(&sandbox, "synced", |record| {
+        record.synced_at = Some(crate::fault::home::now())
+    });
     take(&sandbox, "machine", |record| {
         if let keyfob::record::Group::Session { provider, .. } = &mut record.key.group {
             *provider = "machine".into();
@@ -410,6 +413,13 @@ fn what_has_ended_and_what_needs_no_person_is_left_out() {
     let output = export(&sandbox, &["--all"]).expect_success();
     assert!(
         output.stderr.contains("Left out `acme:old`: it has ended."),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stderr
+            .contains("Left out `acme:synced`: it is another machine's"),
         "{}",
         output.stderr
     );
