@@ -15,6 +15,7 @@
 mod active;
 mod address;
 mod browser;
+mod bundle;
 mod child;
 mod device;
 mod discovery;
