@@ -3,6 +3,7 @@
 //! A passphrase comes from a hidden prompt, a file or standard input, never from the arguments or the environment. It
 //! knows nothing of keys: `store/gate.rs` has them.
 
+use std::io::Read;
 use std::os::fd::AsRawFd;
 
 use serde_json::json;
@@ -261,10 +262,8 @@ fn known(run: &Run, file: Option<&str>, prompt: &str) -> Result<Secret> {
             );
         }
         Some("-") => run.world.read_stdin()?,
-        Some(file) => Zeroizing::new(
-            std::fs::read(file)
-                .map_err(|error| Error::usage(format!("reading the passphrase from `{file}`: {}", error.kind())))?,
-        ),
+        Some(file) => read(file)
+            .map_err(|error| Error::usage(format!("reading the passphrase from `{file}`: {}", error.kind())))?,
     };
     if bytes.len() > LONGEST_PASSPHRASE {
         return Err(Error::usage("the passphrase is longer than 4 KiB"));
@@ -275,6 +274,14 @@ fn known(run: &Run, file: Option<&str>, prompt: &str) -> Result<Secret> {
         return Err(Error::usage("the passphrase is empty"));
     }
     Ok(Secret::new(line.to_owned()))
+}
+
+/// The beginning of a file, which may be a pipe of the shell.
+fn read(file: &str) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_PASSPHRASE + 1));
+    let limit = LONGEST_PASSPHRASE as u64 + 1;
+    std::fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {
