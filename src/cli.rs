@@ -36,6 +36,10 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         "everything below one directory instead of the XDG ones",
     ),
     (
+        &["<PROVIDER>_HOME"],
+        "what a program keeps, and not its configuration, below another directory",
+    ),
+    (
         &["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"],
         "where the directories `keyfob` for provider files, records and their index are",
     ),
@@ -43,10 +47,17 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
         &["KEYFOB_MODE", "<PROVIDER>_MODE"],
         "the mode of a provider that has several; the second wins",
     ),
-    (&["KEYFOB_ACCOUNT"], "the account where several fit"),
+    (
+        &["KEYFOB_ACCOUNT", "<PROVIDER>_ACCOUNT"],
+        "the account where several fit; the second wins",
+    ),
     (
         &["KEYFOB_WORKSPACE", "<PROVIDER>_WORKSPACE"],
         "the workspace of a provider that has several; the second wins",
+    ),
+    (
+        &["KEYFOB_LOG_LEVEL", "<PROVIDER>_LOG_LEVEL"],
+        "how much own commands say: `debug`, `info`, `warn` or `error`; the second wins",
     ),
     (&["KEYFOB_KEYCHAIN"], "`off`: there is no keychain here"),
     (
@@ -66,8 +77,8 @@ pub const ENVIRONMENT: &[(&[&str], &str)] = &[
 /// How a profile is typed.
 const PROFILE: &str = "PROVIDER[/MODE][:ACCOUNT]";
 
-/// What a tool calls, which clap never sees.
-const TOOLS: &str = "\
+/// What a tool calls, which clap never sees; how a profile is typed; the exit codes, after the last empty line.
+pub const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol

@@ -77,10 +77,25 @@ pub fn run(world: &World) -> u8 {
         .to_owned();
     let (said, at) = said(&args);
     let first = args.get(at).map(String::as_str);
-    if let Some((row, consumed)) = protocol::find(&program, first) {
+    // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
+    let link = protocol::link(&program);
+    if let Some((row, consumed)) = protocol::find(&program, first.filter(|_| link.is_none())) {
         return serve(world, row, &args[(at + consumed).min(args.len())..], &said);
     }
-    match command::run(world, &args) {
+    own(world, &args, link)
+}
+
+/// Runs one command of a program's sign-in in that program, and returns the exit code; `args` come after `auth`.
+///
+/// It is what a link of the program's name to keyfob does: messages have the program's name, and its variables count. The
+/// provider file of this name must be there.
+pub fn sign_in(world: &World, program: &str, args: &[String]) -> u8 {
+    let args = [&[program.to_owned()], args].concat();
+    own(world, &args, Some(program))
+}
+
+fn own(world: &World, args: &[String], link: Option<&str>) -> u8 {
+    match command::run(world, args, link) {
         Ok(code) => code,
         Err(error) => fail(world, &error),
     }

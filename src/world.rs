@@ -11,6 +11,8 @@ mod screen;
 mod signal;
 mod terminal;
 
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
@@ -39,7 +41,12 @@ pub struct World {
     vars: Vars,
     clock: Box<dyn Fn() -> Timestamp>,
     wait: Rc<dyn Fn(Duration)>,
+    speaker: RefCell<Option<Rc<Speaker>>>,
+    below: OnceCell<PathBuf>,
 }
+
+/// Puts a text for a person as the program says it.
+pub type Speaker = dyn Fn(&World, &str) -> String;
 
 enum Vars {
     Process,
@@ -59,6 +66,8 @@ impl World {
             vars: Vars::Process,
             clock: Box::new(clock),
             wait: Rc::new(std::thread::sleep),
+            speaker: RefCell::default(),
+            below: OnceCell::new(),
         }
     }
 
@@ -69,6 +78,8 @@ impl World {
             vars: Vars::Fixed(vars.into_iter().collect()),
             clock: Box::new(move || now),
             wait: Rc::new(|_| ()),
+            speaker: RefCell::default(),
+            below: OnceCell::new(),
         }
     }
 
@@ -127,12 +138,45 @@ impl World {
         u64::from_le_bytes(self.random()) % limit.max(1)
     }
 
+    /// From now on everything that a person reads goes through this.
+    pub fn speak(&self, speaker: Box<Speaker>) {
+        *self.speaker.borrow_mut() = Some(speaker.into());
+    }
+
+    /// A text as this program says it to a person. It must hold no secret.
+    pub fn spoken<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        // Released before the call, which may have something to say itself.
+        let speaker = self.speaker.borrow().clone();
+        match speaker.filter(|_| !text.is_empty()) {
+            Some(speaker) => Cow::Owned(speaker(self, text)),
+            None => Cow::Borrowed(text),
+        }
+    }
+
+    /// From now on what is kept is below this directory, as the variable says; configuration stays where it is.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is not an absolute path.
+    pub fn keep_below(&self, home: PathBuf, variable: &str) -> Result<()> {
+        if !home.is_absolute() {
+            return Err(Error::usage(format!(
+                "the variable `{variable}` is not an absolute path"
+            )));
+        }
+        // Whoever came first has told others already.
+        let _ = self.below.set(home);
+        Ok(())
+    }
+
     /// The directories of this user.
     ///
     /// # Errors
     /// [`crate::error::Class::Store`] when there is no home.
     pub fn dirs(&self) -> Result<Dirs> {
-        Dirs::of(self)
+        Dirs::of(self).map(|dirs| match self.below.get() {
+            Some(home) => dirs.kept_below(home),
+            None => dirs,
+        })
     }
 
     /// The place that a path in a provider file means: itself, or below the home after `~/`.
@@ -197,13 +241,14 @@ impl World {
     ///
     /// On a terminal that shows no letters beyond ASCII our own quotation marks and dots are written as ASCII.
     pub fn write_stderr(&self, text: &str) {
+        let text = self.spoken(text);
         let plain = !text.is_ascii() && self.stderr_is_terminal() && !self.unicode();
         let text = if plain {
             text.replace(['\u{201c}', '\u{201d}'], "\"")
                 .replace('\u{2026}', "...")
                 .into()
         } else {
-            std::borrow::Cow::Borrowed(text)
+            text
         };
         let _ = self.stderr().write_all(text.as_bytes());
     }

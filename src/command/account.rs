@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Named, Run, SCHEMA};
 use crate::cli;
-use crate::config::profile;
+use crate::config::{By, profile};
 use crate::error::{Error, Result};
 use crate::report::sanitise;
 use crate::resolve::Session;
@@ -24,18 +24,17 @@ pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
     match name {
         Some(name) => set(run, &session, &name),
         None => {
-            let (chosen, stored) = run.session(&profile)?;
+            let (_, stored) = run.session(&profile)?;
             let account = stored.record.key.account;
-            let by = if run.account.is_some() {
-                "option"
-            } else if chosen.account.is_some() {
-                "env:KEYFOB_ACCOUNT"
-            } else if run.sources.config.active_account(&session.provider, &session.mode) == Some(account.clone()) {
-                "active"
-            } else {
-                "default"
+            let config = &run.sources.config;
+            let by = match config.said_account(&session.prefix)? {
+                // A profile names it as an option does.
+                _ if profile.account.is_some() => By::Option,
+                Some((_, by)) => by,
+                None if config.active_account(&session.provider, &session.mode) == Some(account.clone()) => By::Active,
+                None => By::Default,
             };
-            show(run, &session, &account, by, args.json)
+            show(run, &session, &account, &by.to_string(), args.json)
         }
     }
 }
@@ -69,8 +68,12 @@ fn set(run: &Run, session: &Session, name: &str) -> Result<u8> {
     })?;
     let of = profile::show(&session.provider, &session.mode, "");
     run.note(&format!("The account of `{of}` is `{}` from now on.\n", sanitise(name)));
-    if run.account.is_none() && run.sources.config.said_account()?.is_some_and(|said| said != name) {
-        run.note("keyfob: warning: the variable `KEYFOB_ACCOUNT` names another account, and is used instead\n");
+    if let Some((other, By::Variable(variable))) = run.sources.config.said_account(&session.prefix)?
+        && other != name
+    {
+        run.note(&format!(
+            "keyfob: warning: the variable `{variable}` names another account, and is used instead\n"
+        ));
     }
     Ok(0)
 }

@@ -23,6 +23,7 @@ pub(super) fn run(run: &Run, args: &cli::RunChild) -> Result<u8> {
         })?,
     };
     let credential = run.sources.credential(profile)?;
+    run.debug(&format!("the credential comes from {}", credential.source));
     if credential.secret.is_empty() || credential.secret.expose().contains('\0') {
         return Err(Error::refused(
             "no variable can hold the secret: it is empty, or has a NUL",

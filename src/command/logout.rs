@@ -89,7 +89,8 @@ fn all(run: &Run, local: bool) -> Result<u8> {
                 continue;
             }
         };
-        let Some((provider, mode)) = session_of(&record.key.group) else {
+        let own = session_of(&record.key.group).filter(|(provider, _)| !run.is_others(provider));
+        let Some((provider, mode)) = own else {
             continue;
         };
         let profile = Profile {

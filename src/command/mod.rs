@@ -2,21 +2,24 @@
 
 mod account;
 mod child;
+mod level;
 mod lock;
 mod login;
 mod logout;
 mod mode;
+mod program;
 mod provider;
 mod shell;
 mod status;
 mod text;
 mod token;
+mod voice;
 mod whoami;
 mod workspace;
 
-use clap::Parser;
+use level::Level;
 
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::config::{Profile, Said, preset};
 use crate::error::{Error, Result};
 use crate::record::Group;
@@ -30,14 +33,17 @@ pub const SCHEMA: u32 = 1;
 
 /// Parses the arguments and runs the command; returns the exit code.
 ///
+/// `link` is the program's name where it is none of keyfob's: then we are the sign-in of the program of that name.
+///
 /// # Errors
-/// Those of the command.
-pub fn run(world: &World, args: &[String]) -> Result<u8> {
-    let cli = match Cli::try_parse_from(without_auth(args)) {
+/// Those of the command; [`crate::error::Class::Usage`] when there is no such program.
+pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
+    let called = program::called(world, args, link)?;
+    let cli = match program::parse(&called) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return Ok(usage(world, &error)),
         Err(help) => {
-            print(world, &help.to_string())?;
+            print(world, &world.spoken(&help.to_string()))?;
             return Ok(0);
         }
     };
@@ -50,6 +56,8 @@ pub fn run(world: &World, args: &[String]) -> Result<u8> {
     let run = Run {
         world,
         sources: &sources,
+        program: called.provider.map(|provider| provider.program.name),
+        level: called.level,
         provider: cli.provider,
         mode: cli.mode,
         account: cli.account,
@@ -84,11 +92,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
 
 /// `keyfob auth login` is `keyfob login`, so that a program can hand its `auth` subtree over unchanged.
 fn without_auth(args: &[String]) -> Vec<&str> {
+    let at = program::first_word(args);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let mut at = 1;
-    while let Some(option) = args.get(at).filter(|arg| arg.starts_with("--") && arg.len() > 2) {
-        at += if option.contains('=') { 1 } else { 2 };
-    }
     let is_auth = args.get(at) == Some(&"auth");
     args.into_iter()
         .enumerate()
@@ -108,6 +113,10 @@ struct Named {
 pub(crate) struct Run<'a> {
     world: &'a World,
     sources: &'a Sources<'a>,
+    /// The name of the program whose sign-in we are; none: we are keyfob.
+    program: Option<String>,
+    /// How much is said.
+    level: Level,
     /// Given by `--provider`.
     provider: Option<String>,
     /// Given by `--mode`.
@@ -120,7 +129,13 @@ impl Run<'_> {
     /// The profile of the arguments, of `--provider`, or of the only provider that is configured.
     fn profile(&self, given: Option<&str>) -> Result<Profile> {
         if let Some(text) = given.or(self.provider.as_deref()) {
-            return self.completed(Profile::parse(text)?);
+            let profile = self.completed(Profile::parse(text)?)?;
+            return match &self.program {
+                Some(program) if self.is_others(&profile.provider) => Err(Error::usage(format!(
+                    "`{program}` signs in to no other provider; the name of an account goes with `--account`"
+                ))),
+                _ => Ok(profile),
+            };
         }
         let names = self.sources.config.names()?;
         match names.as_slice() {
@@ -151,6 +166,11 @@ impl Run<'_> {
         };
         let profile = self.profile(profile)?;
         Ok(Some(Named { profile, name }))
+    }
+
+    /// Whether a provider is none of the program's whose sign-in we are.
+    fn is_others(&self, provider: &str) -> bool {
+        self.program.is_some() && self.provider.as_deref().is_some_and(|own| own != provider)
     }
 
     /// The failure of a command that needs one provider.
@@ -189,22 +209,39 @@ impl Run<'_> {
         let (provider, at) = self.sources.config.profile(profile)?;
         let account = match &profile.account {
             Some(account) => Some(account.clone()),
-            None => self.sources.config.said_account()?,
+            None => self
+                .sources
+                .config
+                .said_account(&provider.program.prefix)?
+                .map(|(account, _)| account),
         };
         Ok(Session::named(&provider, at, None, account))
     }
 
+    /// Prints something for a person, which holds no secret.
     fn print(&self, text: &str) -> Result<()> {
+        print(self.world, &self.world.spoken(text))
+    }
+
+    /// Prints something for a program: it is not looked at.
+    fn print_whole(&self, text: &str) -> Result<()> {
         print(self.world, text)
     }
 
     /// Prints one line of JSON.
     fn print_json(&self, value: &serde_json::Value) -> Result<()> {
-        self.print(&format!("{}\n", report::json(&value.to_string())))
+        self.print_whole(&format!("{}\n", report::json(&value.to_string())))
     }
 
     fn note(&self, text: &str) {
-        self.world.write_stderr(text);
+        self.world.write_stderr(voice::wanted(self.level, text, true));
+    }
+
+    /// Says something that only who looks for a mistake wants to know.
+    fn debug(&self, text: &str) {
+        if self.level == Level::Debug {
+            self.note(&format!("keyfob: debug: {text}\n"));
+        }
     }
 }
 

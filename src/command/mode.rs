@@ -107,7 +107,7 @@ fn set(run: &Run, provider: &Provider, at: usize) -> Result<u8> {
         .config
         .choose(&provider.name, |active| active.mode = Some(mode.clone()))?;
     run.note(&format!("The mode of `{}` is `{mode}` from now on.\n", provider.name));
-    if let Some((other, By::Variable(variable))) = run.sources.config.said_mode(&provider.name)?
+    if let Some((other, By::Variable(variable))) = run.sources.config.said_mode(&provider.program.prefix)?
         && other != *mode
     {
         run.note(&format!(

@@ -5,7 +5,7 @@ mod add;
 use serde_json::json;
 
 use super::text::{field, table};
-use super::{Run, SCHEMA};
+use super::{Run, SCHEMA, program};
 use crate::cli;
 use crate::config::{Mode, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
@@ -212,15 +212,16 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
         return check_file(run, path);
     }
     if let Some(name) = name {
-        run.sources.config.provider(name)?;
+        program::check(&run.sources.config.provider(name)?)?;
         run.sources.config.refresh_index()?;
         return run.print(&format!("{name}: good\n")).map(|()| 0);
     }
     let names = run.sources.config.names()?;
     let mut wrong = 0_usize;
     for name in &names {
-        match run.sources.config.provider(name) {
-            Ok(_) => run.print(&format!("{name}: good\n"))?,
+        let provider = run.sources.config.provider(name);
+        match provider.and_then(|provider| program::check(&provider)) {
+            Ok(()) => run.print(&format!("{name}: good\n"))?,
             Err(error) => {
                 wrong += 1;
                 run.note(&report::lines(&error));
@@ -237,6 +238,6 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
 }
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {
-    run.sources.config.provider_at(path)?;
+    program::check(&run.sources.config.provider_at(path)?)?;
     run.print(&format!("{}: good\n", report::printable(path))).map(|()| 0)
 }

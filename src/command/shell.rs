@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::Run;
 use crate::cli::{self, Shell};
+use crate::config::is_program;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -72,9 +73,9 @@ fn escaped(text: &str, signs: &[(char, &str)]) -> Zeroizing<String> {
 
 pub(super) fn setup(run: &Run, args: &cli::ShellSetup) -> Result<u8> {
     let shell = of(run, args.shell)?;
-    let command = args.command.as_deref().or(run.provider.as_deref()).unwrap_or("keyfob");
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    if !command.bytes().all(inner) || !command.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    let named = args.command.as_ref().or(run.program.as_ref()).or(run.provider.as_ref());
+    let command = named.map_or("keyfob", String::as_str);
+    if !is_program(command) {
         return Err(Error::usage(
             "`--command` is not the name of a program: a letter, then letters, digits, `.`, `_` or `-`",
         ));
@@ -89,7 +90,7 @@ pub(super) fn setup(run: &Run, args: &cli::ShellSetup) -> Result<u8> {
     let word = if shell == Shell::Zsh { "zsh" } else { "bash" };
     let head = format!("# Paste this into {file}: `COMMAND auth export-access-token` then sets the variable.\n");
     let text = (head + function).replace("SHELL", word).replace("COMMAND", command);
-    run.print(&text).map(|()| 0)
+    run.print_whole(&text).map(|()| 0)
 }
 
 /// For bash and zsh. Only a line of ours is evaluated, and not a help text; the exit code of a failure is kept.

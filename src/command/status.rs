@@ -148,8 +148,8 @@ impl Use {
         let session = Session::named(&file, at, None, Some(account.clone()));
         let mine = config.mode_in_use(&file).is_ok_and(|(used, _)| used == at);
         let others = all.iter().filter(|stored| stored.record.key.group == record.key.group);
-        let chosen = match config.said_account() {
-            Ok(Some(said)) => said == *account,
+        let chosen = match config.said_account(&file.program.prefix) {
+            Ok(Some((said, _))) => said == *account,
             _ if others.count() == 1 => true,
             _ => config.active_account(provider, mode).as_ref() == Some(account),
         };
@@ -241,6 +241,10 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
     let now = run.world.now();
     let mut rows = Vec::new();
     for stored in run.sources.stores.list()? {
+        let others = |stored: &Stored| session_of(&stored.record.key.group).is_none_or(|(name, _)| run.is_others(name));
+        if run.program.is_some() && stored.as_ref().is_ok_and(others) {
+            continue;
+        }
         let row = match stored {
             Ok(Stored { record, store }) => match session_of(&record.key.group) {
                 Some((provider, mode)) => {

@@ -14,7 +14,7 @@ const VARIABLE: &str = "TOKEN";
 pub(super) fn print(run: &Run, args: &cli::PrintAccessToken) -> Result<u8> {
     let secret = token(run, run.profile(args.profile.as_deref())?)?;
     let line = Zeroizing::new(format!("{}\n", secret.expose()));
-    run.print(&line).map(|()| 0)
+    run.print_whole(&line).map(|()| 0)
 }
 
 pub(super) fn export(run: &Run, args: &cli::ExportAccessToken) -> Result<u8> {
@@ -38,12 +38,14 @@ pub(super) fn export(run: &Run, args: &cli::ExportAccessToken) -> Result<u8> {
         Some(profile) if !args.unset => shell::assignment(shell, &name, &token(run, profile)?),
         _ => Zeroizing::new(shell::removal(shell, &name)),
     };
-    run.print(&line).map(|()| 0)
+    run.print_whole(&line).map(|()| 0)
 }
 
 /// The secret of a profile, which can be nothing but a token.
 fn token(run: &Run, profile: Profile) -> Result<Secret> {
-    let secret = run.sources.credential(profile)?.secret;
+    let credential = run.sources.credential(profile)?;
+    run.debug(&format!("the credential comes from {}", credential.source));
+    let secret = credential.secret;
     if secret.is_token() {
         Ok(secret)
     } else {

@@ -30,6 +30,7 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
             (name, secret, stored.store.to_string(), Some(stored.record))
         }
     };
+    run.debug(&format!("the credential comes from {source}"));
     if let Some(learnt) = kept.as_ref().and_then(|record| record.learnt.as_ref()) {
         renew::overlay(&mut mode, learnt);
     }

@@ -79,7 +79,7 @@ fn set(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>, 
         "The workspace of `{}` is `{name}` from now on.\n",
         sanitise(&of)
     ));
-    if let Some((other, By::Variable(variable))) = run.sources.config.said_workspace(&session.provider)?
+    if let Some((other, By::Variable(variable))) = run.sources.config.said_workspace(&session.prefix)?
         && other != name
     {
         run.note(&format!(
@@ -120,7 +120,7 @@ pub(super) fn begin(run: &Run, session: &Session, stored: &Stored, default: Opti
         return;
     };
     let config = &run.sources.config;
-    let wanted = match config.said_workspace(&session.provider) {
+    let wanted = match config.said_workspace(&session.prefix) {
         Ok(Some((name, By::Option))) => Some(name),
         _ => None,
     };

@@ -4,7 +4,7 @@
 //! The file of what was chosen is read only where there is something to choose and nothing before it decides.
 
 use super::active::{self, Active, is_workspace};
-use super::{Claim, Config, Provider, mode_at};
+use super::{Claim, Config, Provider, mode_at, variable};
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -57,14 +57,14 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// The mode that the command line or a variable asks for: `--mode`, `<PROVIDER>_MODE`, `KEYFOB_MODE`.
+    /// The mode that the command line or a variable asks for: `--mode`, `<PREFIX>_MODE`, `KEYFOB_MODE`.
     ///
     /// # Errors
     /// When the variable is not UTF-8.
-    pub fn said_mode(&self, provider: &str) -> Result<Option<(String, By)>> {
+    pub fn said_mode(&self, prefix: &str) -> Result<Option<(String, By)>> {
         match &self.said.mode {
             Some(mode) => Ok(Some((mode.clone(), By::Option))),
-            None => self.variable(&[&variable(provider, "MODE"), "KEYFOB_MODE"]),
+            None => self.variable(&[&variable::named(prefix, "MODE"), "KEYFOB_MODE"]),
         }
     }
 
@@ -80,7 +80,7 @@ impl Config<'_> {
                 .map_or(Ok(0), |mode| mode_at(provider, mode))
                 .map(|at| (at, By::Default));
         }
-        if let Some((mode, by)) = self.said_mode(&provider.name)? {
+        if let Some((mode, by)) = self.said_mode(&provider.program.prefix)? {
             return Ok((mode_at(provider, &mode)?, by));
         }
         Ok(match self.active_mode(provider) {
@@ -102,14 +102,14 @@ impl Config<'_> {
         at
     }
 
-    /// The account that the command line or `KEYFOB_ACCOUNT` names.
+    /// The account that the command line or a variable names: `--account`, `<PREFIX>_ACCOUNT`, `KEYFOB_ACCOUNT`.
     ///
     /// # Errors
     /// When the variable is not UTF-8.
-    pub fn said_account(&self) -> Result<Option<String>> {
+    pub fn said_account(&self, prefix: &str) -> Result<Option<(String, By)>> {
         match &self.said.account {
-            Some(account) => Ok(Some(account.clone())),
-            None => self.world.var("KEYFOB_ACCOUNT"),
+            Some(account) => Ok(Some((account.clone(), By::Option))),
+            None => self.variable(&[&variable::named(prefix, "ACCOUNT"), "KEYFOB_ACCOUNT"]),
         }
     }
 
@@ -118,16 +118,16 @@ impl Config<'_> {
         self.active(provider).modes.remove(mode)?.account
     }
 
-    /// The workspace that the command line or a variable asks for: `--workspace`, `<PROVIDER>_WORKSPACE`,
+    /// The workspace that the command line or a variable asks for: `--workspace`, `<PREFIX>_WORKSPACE`,
     /// `KEYFOB_WORKSPACE`.
     ///
     /// # Errors
     /// [`crate::error::Class::Usage`] when no workspace can be called as the variable says.
-    pub fn said_workspace(&self, provider: &str) -> Result<Option<(String, By)>> {
+    pub fn said_workspace(&self, prefix: &str) -> Result<Option<(String, By)>> {
         if let Some(name) = &self.said.workspace {
             return Ok(Some((name.clone(), By::Option)));
         }
-        let found = self.variable(&[&variable(provider, "WORKSPACE"), "KEYFOB_WORKSPACE"])?;
+        let found = self.variable(&[&variable::named(prefix, "WORKSPACE"), "KEYFOB_WORKSPACE"])?;
         match &found {
             Some((name, By::Variable(variable))) if !is_workspace(name) => Err(Error::usage(format!(
                 "the variable `{variable}` is not 1 to 256 visible ASCII characters"
@@ -188,7 +188,7 @@ impl Config<'_> {
         let one_mode = claims.iter().all(|claim| claim.mode == first.mode);
         let said = match first.mode.as_str() {
             "" => None,
-            _ => self.said_mode(&first.provider)?,
+            _ => self.said_mode(&first.prefix())?,
         };
         let chosen = match said {
             Some((mode, _)) => {
@@ -212,7 +212,7 @@ impl Config<'_> {
             first.provider,
             names.join(", ")
         );
-        let variable = variable(&first.provider, "MODE");
+        let variable = variable::named(&first.prefix(), "MODE");
         Err(Error::refused(message).hint(format!("set {variable} to one of them")))
     }
 
@@ -230,10 +230,4 @@ impl Config<'_> {
         }
         Ok(default)
     }
-}
-
-/// The variable of one provider for a purpose.
-pub(super) fn variable(provider: &str, purpose: &str) -> String {
-    let name = provider.to_ascii_uppercase().replace(['-', '.', '+'], "_");
-    format!("{name}_{purpose}")
 }

@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::disk::{self, Stamp, check_owner, directory_stamp};
 use super::provider::{self, Provider};
 use super::section::context::Workspace;
+use super::variable;
 use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
 use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi4";
+const MAGIC: &[u8; 8] = b"keyfobi5";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
@@ -51,6 +52,9 @@ pub struct Claim {
     pub keeps: bool,
     /// Whether the provider's credential is obtained without a person.
     pub unattended: bool,
+    /// What the variables of its program begin with, where that is not its own name in capitals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// The root of what is claimed.
     pub root: Target,
     /// Whether the subdomains of the root are meant, and not the root.
@@ -72,6 +76,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// What the variables of its program begin with.
+    pub fn prefix(&self) -> String {
+        self.prefix.clone().unwrap_or_else(|| variable::prefix(&self.provider))
+    }
+
     /// Longest path first, then an exact host before a wildcard, then the longer host.
     pub(super) fn rank(&self) -> (usize, bool, usize) {
         let depth = self.root.path().map_or(0, |path| path.split('/').count());

@@ -14,6 +14,7 @@ pub mod profile;
 pub mod provider;
 mod read;
 mod section;
+mod variable;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use section::grant::{Grant, TokenSource};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
 pub use section::poll::Poll;
+pub use section::program::{Alias, Program, is_program};
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
@@ -119,6 +121,11 @@ impl<'w> Config<'w> {
         };
         claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
         Ok(claims)
+    }
+
+    /// Whether there is a provider file of this name, right or wrong.
+    pub fn has_file(&self, name: &str) -> bool {
+        profile::check_name("provider", name).is_ok() && self.directory.join(format!("{name}.toml")).exists()
     }
 
     /// The provider of this name, from its file; a preset of that name where there is no file.

@@ -60,11 +60,16 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
 
 /// Shows a session as a person types it in a shell: an account that a shell would act on is in single quotes.
 pub fn show(provider: &str, mode: &str, account: &str) -> String {
+    quoted(&bare(provider, mode, account))
+}
+
+/// A text as one word of a shell: in single quotes where a shell would act on it.
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "@._+-:/%,=".contains(c);
-    if !account.chars().all(plain) {
-        return format!("'{}'", bare(provider, mode, account).replace('\'', "'\\''"));
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into();
     }
-    bare(provider, mode, account)
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn bare(provider: &str, mode: &str, account: &str) -> String {

@@ -11,6 +11,7 @@ use super::section::grant::{Grant, TokenSource};
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::poll::Poll;
+use super::section::program::Program;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
@@ -138,6 +139,8 @@ pub struct Provider {
     pub store: Option<String>,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
+    /// The program whose sign-in it is.
+    pub program: Program,
     /// Its modes, the default one first; one without a name where the file has none.
     pub modes: Vec<Mode>,
 }
@@ -228,6 +231,9 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 default_mode: at == 0,
                 keeps: provider.flow == Flow::Static,
                 unattended: provider.flow.is_unattended(),
+                prefix: Some(&provider.program.prefix)
+                    .filter(|prefix| **prefix != super::variable::prefix(&provider.name))
+                    .cloned(),
                 root: serves.root.clone(),
                 subdomains: serves.subdomains,
                 bearer: serves.scheme == Scheme::Bearer,

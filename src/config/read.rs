@@ -109,6 +109,7 @@ impl Reader<'_> {
             modes[..=at].rotate_right(1);
         }
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
             title: file.title.unwrap_or_else(|| name.into()),
@@ -116,6 +117,7 @@ impl Reader<'_> {
             flow: flow.flow,
             store,
             register,
+            program,
             modes,
         })
     }

@@ -65,6 +65,7 @@ macro_rules! sections {
             pub store: Option<Text>,
             #[serde(default)]
             pub login: Login,
+            pub program: Option<program::Words>,
             $(#[serde(default)] pub $name: $name::Words,)*
             pub target: Option<Vec<TargetPart>>,
             #[serde(default)]
@@ -88,6 +89,10 @@ macro_rules! sections {
                     instance: self.instance,
                     store: self.store.or(base.store),
                     login: self.login.over(&base.login),
+                    program: match (self.program, base.program) {
+                        (Some(own), Some(base)) => Some(own.over(&base)),
+                        (own, base) => own.or(base),
+                    },
                     $($name,)*
                     target: self.target.or(base.target),
                     mode: if self.mode.is_empty() { base.mode } else { self.mode },
@@ -117,6 +122,7 @@ pub(super) mod call;
 
 sections! { context, env, grant, key, oauth, otp, poll, refresh, service, signing, whoami }
 
+pub(super) mod program;
 pub(super) mod redirect;
 
 /// `[login]`, which is the whole file's.

@@ -75,6 +75,14 @@ pub fn find(program: &str, first: Option<&str>) -> Option<(&'static Protocol, us
     named.into_iter().find(|row| row.name == first).map(|row| (row, 1))
 }
 
+/// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
+/// platform's ending. A name that begins with `keyfob`, such as that of a second version, is keyfob's.
+pub fn link(program: &str) -> Option<&str> {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let ours = stem.is_empty() || stem.starts_with("keyfob");
+    (!ours && find(stem, None).is_none()).then_some(stem)
+}
+
 /// All of the input, at most [`MAX_INPUT`].
 fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_INPUT));
@@ -158,6 +166,23 @@ mod tests {
     fn everything_else_is_an_own_command() {
         for first in [None, Some("login"), Some("keyfob"), Some("GET"), Some("")] {
             assert_eq!(named("keyfob", first), None, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_has_a_name_that_is_nobodys() {
+        for (program, expected) in [
+            ("keyfob", None),
+            ("keyfob.exe", None),
+            ("keyfob-2", None),
+            ("", None),
+            ("git-credential-keyfob", None),
+            ("docker-credential-keyfob.exe", None),
+            ("acmectl", Some("acmectl")),
+            ("acmectl.exe", Some("acmectl")),
+            ("git", Some("git")),
+        ] {
+            assert_eq!(link(program), expected, "{program}");
         }
     }
 

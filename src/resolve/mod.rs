@@ -115,7 +115,10 @@ impl<'w> Sources<'w> {
         };
         let account = match profile.account {
             Some(account) => Some(account),
-            None => self.config.said_account()?,
+            None => self
+                .config
+                .said_account(&provider.program.prefix)?
+                .map(|(account, _)| account),
         };
         Ok(Session::named(&provider, at, claim, account))
     }

@@ -20,6 +20,8 @@ pub struct Session {
     pub account: Option<String>,
     /// What a workspace is to the provider; none where it has none.
     pub workspace: Option<Workspace>,
+    /// What the variables of its program begin with.
+    pub prefix: String,
     variables: Vec<String>,
     username: Option<String>,
     bearer: bool,
@@ -30,10 +32,12 @@ pub struct Session {
 
 impl Session {
     pub(super) fn of(claim: Claim, sources: &Sources) -> Result<Session> {
+        let prefix = claim.prefix();
         Ok(Session {
             provider: claim.provider,
             mode: claim.mode,
-            account: sources.config.said_account()?,
+            account: sources.config.said_account(&prefix)?.map(|(account, _)| account),
+            prefix,
             workspace: claim.workspace,
             variables: claim.variables,
             username: claim.username,
@@ -58,6 +62,7 @@ impl Session {
             mode: mode.name.clone(),
             account,
             workspace: mode.workspace.clone(),
+            prefix: provider.program.prefix.clone(),
             variables: mode.variables.clone(),
             username,
             bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| {
@@ -76,6 +81,7 @@ impl Session {
             mode: mode.into(),
             account,
             workspace: None,
+            prefix: String::new(),
             variables: Vec::new(),
             username: None,
             bearer: false,

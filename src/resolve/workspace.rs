@@ -21,7 +21,7 @@ pub fn workspace(sources: &Sources, session: &Session, record: Option<&Record>) 
         let issued = record.and_then(|record| record.workspace.clone());
         return Ok(issued.map(|name| (name, By::Active)));
     }
-    if let Some(said) = sources.config.said_workspace(&session.provider)? {
+    if let Some(said) = sources.config.said_workspace(&session.prefix)? {
         return Ok(Some(said));
     }
     let account = record.map_or("", |record| record.key.account.as_str());
@@ -45,7 +45,7 @@ pub(super) fn handed(
     };
     let found = workspace(sources, session, record)?.map(|(name, _)| name);
     if let (Switch::Reissue, Some(_)) = (kind.switch, record)
-        && let Some((wanted, _)) = sources.config.said_workspace(&session.provider)?
+        && let Some((wanted, _)) = sources.config.said_workspace(&session.prefix)?
         && found.as_ref() != Some(&wanted)
     {
         let profile = session.show();

@@ -3,7 +3,7 @@
 //! `KEYFOB_HOME` puts everything below one directory. Else the XDG base directories, on macOS too, whose relative values
 //! are ignored as the specification asks. Never the working directory and never the shared temporary one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::World;
 use crate::error::{Error, Result};
@@ -20,6 +20,15 @@ pub struct Dirs {
 }
 
 impl Dirs {
+    /// The same configuration, and everything that is kept below a directory of a program's own.
+    pub(super) fn kept_below(self, home: &Path) -> Dirs {
+        Dirs {
+            data: home.join("data"),
+            state: home.join("state"),
+            ..self
+        }
+    }
+
     pub(super) fn of(world: &World) -> Result<Dirs> {
         if let Some(home) = world.var_os("KEYFOB_HOME").map(PathBuf::from) {
             if !home.is_absolute() {

@@ -38,6 +38,7 @@ mod otp;
 mod part;
 mod person;
 mod poll;
+mod program;
 mod provider;
 mod refresh;
 mod renewal;

@@ -21,15 +21,17 @@ pub fn no_forks() -> MutexGuard<'static, ()> {
     FORKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes an interrupt end what we start, even where we are told to ignore it ourselves, as a shell's background job is: a
-/// handler is not inherited, ignoring is.
+/// Makes a signal end what we start, even where we are told to ignore it ourselves, as a shell's background job and one
+/// under `nohup` are: a handler is not inherited, ignoring is.
 #[cfg(unix)]
-fn heed_interrupts() {
+fn heed_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     static DONE: Once = Once::new();
     DONE.call_once(|| {
-        let always = Arc::new(AtomicBool::new(true));
-        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, always)
-            .expect("an interrupt can be handled");
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            let always = Arc::new(AtomicBool::new(true));
+            signal_hook::flag::register_conditional_default(signal, always).expect("this signal can be handled");
+        }
     });
 }
 
@@ -116,7 +118,7 @@ impl Run {
     /// Starts it.
     pub fn spawn(self) -> Running {
         #[cfg(unix)]
-        heed_interrupts();
+        heed_signals();
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)

@@ -81,11 +81,7 @@ fn modes_do_not_depend_on_the_umask() {
                 assert_eq!(mode(&path), 0o600, "{}", path.display());
             }
         }
-        assert_eq!(
-            seen,
-            1 + 1 + (1 + 3) + (1 + 4 + 2),
-            "data, .gitignore, locks and records"
-        );
+        assert_eq!(seen, 1 + 1 + 1 + 3 + (1 + 4 + 2), "data, .gitignore, locks and records");
         assert_eq!(fs::read(home.data().join(".gitignore")).unwrap(), b"*\n");
     }
 }

@@ -1,0 +1,101 @@
+//! `[program]`: the program whose sign-in the provider is: its name, its variables, and the words for its commands.
+//!
+//! It chooses words alone. Which of our commands there are is `command/`'s business, which also refuses words that lead
+//! to none.
+
+use std::collections::BTreeMap;
+
+use super::Text;
+use crate::config::read::Reader;
+use crate::config::{is_variable, variable};
+use crate::error::Result;
+
+words! {
+    name: Text,
+    prefix: Text,
+    auth: bool,
+    commands: BTreeMap<Text, Text>,
+}
+
+/// The longest words for a command, in words; nobody types longer ones.
+const MAX_WORDS: usize = 6;
+
+/// A program that hands its sign-in over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// How a person calls it. Defaults to the provider's name.
+    pub name: String,
+    /// What its variables begin with, before `_MODE` and the like. Defaults to the provider's name in capitals.
+    pub prefix: String,
+    /// Whether its sign-in commands are below `auth` where a message names one. Defaults to true.
+    pub auth: bool,
+    /// Words of its own for our commands, by the words.
+    pub aliases: Vec<Alias>,
+    /// Whether the file has the table at all.
+    pub is_declared: bool,
+}
+
+/// Words of a program for one of our commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// What a person types after the program's name.
+    pub words: Vec<String>,
+    /// Our command, perhaps with arguments.
+    pub own: Vec<String>,
+}
+
+/// The program of a provider; without the table what follows from its name.
+pub(in crate::config) fn read(reader: &Reader, words: Option<&Words>, provider: &str) -> Result<Program> {
+    let none = Words::default();
+    let Words {
+        name,
+        prefix,
+        auth,
+        commands,
+    } = words.unwrap_or(&none);
+    if let Some(name) = name.as_ref().filter(|name| !is_program(name.get_ref())) {
+        let message = "program.name: expected a letter, then letters, digits, `.`, `_` or `-`, found another";
+        return Err(reader.wrong_at(name, message));
+    }
+    if let Some(prefix) = prefix.as_ref().filter(|prefix| !is_variable(prefix.get_ref())) {
+        let message = "program.prefix: expected the begin of variables, of letters, digits and `_`, found another";
+        return Err(reader.wrong_at(prefix, message));
+    }
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.get_ref().clone());
+    Ok(Program {
+        name: text(name).unwrap_or_else(|| provider.into()),
+        prefix: text(prefix).unwrap_or_else(|| variable::prefix(provider)),
+        auth: auth.unwrap_or(true),
+        aliases: commands
+            .iter()
+            .flatten()
+            .map(|pair| alias(reader, pair))
+            .collect::<Result<_>>()?,
+        is_declared: words.is_some(),
+    })
+}
+
+fn alias(reader: &Reader, (words, own): (&Text, &Text)) -> Result<Alias> {
+    let split = |text: &Text| text.get_ref().split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let good = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'`');
+    let alias = Alias {
+        words: split(words),
+        own: split(own),
+    };
+    let plain = |text: &String| good(text) && !text.starts_with('-');
+    if alias.words.len() > MAX_WORDS || !alias.words.iter().all(plain) {
+        let message = format!("program.commands: expected 1 to {MAX_WORDS} words with a space between, found another");
+        return Err(reader.wrong_at(words, message));
+    }
+    if !alias.own.iter().all(|word| good(word)) || alias.own[0].starts_with('-') {
+        let message = "program.commands: expected a command such as `whoami --json`, found another text";
+        return Err(reader.wrong_at(own, message));
+    }
+    Ok(alias)
+}
+
+/// Whether a text can be the name of a program: a letter, then letters, digits, `.`, `_` or `-`; no shell acts on it.
+pub fn is_program(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    name.bytes().all(inner) && name.starts_with(|c: char| c.is_ascii_alphabetic())
+}
