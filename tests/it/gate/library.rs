@@ -206,6 +206,32 @@ fn records_that_come_while_the_gate_is_set_are_behind_it_too() {
 }
 
 #[test]
+fn what_a_killed_writer_left_in_clear_does_not_stay_and_what_is_damaged_is_named() {
+    let home = Home::new();
+    put(&home.stores(), &record(session("ann"), 1, "canary-1"), "file").unwrap();
+    put(&home.stores(), &record(origin("bob"), 1, "canary-2"), "file").unwrap();
+    let stores = home.stores();
+    let (whole, other) = (stores.place(&session("ann")), stores.place(&origin("bob")));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    // Of a record that is there, of one that never was, and one that was set aside.
+    let temporary = |of: &str| whole.with_file_name(format!(".{of}.0123456789abcdef.tmp"));
+    std::fs::copy(&whole, temporary(&name(&whole))).unwrap();
+    std::fs::copy(&whole, temporary(&name(&other))).unwrap();
+    let aside = other.with_file_name(format!("{}.corrupt-7", name(&other)));
+    std::fs::copy(&other, &aside).unwrap();
+    let converted = set(&stores).unwrap();
+    assert_eq!(converted.moved, 2);
+    assert_eq!(converted.unread.len(), 1, "{:?}", converted.unread);
+    assert!(converted.unread[0].to_string().contains(aside.to_str().unwrap()));
+    let clear: Vec<_> = home
+        .files()
+        .into_iter()
+        .filter(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains("canary"))
+        .collect();
+    assert_eq!(clear, [aside]);
+}
+
+#[test]
 fn a_second_gate_is_not_set_over_the_first() {
     let home = Home::new();
     set(&home.stores()).unwrap();

@@ -179,6 +179,83 @@ fn another_passphrase_replaces_the_first() {
 }
 
 #[test]
+fn a_forgotten_passphrase_costs_every_record_and_only_with_a_yes() {
+    let (sandbox, issuer) = home();
+    set(&sandbox);
+    let clear = |more: &[&str]| run(&sandbox, &[&["lock", "clear"], more].concat(), "");
+    let output = clear(&["--lost"]).expect_code(64);
+    assert!(output.stderr.contains("hint: add `--yes`"), "{}", output.stderr);
+    clear(&["--yes"]).expect_code(64);
+    clear(&["--lost", "--passphrase-file", "f"]).expect_code(64);
+    assert!(is_locked(&run(&sandbox, &["list"], "")));
+    let output = clear(&["--lost", "--yes"]).expect_success();
+    assert!(output.stderr.contains("3 records were removed"), "{}", output.stderr);
+    let list = run(&sandbox, &["list"], "").expect_success();
+    assert_eq!(list.text(), "Nothing is kept.\n");
+    assert!(issuer.revoked().is_empty());
+    sandbox.login(&issuer);
+    assert!(!sandbox.token().is_empty(), "it is a machine like any other again");
+    assert!(
+        clear(&["--lost", "--yes"])
+            .expect_success()
+            .stderr
+            .contains("has no passphrase")
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn another_answer_than_yes_removes_nothing() {
+    let (sandbox, _issuer) = home();
+    set(&sandbox);
+    for answer in ["no\n", "\n", "\u{4}", "\u{3}"] {
+        let output = at_the_prompt(&sandbox, "lock clear --lost", answer);
+        assert!(!output.status.success(), "{answer:?}: {}", output.text());
+    }
+    unlock(&sandbox, &["--", "true"]).run().expect_success();
+    let output = at_the_prompt(&sandbox, "lock clear --lost", "Yes\n");
+    assert!(output.text().contains("3 records were removed"), "{}", output.text());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_user_who_is_not_root_hands_the_key_down_too() {
+    use std::os::unix::fs::chown;
+    if !crate::part::is_root() {
+        return;
+    }
+    let (sandbox, _issuer) = home();
+    let program = sandbox.path().join("bin/keyfob");
+    std::fs::create_dir(program.parent().unwrap()).unwrap();
+    std::fs::copy(sandbox.keyfob_path(), &program).unwrap();
+    sandbox
+        .program("chown", &["-R", "65534:65534", "."])
+        .run()
+        .expect_success();
+    chown(sandbox.path(), Some(65534), Some(65534)).unwrap();
+    let nobody = |args: &[&str]| {
+        let before = [
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            "--",
+            program.to_str().unwrap(),
+        ];
+        sandbox
+            .program("setpriv", &[&before[..], args].concat())
+            .stdin(PASSPHRASE)
+            .run()
+    };
+    nobody(&["lock", "set", "--work", WORK, "--passphrase-file", "-"]).expect_success();
+    let script = "bin/keyfob token other";
+    let output = nobody(&["unlock", "--passphrase-file", "-", "--", "sh", "-c", script]).expect_success();
+    assert_eq!(output.text(), "canary-other\n");
+    assert!(is_locked(&nobody(&["token", "other"])));
+}
+
+#[test]
 fn a_program_that_does_not_exist_is_a_usage_error() {
     let (sandbox, _issuer) = home();
     set(&sandbox);
