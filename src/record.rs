@@ -5,6 +5,7 @@
 //! It knows nothing of files: `store/slot.rs` wraps its bytes, `store/disk.rs` writes them.
 
 mod learnt;
+mod synced;
 
 use std::fmt;
 
@@ -19,12 +20,20 @@ use crate::target::Target;
 use crate::time::Timestamp;
 
 pub use learnt::{Learnt, Registration};
+pub use synced::{About, Place, ProgramWords, Synced};
 
 /// The set of records that one question may choose from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     /// Credentials that tools gave us for an origin, by [`Target::origin`].
     Origin(String),
+    /// The seeds of one-time codes of a provider in a mode, by account. No tool's request means one.
+    Seed {
+        /// The provider's name.
+        provider: String,
+        /// The mode's name, or nothing.
+        mode: String,
+    },
     /// The accounts of a provider in a mode; the mode is empty where the provider has none.
     Session {
         /// The provider's name.
@@ -41,7 +50,7 @@ pub struct Key {
     pub group: Group,
     /// The account of a session, or the user name at an origin; may be empty.
     pub account: String,
-    /// The path below an origin; none for a session.
+    /// The path below an origin; none for a session. For a seed `pending` while nobody knows whether the service took it.
     pub path: Option<String>,
 }
 
@@ -72,7 +81,7 @@ impl Key {
         digest::hex(&[self.to_string().as_bytes()])
     }
 
-    /// The target of a key of an origin; none for a session.
+    /// The target of a key of an origin; none for the others.
     pub fn target(&self) -> Option<Target> {
         let Group::Origin(origin) = &self.group else {
             return None;
@@ -86,12 +95,14 @@ impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Group::Origin(origin) => write!(f, "origin {origin}"),
+            Group::Seed { provider, mode } => write!(f, "seed {provider}/{mode}"),
             Group::Session { provider, mode } => write!(f, "session {provider}/{mode}"),
         }
     }
 }
 
-/// `origin https://host user [path]` or `session provider/mode account`, percent-encoded so that it has no other spaces.
+/// `origin https://host user [path]`, `session provider/mode account` or `seed provider/mode account [pending]`,
+/// percent-encoded so that it has no other spaces.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Key { group, account, path } = self;
@@ -112,11 +123,13 @@ impl std::str::FromStr for Key {
         let decode = |word: &str| percent_decode_str(word).decode_utf8().map(String::from).map_err(|_| ());
         let group = match (word()?, word()?) {
             ("origin", origin) => Group::Origin(origin.into()),
-            ("session", session) => {
-                let (provider, mode) = session.split_once('/').ok_or(())?;
-                Group::Session {
-                    provider: provider.into(),
-                    mode: mode.into(),
+            (kind @ ("seed" | "session"), named) => {
+                let (provider, mode) = named.split_once('/').ok_or(())?;
+                let (provider, mode) = (provider.into(), mode.into());
+                if kind == "seed" {
+                    Group::Seed { provider, mode }
+                } else {
+                    Group::Session { provider, mode }
                 }
             }
             _ => return Err(()),
@@ -138,7 +151,8 @@ pub struct Record {
     pub generation: u64,
     /// The tool whose request made it; `keyfob` for an own command.
     pub tool: String,
-    /// The password, access token or ready header value. Absent when the record is dead.
+    /// The password, access token or ready header value; of a seed its URI `otpauth://totp/…`. Absent when the record is
+    /// dead.
     pub secret: Option<Secret>,
     /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password or token.
     pub authtype: Option<String>,
@@ -162,6 +176,8 @@ pub struct Record {
     pub cooldown_until: Option<Timestamp>,
     /// The session ended, and why.
     pub dead: Option<Dead>,
+    /// When it was put here by a keyfob on another machine, which alone renews it. Absent: it is this machine's own.
+    pub synced_at: Option<Timestamp>,
     /// Fields of a newer keyfob, kept when the record is rewritten.
     pub extra: Map<String, Value>,
 }
@@ -212,6 +228,7 @@ impl Record {
             intent: None,
             cooldown_until: None,
             dead: None,
+            synced_at: None,
             extra: Map::new(),
         }
     }
@@ -235,6 +252,7 @@ impl Record {
             intent,
             cooldown_until,
             dead,
+            synced_at,
             extra,
         } = self;
         let wire = Out {
@@ -252,6 +270,7 @@ impl Record {
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
             dead: dead.as_ref(),
+            synced_at: *synced_at,
             extra,
         };
         Zeroizing::new(serde_json::to_vec(&wire).expect("a record has only texts, numbers and lists"))
@@ -298,6 +317,7 @@ impl Record {
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
             dead: wire.dead,
+            synced_at: wire.synced_at,
             extra,
         })
     }
@@ -343,6 +363,8 @@ struct Out<'a> {
     cooldown_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dead: Option<&'a Dead>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
 }
@@ -364,6 +386,7 @@ struct In {
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,
     dead: Option<Dead>,
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -402,7 +425,17 @@ mod tests {
             path: None,
         };
         assert_eq!(key.to_string(), "session acme/ ann@acme.example");
-        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().parse(), Ok(key.clone()));
+        let seed = Key {
+            group: Group::Seed {
+                provider: "acme".into(),
+                mode: "dev".into(),
+            },
+            path: Some("pending".into()),
+            ..key
+        };
+        assert_eq!(seed.to_string(), "seed acme/dev ann@acme.example pending");
+        assert_eq!(seed.to_string().parse(), Ok(seed));
     }
 
     #[test]

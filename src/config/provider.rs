@@ -1,6 +1,7 @@
 //! A provider: a service that gives out credentials, described by one TOML file of format 1.
 //!
-//! A provider file never makes keyfob run a program, and its credentials go to nothing but its own targets.
+//! A provider file never makes keyfob run a program, but where a person says `sync`; and its credentials go to nothing but
+//! its own targets.
 //! `read.rs` makes these values from the file.
 
 use super::disk::Stamp;
@@ -8,13 +9,16 @@ use super::index;
 use super::read::Reader;
 use super::section::context::Workspace;
 use super::section::grant::{Grant, TokenSource};
+use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
+use super::section::password::Password;
 use super::section::poll::Poll;
 use super::section::program::Program;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
+use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
 use crate::error::Result;
 use crate::target::Target;
@@ -168,6 +172,10 @@ pub struct Mode {
     pub refresh: Option<Refresh>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
+    /// How a second factor is enrolled; none where the file says nothing of it.
+    pub mfa: Option<Mfa>,
+    /// How the account's password is set.
+    pub password: Password,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
     /// The variable under which a shell gets the credential. Defaults to `TOKEN`.
@@ -176,6 +184,8 @@ pub struct Mode {
     pub workspace: Option<Workspace>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
+    /// How a session reaches another machine.
+    pub sync: Sync,
 }
 
 /// A place that a provider's credential may go to.
@@ -193,6 +203,28 @@ pub struct Serves {
     pub tools: Vec<String>,
     /// Whether a tool without a credential of this provider is to ask nobody else.
     pub exclusive: bool,
+}
+
+impl Serves {
+    /// As a provider file spells it.
+    pub fn url(&self) -> String {
+        let root = self.root.to_string();
+        if self.subdomains {
+            root.replacen("://", "://*.", 1)
+        } else {
+            root
+        }
+    }
+}
+
+impl Mode {
+    /// The variable that holds a session on a machine to which it is synced as one.
+    pub fn synced_variable(&self) -> Option<&str> {
+        let named = self.sync.variable.as_ref().or(self.variables.first());
+        named
+            .filter(|_| self.sync.form == SyncedAs::Variable)
+            .map(String::as_str)
+    }
 }
 
 impl Provider {
@@ -242,6 +274,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
+                hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
                 stamp,
             });
         }
