@@ -24,6 +24,7 @@ mod every_flow;
 mod examples;
 mod fault;
 mod flow;
+mod gate;
 mod git;
 mod grant;
 mod http_server;
