@@ -2,15 +2,19 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod bundle;
 mod lock;
 mod mfa;
 mod password;
+mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bundle::{Export, Import};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
+pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -129,6 +133,17 @@ pub enum Command {
     Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Write credentials to an encrypted file.
+    Export(Export),
+    /// Keep what is in such a file.
+    Import(Import),
+    /// Let another machine act as you until the access token ends.
+    Sync(Sync),
+    /// Take a session back from another machine.
+    Desync(Desync),
+    /// Take a session that another keyfob sends.
+    #[command(hide = true)]
+    Receive(Receive),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

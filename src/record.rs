@@ -5,6 +5,7 @@
 //! It knows nothing of files: `store/slot.rs` wraps its bytes, `store/disk.rs` writes them.
 
 mod learnt;
+mod synced;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use crate::target::Target;
 use crate::time::Timestamp;
 
 pub use learnt::{Learnt, Registration};
+pub use synced::{About, Place, ProgramWords, Synced};
 
 /// The set of records that one question may choose from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +176,8 @@ pub struct Record {
     pub cooldown_until: Option<Timestamp>,
     /// The session ended, and why.
     pub dead: Option<Dead>,
+    /// When it was put here by a keyfob on another machine, which alone renews it. Absent: it is this machine's own.
+    pub synced_at: Option<Timestamp>,
     /// Fields of a newer keyfob, kept when the record is rewritten.
     pub extra: Map<String, Value>,
 }
@@ -224,6 +228,7 @@ impl Record {
             intent: None,
             cooldown_until: None,
             dead: None,
+            synced_at: None,
             extra: Map::new(),
         }
     }
@@ -247,6 +252,7 @@ impl Record {
             intent,
             cooldown_until,
             dead,
+            synced_at,
             extra,
         } = self;
         let wire = Out {
@@ -264,6 +270,7 @@ impl Record {
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
             dead: dead.as_ref(),
+            synced_at: *synced_at,
             extra,
         };
         Zeroizing::new(serde_json::to_vec(&wire).expect("a record has only texts, numbers and lists"))
@@ -310,6 +317,7 @@ impl Record {
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
             dead: wire.dead,
+            synced_at: wire.synced_at,
             extra,
         })
     }
@@ -355,6 +363,8 @@ struct Out<'a> {
     cooldown_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dead: Option<&'a Dead>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
 }
@@ -376,6 +386,7 @@ struct In {
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,
     dead: Option<Dead>,
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }

@@ -44,16 +44,25 @@ pub(super) fn run(run: &Run, args: &cli::Show) -> Result<u8> {
         }
     })?;
     let checked = asked.is_some();
+    let synced = kept.as_ref().filter(|record| record.synced_at.is_some());
+    let is_synced = synced.is_some();
+    let ends = synced.and_then(|record| record.expires_at);
     let workspace = resolve::workspace(run.sources, &session, kept.as_ref())?.map(|(name, _)| name);
     let subject = asked.or_else(|| kept.and_then(|record| record.subject.or(Some(record.key.account))));
     let subject = subject.filter(|subject| !subject.is_empty());
     if args.json {
         let answer = json!({"schema": SCHEMA, "profile": name, "provider": provider.name, "mode": mode.name, "workspace": workspace,
-                "subject": subject, "source": source, "checked": checked});
+                "subject": subject, "source": source, "checked": checked, "synced": is_synced});
         return run.print_json(&answer).map(|()| 0);
     }
     let shown = subject.map_or("unknown".into(), |subject| report::sanitise(&subject));
     run.print(&format!("{shown}\n"))?;
+    if is_synced {
+        let end = ends.map_or_else(String::new, |end| {
+            format!(", and ends {}", end.relative(run.world.now()))
+        });
+        run.note(&format!("The session was synced here{end}.\n"));
+    }
     if !checked {
         run.note("The provider file has no `whoami`, so the server was not asked.\n");
     }

@@ -41,6 +41,7 @@ pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
 pub use section::signing::Signing;
+pub use section::sync::{SYNC_ID, Sync, SyncedAs};
 pub use section::whoami::Whoami;
 
 /// The configuration of one user.
@@ -147,6 +148,17 @@ impl<'w> Config<'w> {
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .hint("run `keyfob provider list` to see those there are")),
         }
+    }
+
+    /// The text of the provider file of this name; none where there is no file.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when it is not text; [`Class::Store`] when others could have written it.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        profile::check_name("provider", name)?;
+        disk::directory_stamp(&self.directory)?;
+        let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
+        Ok(read.map(|(text, _)| text))
     }
 
     /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.

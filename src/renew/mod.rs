@@ -41,6 +41,9 @@ pub use unattended::{ask, obtain};
 /// hold the lock: two calls of 8 s, 2 s between, and the writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The reason of a session that ended here because it goes to another machine.
+pub const MOVED: &str = "moved";
+
 /// A record whose secret can be served: the stored one, or a renewed one.
 ///
 /// # Errors
@@ -60,6 +63,14 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
     let life = measure.life(&stored.record, now);
     if life == Life::Fresh {
         return Ok(stored);
+    }
+    if stored.record.synced_at.is_some() {
+        // Renewing it would be the end of the session that it is a part of, on the machine that it came from.
+        return if life == Life::Soft {
+            Ok(stored)
+        } else {
+            Err(sync_again(session, &stored.record, now))
+        };
     }
     if stored.record.refresh.is_none() && !session.is_unattended() {
         return if life == Life::Soft {
@@ -224,6 +235,8 @@ pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Re
 fn alive(session: &Session, record: &Record) -> Result<()> {
     match &record.dead {
         None => Ok(()),
+        Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
+            .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
         Some(dead) => Err(ended(
             session,
             record,
@@ -235,6 +248,16 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
 fn ended(session: &Session, record: &Record, why: &str) -> Error {
     let profile = show(session, &record.key);
     Error::login(format!("the session `{profile}` has ended: {why}")).hint(format!("run `keyfob login {profile}`"))
+}
+
+fn sync_again(session: &Session, record: &Record, now: Timestamp) -> Error {
+    let profile = show(session, &record.key);
+    let message = if record.expires_at.is_some_and(|end| end > now) {
+        format!("the synced session `{profile}` ends too soon, and is not renewed here")
+    } else {
+        format!("the synced session `{profile}` has ended")
+    };
+    Error::login(message).hint("sync again from the machine it came from, with `keyfob sync`")
 }
 
 fn show(session: &Session, key: &Key) -> String {

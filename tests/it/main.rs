@@ -50,6 +50,7 @@ mod service;
 mod session;
 mod shell;
 mod store;
+mod sync;
 mod terminal;
 mod tidy;
 mod tls;
