@@ -139,20 +139,3 @@ fn a_refusal_keeps_nothing() {
         assert!(sandbox.files_with(KEY).is_empty(), "{reply:?}");
     }
 }
-
-#[test]
-fn one_enrolment_of_an_account_is_under_way_at_a_time() {
-    let (sandbox, service) = set("");
-    service.inject("/mfa/enroll", &Reply::Silence(Vec::new()));
-    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "first.txt"];
-    let mut first = sandbox.keyfob(&args).spawn();
-    while first.is_running() && service.seen("POST /mfa/enroll").is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let output = enroll(&sandbox).expect_code(3);
-    assert!(output.stderr.contains("is under way"), "{}", output.stderr);
-    first.kill();
-    first.wait();
-    enroll(&sandbox).expect_success();
-    assert!(!sandbox.path().join("first.txt").exists());
-}
