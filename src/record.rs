@@ -7,6 +7,7 @@
 mod learnt;
 mod synced;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -166,6 +167,8 @@ pub struct Record {
     pub scopes: Vec<String>,
     /// Whom it speaks for, as the issuer calls them.
     pub subject: Option<String>,
+    /// What else the issuer says of the subject and the provider file wants to be shown; no secrets.
+    pub fields: BTreeMap<String, String>,
     /// The workspace that the secret was issued for, where the issuer makes one for each.
     pub workspace: Option<String>,
     /// What the login found out about the issuer; absent where the provider file said everything.
@@ -223,6 +226,7 @@ impl Record {
             expires_at: None,
             scopes: Vec::new(),
             subject: None,
+            fields: BTreeMap::new(),
             workspace: None,
             learnt: None,
             intent: None,
@@ -247,6 +251,7 @@ impl Record {
             expires_at,
             scopes,
             subject,
+            fields,
             workspace,
             learnt,
             intent,
@@ -265,6 +270,7 @@ impl Record {
             expires_at: *expires_at,
             scopes,
             subject: subject.as_deref(),
+            fields,
             workspace: workspace.as_deref(),
             learnt: learnt.as_ref().map(Learnt::out),
             intent: intent.as_ref(),
@@ -312,6 +318,7 @@ impl Record {
             expires_at: wire.expires_at,
             scopes: wire.scopes,
             subject: wire.subject,
+            fields: wire.fields,
             workspace: wire.workspace,
             learnt,
             intent: wire.intent,
@@ -353,6 +360,8 @@ struct Out<'a> {
     scopes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -381,6 +390,8 @@ struct In {
     #[serde(default)]
     scopes: Vec<String>,
     subject: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
     workspace: Option<String>,
     learnt: Option<Value>,
     intent: Option<Intent>,

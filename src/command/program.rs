@@ -165,7 +165,7 @@ fn speak(world: &World, provider: &Provider, level: Level) {
 /// What of a profile a call without it would mean, whatever this call's options are. A variable may be there for this call
 /// alone, so what it says is never left out.
 fn usual(world: &World, profile: &Profile) -> Result<Usual> {
-    let config = Config::open(world)?;
+    let config = Config::open(world)?.of_program();
     let provider = config.provider(&profile.provider)?;
     let prefix = &provider.program.prefix;
     let (at, _) = config.mode_in_use(&provider)?;

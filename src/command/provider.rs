@@ -71,6 +71,7 @@ fn describe(provider: &Provider) -> String {
     line(&mut text, "preset", provider.preset.as_deref().unwrap_or_default());
     line(&mut text, "login", provider.flow.word());
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
+    line(&mut text, "revoke", provider.revoke.as_deref().unwrap_or_default());
     line(
         &mut text,
         "store",

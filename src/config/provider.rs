@@ -20,6 +20,7 @@ use super::section::service::Service;
 use super::section::signing::Signing;
 use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
+use super::setting::Settings;
 use crate::error::Result;
 use crate::target::Target;
 
@@ -143,6 +144,8 @@ pub struct Provider {
     pub store: Option<String>,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
+    /// The page where a person ends credentials that are elsewhere.
+    pub revoke: Option<String>,
     /// The program whose sign-in it is.
     pub program: Program,
     /// Its modes, the default one first; one without a name where the file has none.
@@ -182,6 +185,8 @@ pub struct Mode {
     pub export: Option<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// How a token of a workspace is got for the session's own credential; none where it is by a refresh.
+    pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
     /// How a session reaches another machine.
@@ -248,8 +253,20 @@ impl Provider {
     /// # Errors
     /// [`crate::error::Class::Usage`]: `PLACE:LINE: KEY: expected X, found Y`.
     pub fn parse(text: &str, name: &str, place: &str) -> Result<Provider> {
-        Reader { text, place }.provider(name)
+        Provider::parse_with(text, name, place, &Settings::NONE)
     }
+
+    /// The same with what a person has set.
+    pub(super) fn parse_with(text: &str, name: &str, place: &str, settings: &Settings) -> Result<Provider> {
+        Reader { text, place, settings }.provider(name)
+    }
+}
+
+/// The claims of a provider on one target, where there is no index of it.
+pub(super) fn claims_on(provider: &Provider, target: &Target) -> Vec<index::Claim> {
+    let mut claims = claims(provider, Stamp::default());
+    claims.retain(|claim| claim.covers(target));
+    claims
 }
 
 /// The claims that a provider's file makes, for the index.

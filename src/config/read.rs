@@ -10,6 +10,7 @@ use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
 use super::section::context::Switch;
 use super::section::sync::SyncedAs;
 use super::section::{self, File, Parts, TargetPart, Text};
+use super::setting::Settings;
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -24,9 +25,21 @@ pub(super) struct Reader<'a> {
     pub text: &'a str,
     /// Names the text in a message.
     pub place: &'a str,
+    /// What a person has set.
+    pub settings: &'a Settings,
 }
 
 impl Reader<'_> {
+    /// Of a text that is no provider file.
+    pub(super) fn plain<'a>(text: &'a str, place: &'a str) -> Reader<'a> {
+        const NONE: &Settings = &Settings::NONE;
+        Reader {
+            text,
+            place,
+            settings: NONE,
+        }
+    }
+
     pub(super) fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
         let before = &self.text.as_bytes()[..at.unwrap_or(0).min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
@@ -71,6 +84,11 @@ impl Reader<'_> {
                 None => file,
             },
         };
+        let mut file = file;
+        if let Some(settings) = file.program.as_ref().and_then(|program| program.settings.clone()) {
+            let settings = section::program::settings_of(self, settings.iter())?;
+            self.settings.fill(&settings, &mut file)?;
+        }
         self.build(name, file)
     }
 
@@ -110,6 +128,7 @@ impl Reader<'_> {
             modes[..=at].rotate_right(1);
         }
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let revoke = self.url_if("login.revoke", file.login.revoke.as_ref())?;
         let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
@@ -118,6 +137,7 @@ impl Reader<'_> {
             flow: flow.flow,
             store,
             register,
+            revoke,
             program,
             modes,
         })
@@ -181,6 +201,7 @@ impl Reader<'_> {
         let mode = Mode {
             name: name.into(),
             workspace,
+            exchange: section::context::exchange(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             grant,

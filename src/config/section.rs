@@ -135,6 +135,7 @@ mod login {
         flow: Text,
         default_mode: Text,
         register: Text,
+        revoke: Text,
     }
 }
 

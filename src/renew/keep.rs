@@ -80,6 +80,30 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
     Ok(sources.stores.put(&lock, &current.record, current.store, None)?)
 }
 
+/// Puts a session's own credential back in the place of a token that it got for a workspace. False where there is none.
+///
+/// # Errors
+/// As [`keep`].
+pub fn restore(sources: &Sources, session: &Session, stored: &Stored) -> Result<bool> {
+    let key = &stored.record.key;
+    let lock = locked(sources, session, key)?;
+    let Some(mut current) = sources.stores.get_locked(&lock, key)? else {
+        return Ok(false);
+    };
+    if mode_of(sources, session, &current.record)?.exchange.is_none() {
+        return Ok(false);
+    }
+    let record = &mut current.record;
+    let Some(own) = record.refresh.take().filter(|_| record.workspace.is_some()) else {
+        return Ok(false);
+    };
+    record.secret = Some(own);
+    (record.workspace, record.expires_at, record.intent) = (None, None, None);
+    record.generation += 1;
+    sources.stores.put(&lock, &current.record, current.store, None)?;
+    Ok(true)
+}
+
 /// What [`forget`] found.
 #[derive(Debug)]
 pub enum Forgotten {

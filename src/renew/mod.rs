@@ -30,7 +30,7 @@ use crate::time::Timestamp;
 use crate::world::World;
 
 pub use crate::grant::client;
-pub use keep::{Forgotten, forget, keep, reject, revoke};
+pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
 use renewal::Renewal;
@@ -118,7 +118,7 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
     let key = &stored.record.key;
     let profile = show(session, key);
     alive(session, &stored.record)?;
-    if stored.record.refresh.is_none() {
+    if stored.record.refresh.is_none() && mode_of(sources, session, &stored.record)?.exchange.is_none() {
         let message = format!("the session `{profile}` has no refresh token to get one for another workspace with");
         return Err(Error::refused(message));
     }

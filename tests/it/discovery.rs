@@ -11,6 +11,7 @@ mod front;
 mod lie;
 mod pushed;
 mod service;
+mod setting;
 
 use serde_json::json;
 

@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod address;
 mod browser;
 mod child;
 mod device;
@@ -51,6 +52,7 @@ mod session;
 mod shell;
 mod store;
 mod sync;
+mod systems;
 mod terminal;
 mod tidy;
 mod tls;
