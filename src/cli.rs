@@ -2,11 +2,17 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod bundle;
 mod lock;
+mod mfa;
+mod password;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bundle::{Export, Import};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
+pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
+pub use password::{ClearPassword, Password, SetPassword};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -117,8 +123,18 @@ pub enum Command {
     Lock(Lock),
     /// Unlock this machine with its passphrase.
     Unlock(Unlock),
+    /// One-time codes of a second factor: enrol, print, ask.
+    #[command(subcommand)]
+    Mfa(Mfa),
+    /// The account's password at the service.
+    #[command(subcommand)]
+    Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Write credentials to an encrypted file.
+    Export(Export),
+    /// Keep what is in such a file.
+    Import(Import),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

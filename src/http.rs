@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The longest body that is read; token replies are a few KiB.
 const MAX_BODY: u64 = 1024 * 1024;
 
-/// What is sent with a call, which decides its method.
+/// What is sent with a call, which decides its method where the call names none.
 #[derive(Clone, Copy)]
 pub enum Body<'a> {
     /// Nothing, with `GET`.
@@ -45,6 +45,8 @@ pub enum Body<'a> {
 pub struct Call<'a> {
     /// Where to: https, or http to a literal of the loopback interface.
     pub url: &'a str,
+    /// The method. Defaults to that of the body.
+    pub method: Option<&'static str>,
     /// What is sent.
     pub body: Body<'a>,
     /// Sent as `Authorization: Bearer`, or `DPoP` where there is a key.
@@ -62,6 +64,7 @@ impl<'a> Call<'a> {
     pub fn new(url: &'a str, body: Body<'a>) -> Call<'a> {
         Call {
             url,
+            method: None,
             body,
             bearer: None,
             key: None,
@@ -199,10 +202,10 @@ impl<'w> Http<'w> {
 
     fn attempt(&self, call: &Call, time: Duration, key: Option<&Secret>) -> Result<Reply, Failure> {
         let agent = self.agent(call.url, time.min(CALL))?;
-        let method = match call.body {
+        let method = call.method.unwrap_or(match call.body {
             Body::None => "GET",
             Body::Form(_) | Body::Json(_) => "POST",
-        };
+        });
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(call.url)

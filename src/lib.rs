@@ -20,6 +20,7 @@
 //!
 //! A test holds which module may use which.
 
+pub mod bundle;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -38,10 +39,12 @@ pub mod renew;
 pub mod report;
 pub mod resolve;
 pub mod secret;
+pub mod seed;
 pub mod shape;
 pub mod store;
 pub mod target;
 pub mod time;
+pub mod totp;
 pub mod world;
 
 use config::Said;

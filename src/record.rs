@@ -25,6 +25,13 @@ pub use learnt::{Learnt, Registration};
 pub enum Group {
     /// Credentials that tools gave us for an origin, by [`Target::origin`].
     Origin(String),
+    /// The seeds of one-time codes of a provider in a mode, by account. No tool's request means one.
+    Seed {
+        /// The provider's name.
+        provider: String,
+        /// The mode's name, or nothing.
+        mode: String,
+    },
     /// The accounts of a provider in a mode; the mode is empty where the provider has none.
     Session {
         /// The provider's name.
@@ -41,7 +48,7 @@ pub struct Key {
     pub group: Group,
     /// The account of a session, or the user name at an origin; may be empty.
     pub account: String,
-    /// The path below an origin; none for a session.
+    /// The path below an origin; none for a session. For a seed `pending` while nobody knows whether the service took it.
     pub path: Option<String>,
 }
 
@@ -72,7 +79,7 @@ impl Key {
         digest::hex(&[self.to_string().as_bytes()])
     }
 
-    /// The target of a key of an origin; none for a session.
+    /// The target of a key of an origin; none for the others.
     pub fn target(&self) -> Option<Target> {
         let Group::Origin(origin) = &self.group else {
             return None;
@@ -86,12 +93,14 @@ impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Group::Origin(origin) => write!(f, "origin {origin}"),
+            Group::Seed { provider, mode } => write!(f, "seed {provider}/{mode}"),
             Group::Session { provider, mode } => write!(f, "session {provider}/{mode}"),
         }
     }
 }
 
-/// `origin https://host user [path]` or `session provider/mode account`, percent-encoded so that it has no other spaces.
+/// `origin https://host user [path]`, `session provider/mode account` or `seed provider/mode account [pending]`,
+/// percent-encoded so that it has no other spaces.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Key { group, account, path } = self;
@@ -112,11 +121,13 @@ impl std::str::FromStr for Key {
         let decode = |word: &str| percent_decode_str(word).decode_utf8().map(String::from).map_err(|_| ());
         let group = match (word()?, word()?) {
             ("origin", origin) => Group::Origin(origin.into()),
-            ("session", session) => {
-                let (provider, mode) = session.split_once('/').ok_or(())?;
-                Group::Session {
-                    provider: provider.into(),
-                    mode: mode.into(),
+            (kind @ ("seed" | "session"), named) => {
+                let (provider, mode) = named.split_once('/').ok_or(())?;
+                let (provider, mode) = (provider.into(), mode.into());
+                if kind == "seed" {
+                    Group::Seed { provider, mode }
+                } else {
+                    Group::Session { provider, mode }
                 }
             }
             _ => return Err(()),
@@ -138,7 +149,8 @@ pub struct Record {
     pub generation: u64,
     /// The tool whose request made it; `keyfob` for an own command.
     pub tool: String,
-    /// The password, access token or ready header value. Absent when the record is dead.
+    /// The password, access token or ready header value; of a seed its URI `otpauth://totp/…`. Absent when the record is
+    /// dead.
     pub secret: Option<Secret>,
     /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password or token.
     pub authtype: Option<String>,
@@ -454,7 +466,17 @@ mod tests {
             path: None,
         };
         assert_eq!(key.to_string(), "session acme/ ann@acme.example");
-        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().parse(), Ok(key.clone()));
+        let seed = Key {
+            group: Group::Seed {
+                provider: "acme".into(),
+                mode: "dev".into(),
+            },
+            path: Some("pending".into()),
+            ..key
+        };
+        assert_eq!(seed.to_string(), "seed acme/dev ann@acme.example pending");
+        assert_eq!(seed.to_string().parse(), Ok(seed));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A template becomes a body, a reply becomes tokens. It makes no call and asks nobody; `config/section/call.rs` has read
 //! the description. Where a specification exists, `oauth/` implements it.
 
+pub mod account;
 pub mod otp;
 pub mod poll;
 pub mod refresh;
@@ -235,6 +236,7 @@ mod tests {
     pub(in crate::shape) fn call(body: Option<Template>) -> Call {
         Call {
             url: "https://acme.example/x?a=b".into(),
+            method: crate::config::Method::Post,
             query: Vec::new(),
             body,
             reply: Pointers {

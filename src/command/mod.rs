@@ -1,12 +1,18 @@
 //! keyfob's own commands, which a person meets a few times a year. One file a command.
 
 mod account;
+mod bundle;
+mod caller;
 mod child;
+mod export;
+mod import;
 mod level;
 mod lock;
 mod login;
 mod logout;
+mod mfa;
 mod mode;
+mod password;
 mod program;
 mod provider;
 mod shell;
@@ -83,7 +89,11 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Workspace(args) => workspace::run(run, &args),
         Command::Lock(args) => lock::lock(run, args),
         Command::Unlock(args) => lock::unlock(run, &args),
+        Command::Mfa(args) => mfa::run(run, args),
+        Command::Password(args) => password::run(run, args),
         Command::Run(args) => child::run(run, &args),
+        Command::Export(args) => export::run(run, &args),
+        Command::Import(args) => import::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),
@@ -218,6 +228,24 @@ impl Run<'_> {
         Ok(Session::named(&provider, at, None, account))
     }
 
+    /// Goes on if the person says yes, or said so with `--yes`.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when there is nobody to ask; [`crate::error::Class::Failure`] when the answer is no.
+    fn confirm(&self, question: &str, yes: bool) -> Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !self.world.person() {
+            return Err(Error::usage("nobody is at a terminal to be asked").hint("`--yes` says that you are sure"));
+        }
+        let answer = self.world.ask_line(&format!("{question} [y/N] "))?;
+        if answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes") {
+            return Ok(());
+        }
+        Err(Error::failure("nothing was done"))
+    }
+
     /// Prints something for a person, which holds no secret.
     fn print(&self, text: &str) -> Result<()> {
         print(self.world, &self.world.spoken(text))
@@ -281,10 +309,10 @@ fn usage(world: &World, error: &clap::Error) -> u8 {
     report::exit_code(crate::error::Class::Usage)
 }
 
-/// The provider and mode of a session's group; none for an origin.
+/// The provider and mode of a session's group; none for the others.
 fn session_of(group: &Group) -> Option<(&str, &str)> {
     match group {
         Group::Session { provider, mode } => Some((provider, mode)),
-        Group::Origin(_) => None,
+        Group::Origin(_) | Group::Seed { .. } => None,
     }
 }

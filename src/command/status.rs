@@ -9,7 +9,7 @@ use super::{Run, SCHEMA, session_of};
 use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Result};
-use crate::record::Record;
+use crate::record::{Group, Record};
 use crate::report::{exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
 use crate::store::Stored;
@@ -246,17 +246,7 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
             continue;
         }
         let row = match stored {
-            Ok(Stored { record, store }) => match session_of(&record.key.group) {
-                Some((provider, mode)) => {
-                    let name = profile::show(provider, mode, &record.key.account);
-                    json!({"kind": "session", "name": name, "store": store, "state": state(&record, now)})
-                }
-                None => {
-                    let target = record.key.target().map(|target| target.to_string());
-                    json!({"kind": "kept", "name": target, "username": record.key.account, "store": store, "tool": record.tool,
-                        "state": state(&record, now)})
-                }
-            },
+            Ok(Stored { record, store }) => kept(&record, store, now),
             Err(error) => json!({"kind": "damaged", "name": sanitise(&error.to_string())}),
         };
         rows.push(row);
@@ -273,4 +263,28 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
         table(&cells)
     };
     run.print(&text).map(|()| 0)
+}
+
+/// One row of `list`.
+fn kept(record: &Record, store: &str, now: Timestamp) -> Value {
+    let account = &record.key.account;
+    match &record.key.group {
+        Group::Session { provider, mode } => {
+            let name = profile::show(provider, mode, account);
+            json!({"kind": "session", "name": name, "store": store, "state": state(record, now)})
+        }
+        Group::Seed { provider, mode } => {
+            let state = if record.key.path.is_some() {
+                "pending"
+            } else {
+                "enrolled"
+            };
+            json!({"kind": "seed", "name": profile::show(provider, mode, account), "store": store, "state": state})
+        }
+        Group::Origin(_) => {
+            let target = record.key.target().map(|target| target.to_string());
+            json!({"kind": "kept", "name": target, "username": account, "store": store, "tool": record.tool,
+                "state": state(record, now)})
+        }
+    }
 }

@@ -2,7 +2,10 @@
 //!
 //! It knows nothing of what it lays out, which is fit for a terminal already.
 
+use crate::error::{Error, Result};
 use crate::report;
+use crate::secret::Secret;
+use crate::world::World;
 
 /// The columns of the narrowest terminal that is usual. Text is laid out for it wherever it goes, so that a person and a
 /// file see the same.
@@ -33,6 +36,21 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// All of standard input as a secret, without the line end that `echo` adds. `what` names it in a message.
+pub(super) fn from_stdin(world: &World, what: &str) -> Result<Secret> {
+    let bytes = world.read_stdin()?;
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| Error::usage(format!("{what} on standard input is not UTF-8")))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(Error::usage(format!(
+            "standard input is empty, and {what} was expected there"
+        )));
+    }
+    Ok(Secret::new(text.to_owned()))
 }
 
 #[cfg(test)]

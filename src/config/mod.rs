@@ -27,12 +27,14 @@ pub use choice::{By, Said};
 pub use index::Claim;
 pub use profile::Profile;
 pub use provider::{Flow, Mode, Persist, Provider, Scheme, Serves};
-pub use section::call::{Call, Marks, Pointers, Query, Slot, Template};
+pub use section::call::{Call, Marks, Method, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
 pub use section::grant::{Grant, TokenSource};
+pub use section::mfa::{Enrolment, Found, Mfa};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
+pub use section::password::Password;
 pub use section::place::Place;
 pub use section::poll::Poll;
 pub use section::program::{Alias, Program, is_program};
@@ -146,6 +148,17 @@ impl<'w> Config<'w> {
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .hint("run `keyfob provider list` to see those there are")),
         }
+    }
+
+    /// The text of the provider file of this name; none where there is no file.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when it is not text; [`Class::Store`] when others could have written it.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        profile::check_name("provider", name)?;
+        disk::directory_stamp(&self.directory)?;
+        let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
+        Ok(read.map(|(text, _)| text))
     }
 
     /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.

@@ -8,8 +8,10 @@ use super::index;
 use super::read::Reader;
 use super::section::context::Workspace;
 use super::section::grant::{Grant, TokenSource};
+use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
+use super::section::password::Password;
 use super::section::place::Place;
 use super::section::poll::Poll;
 use super::section::program::Program;
@@ -212,6 +214,10 @@ pub struct Mode {
     pub refresh: Option<Refresh>,
     /// How to ask who one is.
     pub whoami: Option<Whoami>,
+    /// How a second factor is enrolled; none where the file says nothing of it.
+    pub mfa: Option<Mfa>,
+    /// How the account's password is set.
+    pub password: Password,
     /// Environment variables with a credential, in order.
     pub variables: Vec<String>,
     /// The variable under which a shell gets the credential. Defaults to `TOKEN`.

@@ -247,6 +247,8 @@ impl Reader<'_> {
             poll,
             refresh,
             whoami: section::whoami::read(self, &parts.whoami)?,
+            mfa: section::mfa::read(self, &parts.mfa)?,
+            password: section::password::read(self, &parts.password)?,
             variables: section::env::read(self, &parts.env)?,
             export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,

@@ -28,6 +28,7 @@ use crate::secret::Secret;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use qr::Qr;
 pub use waiting::Waiting;
 
 /// What a flow works with.

@@ -8,9 +8,9 @@ use qrcode::{Color, EcLevel, QrCode};
 const MARGIN: usize = 4;
 
 /// A code with its margin.
-pub(super) struct Qr {
-    /// Its side in modules, which is its width in letters.
-    pub(super) side: usize,
+pub struct Qr {
+    /// Its side in modules, which is its width in letters; it takes half as many lines.
+    pub side: usize,
     dark: Vec<bool>,
 }
 
@@ -18,7 +18,7 @@ impl Qr {
     /// The code of a text; none if no code is large enough for it.
     ///
     /// The least error correction makes the smallest code, and a screen has no stains.
-    pub(super) fn new(text: &str) -> Option<Qr> {
+    pub fn new(text: &str) -> Option<Qr> {
         let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
         let inner = code.width();
         let side = inner + 2 * MARGIN;
@@ -35,7 +35,7 @@ impl Qr {
     ///
     /// With colours it is black on white whatever the terminal's own are. Without, its light parts are what is drawn,
     /// which is right where the background is dark; most readers know the reverse too.
-    pub(super) fn lines(&self, colour: bool) -> Vec<String> {
+    pub fn lines(&self, colour: bool) -> Vec<String> {
         let is_drawn = |x: usize, y: usize| {
             let dark = self.dark.get(y * self.side + x).copied().unwrap_or(false);
             dark == colour

@@ -17,11 +17,37 @@ use crate::shape::{self, Answer, Values};
 /// # Errors
 /// [`Failure`], which says whether the service may have acted.
 pub fn ask(http: &Http, call: &config::Call, values: Values, time: Duration) -> Result<Reply, Failure> {
+    ask_as(http, call, values, Bearer::default(), time)
+}
+
+/// In whose name a call is made.
+#[derive(Clone, Copy, Default)]
+pub struct Bearer<'a> {
+    /// The access token; none: in nobody's.
+    pub token: Option<&'a Secret>,
+    /// The key that the token is bound to (RFC 9449), if it is.
+    pub key: Option<&'a Secret>,
+}
+
+/// The same with an access token.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_as(
+    http: &Http,
+    call: &config::Call,
+    values: Values,
+    bearer: Bearer,
+    time: Duration,
+) -> Result<Reply, Failure> {
     let url = shape::url(call, values);
     let body = shape::body(call, values);
     let body = body.as_ref().map_or(Body::None, |json| Body::Json(json));
     http.send(&Call {
         time,
+        method: Some(call.method.word()),
+        bearer: bearer.token,
+        key: bearer.key,
         ..Call::new(&url, body)
     })
 }

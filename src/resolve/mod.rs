@@ -137,7 +137,7 @@ impl<'w> Sources<'w> {
                 Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
                     rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
                 }
-                Group::Origin(_) => (),
+                Group::Origin(_) | Group::Seed { .. } => (),
                 Group::Session { provider, mode } if record.dead.is_none() => {
                     rows.extend(self.targets(provider, mode, request.tool, &record.key.account));
                 }

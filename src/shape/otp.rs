@@ -26,7 +26,7 @@ pub enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    fn then<U>(self, next: impl FnOnce(T) -> Outcome<U>) -> Outcome<U> {
+    pub(super) fn then<U>(self, next: impl FnOnce(T) -> Outcome<U>) -> Outcome<U> {
         match self {
             Outcome::Done(value) => next(value),
             Outcome::Limited(after_secs) => Outcome::Limited(after_secs),
@@ -48,7 +48,8 @@ pub fn exchanged(otp: &Otp, answer: &Answer, key_prefix: Option<&str>) -> Outcom
     sorted(&otp.exchange, answer).then(take)
 }
 
-fn sorted(call: &Call, answer: &Answer) -> Outcome<serde_json::Value> {
+/// What any call of a service became that may be refused for what a person said.
+pub(super) fn sorted(call: &Call, answer: &Answer) -> Outcome<serde_json::Value> {
     let status = answer.status;
     match status {
         429 => return Outcome::Limited(answer.retry_after_secs),

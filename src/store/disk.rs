@@ -44,11 +44,11 @@ const TRIES: usize = 16;
 /// and random so that fifty waiters do not try in step. Half as long only costs wake-ups, twice as long shows.
 const NAP_MILLIS: std::ops::Range<u64> = 5..50;
 
-/// The lock of a slot: its own for a session, one of 256 shared ones for origins, of which there may be a million.
+/// The lock of a slot: its own for a session or seed, one of 256 shared ones for origins, of which there may be a million.
 pub(super) fn lock_name(group: &Group, slot: &str) -> String {
     match group {
         Group::Origin(_) => format!("origin-{}.lock", &group.digest()[..2]),
-        Group::Session { .. } => format!("{slot}.lock"),
+        Group::Seed { .. } | Group::Session { .. } => format!("{slot}.lock"),
     }
 }
 

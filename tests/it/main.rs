@@ -32,6 +32,7 @@ mod issuer_test;
 mod key;
 mod kill;
 mod man;
+mod mfa;
 mod network;
 mod otp;
 mod part;

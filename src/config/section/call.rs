@@ -45,8 +45,14 @@ pub enum Slot {
     Challenge,
     /// The code that the person got.
     Code,
+    /// The password in use.
+    Current,
     /// The person's address.
     Email,
+    /// The name that a service gave a second factor.
+    Factor,
+    /// The password that is to be used from now on.
+    Password,
     /// The refresh token.
     RefreshToken,
     /// The scopes that are asked for, separated by spaces.
@@ -61,7 +67,10 @@ pub enum Slot {
 const SLOTS: &[(Slot, &str, bool)] = &[
     (Slot::Challenge, "challenge", false),
     (Slot::Code, "code", true),
+    (Slot::Current, "current", true),
     (Slot::Email, "email", false),
+    (Slot::Factor, "factor", false),
+    (Slot::Password, "password", true),
     (Slot::RefreshToken, "refresh_token", true),
     (Slot::Scope, "scope", false),
     (Slot::State, "state", false),
@@ -135,14 +144,52 @@ pub struct Pointers {
     pub message: Option<String>,
 }
 
+/// How a call is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Without a body.
+    Delete,
+    /// Without a body.
+    Get,
+    /// With a body.
+    Patch,
+    /// With a body.
+    Post,
+    /// With a body.
+    Put,
+}
+
+/// The methods by their words.
+const METHODS: [(Method, &str); 5] = [
+    (Method::Delete, "DELETE"),
+    (Method::Get, "GET"),
+    (Method::Patch, "PATCH"),
+    (Method::Post, "POST"),
+    (Method::Put, "PUT"),
+];
+
+impl Method {
+    /// How it stands in a provider file, and in a request.
+    pub fn word(self) -> &'static str {
+        let row = METHODS.iter().find(|(method, _)| *method == self);
+        row.expect("every method has a row; a test checks it").1
+    }
+
+    fn has_body(self) -> bool {
+        !matches!(self, Method::Delete | Method::Get)
+    }
+}
+
 /// A call of a service.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// https, or http to a literal of the loopback interface.
     pub url: String,
+    /// Defaults to what is natural for the call.
+    pub method: Method,
     /// Added to the query of the URL.
     pub query: Query,
-    /// The JSON that is posted; none: it is a `GET`.
+    /// The JSON that is sent; none where the method has none.
     pub body: Option<Template>,
     /// What the reply has.
     pub reply: Pointers,
@@ -175,7 +222,9 @@ pub(in crate::config) struct Place<'a> {
     pub slots: &'a [Slot],
     /// The slots without which the call means nothing, or is not safe.
     pub needs: &'a [Slot],
-    /// What is posted where the file does not say it.
+    /// The method where the file does not say it.
+    pub method: Method,
+    /// What is sent where the file does not say it.
     pub body: Template,
 }
 
@@ -183,20 +232,21 @@ pub(in crate::config) struct Place<'a> {
 pub(in crate::config) fn read(reader: &Reader, words: &Words, place: &Place) -> Result<Option<Call>> {
     let Some(url) = &words.url else { return Ok(None) };
     let key = |name: &str| format!("{}.{name}", place.key);
-    let is_get = match words.method.as_ref().map(|word| (word, word.get_ref().as_str())) {
-        None | Some((_, "POST")) => false,
-        Some((_, "GET")) => true,
-        Some((word, _)) => {
-            return Err(reader.wrong_at(word, format!("{}: expected GET or POST, found another", key("method"))));
-        }
-    };
+    let method = method(reader, &key("method"), words.method.as_ref())?.unwrap_or(match &words.body {
+        Some(_) if !place.method.has_body() => Method::Post,
+        _ => place.method,
+    });
     let body = match &words.body {
-        Some(body) if is_get => {
-            let message = format!("{}: expected nothing beside the method GET, found a body", key("body"));
+        Some(body) if !method.has_body() => {
+            let message = format!(
+                "{}: expected nothing beside the method {}, found a body",
+                key("body"),
+                method.word()
+            );
             return Err(reader.wrong(Some(body.span().start), message));
         }
         Some(body) => Some(template(reader, &key("body"), body, place.slots)?),
-        None => (!is_get).then(|| place.body.clone()),
+        None => method.has_body().then(|| place.body.clone()),
     };
     let query = query(reader, &key("query"), words.query.as_ref(), place.slots)?;
     let has =
@@ -208,10 +258,19 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words, place: &Place) -> 
     }
     Ok(Some(Call {
         url: reader.url(&key("url"), url)?,
+        method,
         query,
         body,
         reply: pointers(reader, &key("reply"), &words.reply)?,
     }))
+}
+
+fn method(reader: &Reader, key: &str, word: Option<&Text>) -> Result<Option<Method>> {
+    let Some(word) = word else { return Ok(None) };
+    let found = METHODS.iter().find(|(_, name)| name == word.get_ref());
+    let all = || METHODS.map(|(_, name)| name).join(", ");
+    let method = found.ok_or_else(|| reader.wrong_at(word, format!("{key}: expected {}, found another", all())))?;
+    Ok(Some(method.0))
 }
 
 fn pointers(reader: &Reader, key: &str, words: &reply::Words) -> Result<Pointers> {
@@ -320,7 +379,10 @@ mod tests {
         let all = [
             Slot::Challenge,
             Slot::Code,
+            Slot::Current,
             Slot::Email,
+            Slot::Factor,
+            Slot::Password,
             Slot::RefreshToken,
             Slot::Scope,
             Slot::State,
@@ -330,6 +392,12 @@ mod tests {
             assert_eq!(SLOTS.iter().filter(|(row, ..)| *row == slot).count(), 1, "{slot:?}");
         }
         assert_eq!(SLOTS.len(), all.len());
+    }
+
+    #[test]
+    fn every_method_has_one_row() {
+        let all = [Method::Delete, Method::Get, Method::Patch, Method::Post, Method::Put];
+        assert_eq!(METHODS.map(|(method, _)| method), all);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `[otp]`: a service that sends a code to a person's address, and takes address and code for a credential.
 
-use super::call::{self, Call, Place, Slot, Template};
+use super::call::{self, Call, Method, Place, Slot, Template};
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -24,12 +24,14 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<O
         key: "otp.send",
         slots: &[Slot::Email, Slot::Scope],
         needs: &[Slot::Email],
+        method: Method::Post,
         body: Template::table(&[("email", Slot::Email)]),
     };
     let exchange = Place {
         key: "otp.exchange",
         slots: &[Slot::Email, Slot::Code, Slot::Scope],
         needs: &[Slot::Email, Slot::Code],
+        method: Method::Post,
         body: Template::table(&[("email", Slot::Email), ("code", Slot::Code)]),
     };
     let calls = (

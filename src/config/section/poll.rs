@@ -7,7 +7,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::Text;
-use super::call::{self, Call, Marks, Place, Query, Slot, Template};
+use super::call::{self, Call, Marks, Method, Place, Query, Slot, Template};
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -62,6 +62,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<P
         key: "poll.retrieve",
         slots: &[Slot::State, Slot::Verifier],
         needs: &[Slot::State, Slot::Verifier],
+        method: Method::Post,
         body: Template::table(&[("state", Slot::State), ("code_verifier", Slot::Verifier)]),
     };
     let retrieve = call::read(reader, &words.retrieve, &place)?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::Text;
-use super::call::{self, Call, Marks, Place, Slot, Template};
+use super::call::{self, Call, Marks, Method, Place, Slot, Template};
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -34,6 +34,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<R
         key: "refresh.exchange",
         slots: &[Slot::RefreshToken],
         needs: &[Slot::RefreshToken],
+        method: Method::Post,
         body: Template::table(&[("refresh_token", Slot::RefreshToken)]),
     };
     let Some(exchange) = call::read(reader, &words.exchange, &place)? else {

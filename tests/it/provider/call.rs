@@ -59,7 +59,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[login]\nflow = \"key\"\n[otp.send]\nurl = \"https://acme.example\"\nmethod = \"can ary\"\n",
         6,
-        "otp.send.method: expected GET or POST, found another",
+        "otp.send.method: expected DELETE, GET, PATCH, POST, PUT, found another",
     ),
     (
         "format = 1\n[login]\nflow = \"key\"\n[otp.send]\nurl = \"https://acme.example\"\nmethod = \"GET\"\nbody = {}\n",
