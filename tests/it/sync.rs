@@ -196,6 +196,18 @@ fn no_listing_shows_what_was_synced() {
             .text()
             .starts_with("There are no sessions.")
     );
+    let export = pair
+        .there
+        .keyfob(&["export", "--all", "--armor", "-o", "-", "--passphrase-file", "-"])
+        .stdin("a good passphrase\n");
+    let export = export.run();
+    assert!(!export.stderr.contains("acme"), "{}", export.stderr);
+    let named = pair
+        .there
+        .keyfob(&["export", "acme", "--armor", "-o", "-", "--passphrase-file", "-"])
+        .stdin("a good passphrase\n");
+    let named = named.run();
+    assert!(named.stderr.contains("it was synced here"), "{}", named.stderr);
     let asked = pair.there(&["status", "acme"]).expect_success();
     assert!(asked.text().contains("state      synced\n"), "{}", asked.text());
     assert!(
@@ -456,4 +468,81 @@ fn a_program_that_is_a_link_to_keyfob_takes_it_and_speaks_in_its_own_name() {
 /// Makes the synced session one of the other machine's own.
 fn change_nothing_but_own(pair: &Pair) {
     change(&pair.there, |record| record.synced_at = None);
+}
+
+#[test]
+fn a_container_is_reached_by_the_engine_that_is_there() {
+    let pair = Pair::logged_in("");
+    let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
+    let engine = vm
+        .trim_start_matches("#!/bin/sh\n")
+        .replace("[ \"$2\" = vm1 ]", "[ \"$3\" = web.1 ]");
+    program(&pair.here, "bin/docker", &engine);
+    let sync = ["sync", "acme", "--container", "web.1", "--json"];
+    let said = pair.here.keyfob(&sync).run().expect_success();
+    let answer: serde_json::Value = serde_json::from_str(said.text()).unwrap();
+    assert_eq!(
+        (&answer["schema"], &answer["target"], &answer["kept"]),
+        (&1.into(), &"the container web.1".into(), &"record".into())
+    );
+    assert!(
+        (3500..=3600).contains(&answer["expires_in_secs"].as_i64().unwrap()),
+        "{answer}"
+    );
+    assert!(
+        said.stderr.contains("`keyfob sync acme:ann --container web.1`"),
+        "{}",
+        said.stderr
+    );
+    let arguments = std::fs::read_to_string(pair.here.path().join("argv")).unwrap();
+    assert_eq!(arguments, "exec -i web.1 sh\n");
+    assert_eq!(pair.there.token(), pair.here.token());
+    pair.here
+        .keyfob(&["desync", "acme", "--container", "web.1"])
+        .run()
+        .expect_success();
+    assert_eq!(pair.there.files_with("canary"), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_mode_has_its_own_session_there() {
+    let pair = Pair::new("[mode.dev]\n[mode.prod]\n");
+    for mode in ["dev", "prod"] {
+        pair.here
+            .keyfob(&["login", &format!("acme/{mode}"), "--no-browser"])
+            .run()
+            .expect_success();
+        pair.here
+            .keyfob(&["sync", &format!("acme/{mode}"), "--vm", "vm1"])
+            .run()
+            .expect_success();
+    }
+    let token = |sandbox: &Sandbox, mode: &str| {
+        let run = sandbox.keyfob(&["token", &format!("acme/{mode}")]).run();
+        run.expect_success().text().to_owned()
+    };
+    for mode in ["dev", "prod"] {
+        assert_eq!(token(&pair.there, mode), token(&pair.here, mode));
+    }
+    pair.here
+        .keyfob(&["desync", "acme/dev", "--vm", "vm1"])
+        .run()
+        .expect_success();
+    assert_eq!(pair.there(&["token", "acme/dev"]).code(), 2);
+    assert_eq!(token(&pair.there, "prod"), token(&pair.here, "prod"));
+    pair.here
+        .keyfob(&["desync", "acme/prod", "--vm", "vm1"])
+        .run()
+        .expect_success();
+    assert!(!pair.there.keyfob_home().join("config/providers/acme.toml").exists());
+}
+
+#[test]
+fn a_login_there_makes_it_a_session_of_that_machines_own() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    pair.sync().expect_success();
+    pair.there.login(&pair.issuer);
+    assert!(pair.there(&["list"]).expect_success().text().contains("acme:ann"));
+    pair.sync().expect_code(5);
 }

@@ -109,7 +109,9 @@ pub(super) fn desync(program: &Program, session: &Synced) -> Zeroizing<Vec<u8>> 
 fn whole(program: &Program, session: &Synced, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
     let provider = &session.provider;
     let (name, declared) = (&program.name, if program.is_declared { "yes" } else { "no" });
-    let words = format!("{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n");
+    let words = format!(
+        "{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n"
+    );
     let (begin, end) = (format!("main <<'{END}'\n"), format!("\n{END}\nexit\n}}\n"));
     let mut parts = vec![words.as_str(), HEAD];
     parts.extend(functions);
