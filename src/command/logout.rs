@@ -19,6 +19,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     }
     let profile = run.profile(args.profile.as_deref())?;
     let session = meant(run, &profile)?;
+    let had_file = forget_file(run, &session)?;
     match key(run, &session) {
         Ok(key) => {
             if let Some(record) = forget(run, &session, &key)? {
@@ -31,7 +32,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
                 );
             }
         }
-        Err(error) if error.class == Class::Login && forget_file(run, &session)? => (),
+        Err(error) if error.class == Class::Login && had_file => (),
         Err(error) if error.class == Class::Login => {
             run.note(&format!(
                 "There is no session of `{}` to log out of.\n",

@@ -14,7 +14,7 @@ use crate::error::{Class, Result};
 use crate::record::{Group, Record};
 use crate::report::{exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
-use crate::store::Stored;
+use crate::store::{Stored, session_file};
 use crate::time::Timestamp;
 
 pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
@@ -96,6 +96,16 @@ fn in_file(run: &Run, wanted: &Profile) -> Result<Option<Stored>> {
         .map(|found| found.map(|(stored, _)| stored))
 }
 
+/// Where that file is.
+fn file_of(run: &Run, provider: &str) -> String {
+    let provider = run.sources.config.provider(provider).ok();
+    let directory =
+        provider.and_then(|provider| run.world.expand(&format!("~/.config/{}", provider.program.name)).ok());
+    directory.map_or_else(String::new, |directory| {
+        session_file::place(&directory).display().to_string()
+    })
+}
+
 fn nothing(wanted: Option<&Profile>) -> String {
     match wanted {
         Some(profile) => format!("There is no session of `{profile}`.\n"),
@@ -123,6 +133,14 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "ended" if unattended && record.dead.is_none() && record.synced_at.is_none() => "renews at the next use",
             state => state,
         };
+        let stores = &run.sources.stores;
+        let (protection, place) = match stored.store {
+            session_file::STORE => (session_file::PROTECTION, file_of(run, provider)),
+            store => (
+                stores.protection(store),
+                stores.place(&record.key).display().to_string(),
+            ),
+        };
         let usage = Use::of(run, record, (provider, mode), all);
         json!({
             "profile": profile::show(provider, mode, &record.key.account),
@@ -136,8 +154,8 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "shadowed_by": usage.variable,
             "state": state,
             "store": stored.store,
-            "protection": run.sources.stores.protection(stored.store),
-            "place": run.sources.stores.place(&record.key).display().to_string(),
+            "protection": protection,
+            "place": place,
             "expires": record.expires_at.map(Timestamp::rfc3339),
             "expires_relative": record.expires_at.map(|end| end.relative(now)),
             "renews": record.synced_at.is_none() && (record.refresh.is_some() || unattended),

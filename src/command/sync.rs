@@ -14,9 +14,9 @@ use serde_json::json;
 use super::text::wrap;
 use super::{Run, SCHEMA};
 use crate::cli;
-use crate::config::{Mode, Profile, Provider, Scheme, Serves, is_variable, profile};
+use crate::config::{Alias, Mode, Profile, Program, Provider, Scheme, Serves, is_variable, profile};
 use crate::error::{Error, Result};
-use crate::record::{About, Place as TargetPlace, Synced};
+use crate::record::{About, Place as TargetPlace, ProgramWords, Synced};
 use crate::renew;
 use crate::report::sanitise;
 use crate::resolve::{self, Session};
@@ -35,8 +35,9 @@ pub(super) fn sync(run: &Run, args: &cli::Sync) -> Result<u8> {
     let (session, synced) = current(run, &profile, &provider, mode)?;
     let question = Question {
         place: &place,
+        program: &provider.program.name,
         command: &command,
-        script: script::sync(provider.program(), mode, &synced),
+        script: script::sync(&provider.program.name, mode, &synced),
         secret: synced.secret.as_ref(),
         variables: &provider.secret_variables(),
         patience: Duration::from_secs(args.place.timeout.into()),
@@ -55,8 +56,9 @@ pub(super) fn desync(run: &Run, args: &cli::Desync) -> Result<u8> {
     let synced = Synced::named(&provider.name, &mode.name, profile.account.clone());
     let question = Question {
         place: &place,
+        program: &provider.program.name,
         command: &command,
-        script: script::desync(provider.program(), &synced),
+        script: script::desync(&provider.program.name, &synced),
         secret: None,
         variables: &provider.secret_variables(),
         patience: Duration::from_secs(args.place.timeout.into()),
@@ -151,6 +153,27 @@ fn about(provider: &Provider, mode: &Mode) -> About {
         targets: mode.targets.iter().map(target).collect(),
         whoami: whoami.map(|whoami| (whoami.url.clone(), whoami.subject.clone())),
         workspace_header: mode.workspace.as_ref().and_then(|kind| kind.header.clone()),
+        program: provider.program.is_declared.then(|| words(&provider.program)),
+    }
+}
+
+fn words(program: &Program) -> ProgramWords {
+    let Program {
+        name,
+        prefix,
+        auth,
+        aliases,
+        // The other machine is one where nobody sets anything.
+        settings: _,
+        address: _,
+        is_declared: _,
+    } = program;
+    let alias = |alias: &Alias| (alias.words.join(" "), alias.own.join(" "));
+    ProgramWords {
+        name: name.clone(),
+        prefix: prefix.clone(),
+        auth: *auth,
+        commands: aliases.iter().map(alias).collect(),
     }
 }
 
@@ -198,11 +221,8 @@ fn tell(run: &Run, args: &cli::Sync, place: &Place, session: &Session, synced: &
     };
     run.note(&wrap("", &format!("What runs on {place} now acts as `{name}`.")));
     // A command is one line, so that it can be copied.
-    run.note(&format!(
-        "{}    keyfob {verb} {} {name}\n",
-        wrap("", &life),
-        place.arguments()
-    ));
+    let arguments = place.arguments();
+    run.note(&format!("{}    `keyfob {verb} {name} {arguments}`\n", wrap("", &life)));
     run.note(&wrap(
         "",
         "The token is your own, with all your rights: whoever can read your files there can use it as you.",

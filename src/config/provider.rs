@@ -1,6 +1,7 @@
 //! A provider: a service that gives out credentials, described by one TOML file of format 1.
 //!
-//! A provider file never makes keyfob run a program, and its credentials go to nothing but its own targets.
+//! A provider file never makes keyfob run a program, but where a person says `sync`; and its credentials go to nothing but
+//! its own targets.
 //! `read.rs` makes these values from the file.
 
 use super::disk::Stamp;
@@ -232,11 +233,6 @@ impl Mode {
 }
 
 impl Provider {
-    /// The program that it is the sign-in of: what its directory below `~/.config` is called.
-    pub fn program(&self) -> &str {
-        &self.name
-    }
-
     /// The environment variables that may hold a secret of it, in any mode: what no program that keyfob starts may have
     /// unless it was asked for.
     pub fn secret_variables(&self) -> Vec<String> {
@@ -295,7 +291,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
-                hidden: mode.synced_variable().map(|_| provider.program().to_owned()),
+                hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
                 stamp,
             });
         }

@@ -59,6 +59,23 @@ pub struct About {
     /// The header that carries the workspace, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_header: Option<String>,
+    /// The program whose sign-in it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramWords>,
+}
+
+/// How a program calls itself and our commands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgramWords {
+    /// How a person calls it.
+    pub name: String,
+    /// What its variables begin with.
+    pub prefix: String,
+    /// Whether its commands are below `auth`.
+    pub auth: bool,
+    /// Its words for our commands, each with ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<(String, String)>,
 }
 
 /// A place that a credential may go to, in the words of a `[[target]]`.
@@ -261,6 +278,7 @@ mod tests {
                 }],
                 whoami: Some(("https://acme.example/me".into(), "/sub".into())),
                 workspace_header: None,
+                program: None,
             }),
             ..Synced::named("acme", "dev", Some("ann b".into()))
         }

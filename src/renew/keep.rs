@@ -45,7 +45,8 @@ pub fn keep(
         record.extra.clone_from(&old.record.extra);
         let same =
             record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
-        if same && record.expires_at == old.record.expires_at {
+        let alike = record.synced_at.is_some() == old.record.synced_at.is_some();
+        if same && alike && record.expires_at == old.record.expires_at {
             return Ok(Stored {
                 record: old.record.clone(),
                 store: old.store,

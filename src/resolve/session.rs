@@ -76,7 +76,7 @@ impl Session {
             keeps: provider.flow == Flow::Static,
             unattended: provider.flow.is_unattended(),
             exclusive,
-            hidden: mode.synced_variable().map(|_| provider.program().to_owned()),
+            hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
         }
     }
 
@@ -136,7 +136,7 @@ impl Session {
     /// [`crate::error::Class::Store`] when others can read or change the file.
     pub fn synced_file(&self, sources: &Sources) -> Result<Option<(Stored, PathBuf)>> {
         match sources.config.provider(&self.provider) {
-            Ok(provider) => synced::find(sources, self, provider.program()),
+            Ok(provider) => synced::find(sources, self, &provider.program.name),
             Err(_) => Ok(None),
         }
     }
@@ -297,7 +297,7 @@ fn prove(sources: &Sources, session: &Session, request: &Request, record: &Recor
 }
 
 /// Whether there is a secret that ends after this moment.
-fn lives(record: &Record, least: Timestamp) -> bool {
+pub(super) fn lives(record: &Record, least: Timestamp) -> bool {
     record.secret.is_some() && record.expires_at.is_none_or(|end| end > least)
 }
 
@@ -335,7 +335,7 @@ pub fn choose_account(
         None
     };
     if account.is_none() && active.is_none() {
-        synced_first(&mut stored, sources.world.now());
+        synced::first(&mut stored, sources.world.now());
     }
     // One that was chosen is meant also when its session has ended: another's must not answer for it.
     let active = active.filter(|name| stored.iter().any(|stored| stored.record.key.account == *name));
@@ -368,18 +368,6 @@ pub fn choose_account(
         };
         Error::login(format!("there is no session of `{profile}`")).hint(hint)
     })
-}
-
-/// Of several sessions the one that was synced here is meant, since somebody has just said so; when it has ended it is
-/// none of them.
-fn synced_first(stored: &mut Vec<Stored>, now: Timestamp) {
-    let lives = |stored: &Stored| lives(&stored.record, now);
-    let is_synced = |stored: &Stored| stored.record.synced_at.is_some();
-    if stored.iter().filter(|row| is_synced(row) && lives(row)).count() == 1 {
-        stored.retain(|row| is_synced(row) && lives(row));
-    } else if stored.iter().any(|row| !is_synced(row)) {
-        stored.retain(|row| !is_synced(row) || lives(row));
-    }
 }
 
 /// As [`show`], with a colon that names the session without an account.

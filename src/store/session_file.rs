@@ -13,6 +13,12 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 
+/// What stands for a store's name where the session in the file is shown.
+pub const STORE: &str = "synced";
+
+/// In words for a person, what protects it.
+pub const PROTECTION: &str = "not encrypted; only this user's programs, and root, can read the file";
+
 /// The longest that is read: the longest token, and as much again for what is known of it.
 const MAX: u64 = 128 * 1024;
 

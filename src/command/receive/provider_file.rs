@@ -73,6 +73,21 @@ fn path(run: &Run, provider: &str) -> PathBuf {
 fn text(old: Option<&str>, synced: &Synced, about: &About) -> String {
     let title = quoted(&about.title);
     let mut text = format!("{MARK}format = 1\ntitle = {title}\n\n[login]\nflow = \"key\"\n");
+    if let Some(program) = &about.program {
+        let (name, prefix) = (quoted(&program.name), quoted(&program.prefix));
+        let _ = writeln!(
+            text,
+            "\n[program]\nname = {name}\nprefix = {prefix}\nauth = {}",
+            program.auth
+        );
+        let commands = program.commands.iter();
+        let commands: Vec<String> = commands
+            .map(|(words, own)| format!("{} = {}", quoted(words), quoted(own)))
+            .collect();
+        if !commands.is_empty() {
+            let _ = writeln!(text, "commands = {{ {} }}", commands.join(", "));
+        }
+    }
     let begin = format!("`{}`\n", synced.mode);
     for part in old.into_iter().flat_map(|text| text.split(PART).skip(1)) {
         // Modes and a provider without any do not go together.
@@ -131,7 +146,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Place;
+    use crate::record::{Place, ProgramWords};
 
     #[test]
     fn a_file_is_read_again_with_every_mode_that_came() {
@@ -147,6 +162,12 @@ mod tests {
             }],
             whoami: Some(("https://acme.example/me".into(), "/sub".into())),
             workspace_header: Some("X-Acme".into()),
+            program: Some(ProgramWords {
+                name: "ctl".into(),
+                prefix: "CTL".into(),
+                auth: false,
+                commands: vec![("me show".into(), "whoami --json".into())],
+            }),
         };
         let named = |mode: &str| Synced::named("acme", mode, None);
         let parse = |text: &str| Provider::parse(text, "acme", "test").unwrap();
@@ -162,6 +183,7 @@ mod tests {
                 vec!["dev".to_string(), "prod".into()]
             )
         );
+        assert_eq!(parse(&again).program.aliases[0].own, ["whoami", "--json"]);
         let mode = parse(&again).modes.swap_remove(1);
         assert_eq!(mode.targets[0].url(), "https://*.acme.example/v1");
         assert_eq!(names(&text(Some(&again), &named(""), &about)), [""]);

@@ -30,6 +30,8 @@ const SSH_REFUSED: [&str; 4] = [
 /// A question to a shell.
 pub(super) struct Question<'a> {
     pub place: &'a Place,
+    /// The name of the program whose sign-in it is, under which a keyfob there may speak.
+    pub program: &'a str,
     /// What runs the shell.
     pub command: &'a [String],
     pub script: Zeroizing<Vec<u8>>,
@@ -64,15 +66,15 @@ impl Question<'_> {
         let answer = stdout.lines().find_map(|line| line.strip_prefix(ANSWER));
         match (said.code, answer) {
             (Some(0), Some(answer)) => Ok(answer.trim_end().to_owned()),
-            _ => Err(failure(place, &said, self.secret)),
+            _ => Err(failure(place, &said, self.program, self.secret)),
         }
     }
 }
 
-fn failure(place: &Place, said: &Said, secret: Option<&Secret>) -> Error {
+fn failure(place: &Place, said: &Said, program: &str, secret: Option<&Secret>) -> Error {
     let text = Zeroizing::new(String::from_utf8_lossy(&said.stderr).into_owned());
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let ours = lines().find_map(|line| line.strip_prefix("keyfob: error: "));
+    let ours = lines().find_map(|line| told(line, program));
     let line = ours.or_else(|| lines().next_back()).unwrap_or_default();
     let by_ssh = matches!(place, Place::Ssh { .. }) && said.code == Some(SSH_FAILED);
     let class = match (ours, said.code) {
@@ -97,6 +99,12 @@ fn failure(place: &Place, said: &Said, secret: Option<&Secret>) -> Error {
         Place::Ssh { .. } if by_ssh => error.hint(format!("see whether `{}` works", by_hand(place))),
         _ => error,
     }
+}
+
+/// What a keyfob says of a failure, under its own name or as somebody's sign-in.
+fn told<'t>(line: &'t str, program: &str) -> Option<&'t str> {
+    let rest = line.strip_prefix("keyfob").or_else(|| line.strip_prefix(program))?;
+    rest.strip_prefix(": error: ")
 }
 
 /// The command by which a person sees what is wrong.

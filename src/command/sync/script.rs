@@ -28,7 +28,7 @@ PATH=$PATH:/usr/local/bin:$HOME/.local/bin:$HOME/.cargo/bin
 dir=$HOME/.config/$program
 find_keyfob() {
 receiver=
-for name in "$program" keyfob; do
+for name in "$provider" keyfob; do
 if command -v "$name" >/dev/null 2>&1 && [ "$("$name" receive --probe </dev/null 2>/dev/null)" = "$probe" ]; then
 receiver=$name
 return
@@ -83,20 +83,26 @@ pub(super) fn sync(program: &str, mode: &Mode, session: &Synced) -> Zeroizing<Ve
     match mode.synced_variable() {
         Some(variable) => {
             let lines = session.assignments(variable);
-            whole(program, &[PUT, "main() {\nput\n}\n"], lines.trim_end_matches('\n'))
+            whole(
+                program,
+                session,
+                &[PUT, "main() {\nput\n}\n"],
+                lines.trim_end_matches('\n'),
+            )
         }
-        None => whole(program, &[PUT, GIVE], &session.encode()),
+        None => whole(program, session, &[PUT, GIVE], &session.encode()),
     }
 }
 
 /// The script that takes it back.
 pub(super) fn desync(program: &str, session: &Synced) -> Zeroizing<Vec<u8>> {
-    whole(program, &[FORGET], &session.encode())
+    whole(program, session, &[FORGET], &session.encode())
 }
 
-/// `program` is a name of the provider file, which has no quotes.
-fn whole(program: &str, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
-    let words = format!("{{\nprogram='{program}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n");
+/// Neither the program's name nor the provider's can have quotes.
+fn whole(program: &str, session: &Synced, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
+    let provider = &session.provider;
+    let words = format!("{{\nprovider='{provider}'\nprogram='{program}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n");
     let (begin, end) = (format!("main <<'{END}'\n"), format!("\n{END}\nexit\n}}\n"));
     let mut parts = vec![words.as_str(), HEAD];
     parts.extend(functions);
