@@ -143,10 +143,6 @@ pub enum Command {
     Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
-    /// Write credentials to an encrypted file.
-    Export(Export),
-    /// Keep what is in such a file.
-    Import(Import),
     /// Let another machine act as you until the access token ends.
     Sync(Sync),
     /// Take a session back from another machine.
@@ -154,6 +150,10 @@ pub enum Command {
     /// Take a session that another keyfob sends.
     #[command(hide = true)]
     Receive(Receive),
+    /// Write credentials to an encrypted file.
+    Export(Export),
+    /// Keep what is in such a file.
+    Import(Import),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

@@ -167,6 +167,8 @@ fn words(program: &Program) -> ProgramWords {
         settings: _,
         address: _,
         is_declared: _,
+        settings: _,
+        address: _,
     } = program;
     let alias = |alias: &Alias| (alias.words.join(" "), alias.own.join(" "));
     ProgramWords {

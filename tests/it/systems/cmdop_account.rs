@@ -101,7 +101,16 @@ fn row_1_27_credentials_go_into_an_encrypted_bundle() {
     std::fs::remove_file(program.sandbox.path().join("codes.txt")).unwrap();
     program.sandbox.write("passphrase", "canary battery staple\n");
     let with = ["--passphrase-file", "passphrase"];
-    let export = ["auth", "password", "export", "--output", "bundle.age", "--work-factor", "10", "--move"];
+    let export = [
+        "auth",
+        "password",
+        "export",
+        "--output",
+        "bundle.age",
+        "--work-factor",
+        "10",
+        "--move",
+    ];
     let output = row.run(program.call(&[&export[..], &with].concat()));
     row.exit(&output, 0);
     row.says(&output, "Wrote bundle.age");
@@ -111,7 +120,10 @@ fn row_1_27_credentials_go_into_an_encrypted_bundle() {
     assert_eq!(program.call(&["print-access-token"]).run.run().code(), 2);
     row.saw("the session is gone from here");
     let hosts = [(PROD, prod.url()), (DEV, dev.url())];
-    let there = Program::new("cmdop", &hosts.each_ref().map(|(real, double)| (*real, double.as_str())));
+    let there = Program::new(
+        "cmdop",
+        &hosts.each_ref().map(|(real, double)| (*real, double.as_str())),
+    );
     there.sandbox.write("passphrase", "canary battery staple\n");
     std::fs::write(there.sandbox.path().join("bundle.age"), bundle).unwrap();
     let output = row.run(there.call(&[&["import", "bundle.age"], &with[..]].concat()));

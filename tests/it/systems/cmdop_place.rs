@@ -23,9 +23,15 @@ fn mode(program: &Program, below: &str) -> u32 {
 
 #[test]
 fn row_1_4_each_mode_has_its_token_file() {
-    let mut row = Row::new("1.4", "The session of each mode is in its file `~/.cmdop/token_MODE.json`, and there alone.");
+    let mut row = Row::new(
+        "1.4",
+        "The session of each mode is in its file `~/.cmdop/token_MODE.json`, and there alone.",
+    );
     let (program, prod, dev) = in_both();
-    let tokens = [prod.families()[0].access[0].clone(), dev.families()[0].access[0].clone()];
+    let tokens = [
+        prod.families()[0].access[0].clone(),
+        dev.families()[0].access[0].clone(),
+    ];
     for (mode, (mine, other)) in [("prod", (&tokens[0], &tokens[1])), ("dev", (&tokens[1], &tokens[0]))] {
         let file = format!("token_{mode}.json");
         assert!(has(&program, &file, mine) && !has(&program, &file, other), "{file}");
@@ -55,15 +61,24 @@ fn row_1_5_the_file_is_its_owners_alone_from_the_first_byte() {
     person.leaves();
     let found = (mode(&program, ".cmdop/token_prod.json"), mode(&program, ".cmdop"));
     assert_eq!(found, (0o600, 0o700));
-    row.saw(format!("mode {:o} of the file, {:o} of its directory", found.0, found.1));
+    row.saw(format!(
+        "mode {:o} of the file, {:o} of its directory",
+        found.0, found.1
+    ));
     if part::strace() {
         program.ages(3400);
         let args = ["-f", "-qqq", "-e", "trace=openat,chmod,fchmod,fchmodat", "-o", "calls"];
         let args = [&args[..], &["cmdop", "print-access-token"]].concat();
         program.sandbox.program("strace", &args).run().expect_success();
         let calls = std::fs::read_to_string(program.sandbox.path().join("calls")).unwrap();
-        let made: Vec<&str> = calls.lines().filter(|line| line.contains("O_CREAT") && line.contains(".cmdop")).collect();
-        assert!(!made.is_empty() && made.iter().all(|line| line.contains("0600")), "{made:?}");
+        let made: Vec<&str> = calls
+            .lines()
+            .filter(|line| line.contains("O_CREAT") && line.contains(".cmdop"))
+            .collect();
+        assert!(
+            !made.is_empty() && made.iter().all(|line| line.contains("0600")),
+            "{made:?}"
+        );
         assert!(!calls.contains("chmod"), "{calls}");
     }
     row.held();
@@ -92,7 +107,11 @@ fn row_1_31_other_files_of_the_directory_are_let_be() {
         "The directory is the program's: what else lies there, a PID, a status, rules, is neither read nor changed.",
     );
     let (mut program, _prod, _dev) = set();
-    let others = [("daemon.pid", "4711\n"), ("status.json", "{}\n"), ("permissions.toml", "allow = []\n")];
+    let others = [
+        ("daemon.pid", "4711\n"),
+        ("status.json", "{}\n"),
+        ("permissions.toml", "allow = []\n"),
+    ];
     for (name, text) in others {
         program.sandbox.write(&format!(".cmdop/{name}"), text);
     }
@@ -104,7 +123,11 @@ fn row_1_31_other_files_of_the_directory_are_let_be() {
     person.leaves();
     let output = row.run(program.call(&["logout"]));
     row.exit(&output, 0);
-    assert!(others.iter().all(|(name, text)| has(&program, name, text)), "{}", said(&output));
+    assert!(
+        others.iter().all(|(name, text)| has(&program, name, text)),
+        "{}",
+        said(&output)
+    );
     assert!(!program.sandbox.path().join(".cmdop/token_prod.json").exists());
     row.saw(format!("{} files as they were, and no token", others.len()));
     row.held();
@@ -112,7 +135,10 @@ fn row_1_31_other_files_of_the_directory_are_let_be() {
 
 #[test]
 fn row_1_32_git_does_not_take_the_directory() {
-    let mut row = Row::new("1.32", "A directory that the login makes has a file by which git leaves it out.");
+    let mut row = Row::new(
+        "1.32",
+        "A directory that the login makes has a file by which git leaves it out.",
+    );
     let (program, _prod, _dev) = logged_in();
     program.sandbox.program("git", &["init", "-q"]).run().expect_success();
     let output = row.run(program.other("git", &["add", "--all", "--dry-run"]));

@@ -233,7 +233,11 @@ fn aged(text: &str, seconds: i64) -> String {
     }
     let (signed, rest) = text.split_once(",\"sum\":\"").unwrap();
     let (_, body) = rest.split_once('\n').unwrap();
-    let whole = if body.is_empty() { signed.to_owned() } else { format!("{signed}\n{body}") };
+    let whole = if body.is_empty() {
+        signed.to_owned()
+    } else {
+        format!("{signed}\n{body}")
+    };
     let sum = keyfob::digest::hex(&[whole.as_bytes()]);
     format!("{signed},\"sum\":\"{sum}\"}}\n{body}")
 }
