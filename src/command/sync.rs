@@ -163,9 +163,6 @@ fn words(program: &Program) -> ProgramWords {
         prefix,
         auth,
         aliases,
-        // The other machine is one where nobody sets anything.
-        settings: _,
-        address: _,
         is_declared: _,
         settings: _,
         address: _,
