@@ -196,11 +196,17 @@ impl World {
         })
     }
 
-    /// The place that a path in a provider file means: itself, or below the home after `~/`.
+    /// The place that a path in a provider file means: itself, below the home after `~/`, or below the user's directory of
+    /// programs on Windows after `%APPDATA%\\`.
     ///
     /// # Errors
-    /// [`crate::error::Class::Usage`] when there is no home.
+    /// [`crate::error::Class::Usage`] when there is no such directory.
     pub fn expand(&self, path: &str) -> Result<PathBuf> {
+        if let Some(below) = path.strip_prefix("%APPDATA%\\") {
+            let base = self.var_os("APPDATA").map(PathBuf::from);
+            let base = base.ok_or_else(|| Error::usage(format!("there is no `APPDATA` for `{path}`")))?;
+            return Ok(base.join(below));
+        }
         let Some(below) = path.strip_prefix("~/") else {
             return Ok(path.into());
         };
@@ -281,14 +287,14 @@ impl World {
         matches!(self.vars, Vars::Process) && io::stdin().is_terminal()
     }
 
+    /// Whether what is written to stdout is seen on a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        matches!(self.vars, Vars::Process) && io::stdout().is_terminal()
+    }
+
     /// Whether what is written for a person is seen on a terminal, so that a line may be written over.
     pub fn stderr_is_terminal(&self) -> bool {
         matches!(self.vars, Vars::Process) && io::stderr().is_terminal()
-    }
-
-    /// Whether what a program would read is seen by a person instead.
-    pub fn stdout_is_terminal(&self) -> bool {
-        matches!(self.vars, Vars::Process) && io::stdout().is_terminal()
     }
 
     /// Asks for a secret on the terminal, without echo.

@@ -34,7 +34,7 @@ pub use crate::grant::client;
 pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
-pub use place::check_place;
+pub use place::{check_place, place};
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};
@@ -42,6 +42,9 @@ pub use unattended::{ask, obtain};
 /// How long a process whose token has ended waits for another that refreshes. Longer than the longest time that one may
 /// hold the lock: two calls of 8 s, 2 s between, and the writes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The reason of a session that ended here because it goes to another machine.
+pub const MOVED: &str = "moved";
 
 /// A record whose secret can be served: the stored one, or a renewed one.
 ///
@@ -229,6 +232,8 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
         Some(dead) if dead.reason == Dead::REMOVED => {
             Err(ended(session, record, "its secret was removed from where it was kept"))
         }
+        Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
+            .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
         Some(dead) => Err(ended(
             session,
             record,

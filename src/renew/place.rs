@@ -13,7 +13,7 @@ use crate::world::World;
 ///
 /// # Errors
 /// [`crate::error::Class::Usage`] when there is no home for it.
-pub(super) fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Address> {
+pub fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Address> {
     let filled = mode.place.filled(&provider.name, &mode.name, account);
     let named = profile::show(&provider.name, &mode.name, account);
     Ok(Address {
@@ -58,7 +58,7 @@ pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account:
         return Ok(());
     }
     let named = match group {
-        Group::Seed { provider, mode } | Group::Session { provider, mode } => profile::show(provider, mode, other),
+        Group::Session { provider, mode } | Group::Seed { provider, mode } => profile::show(provider, mode, other),
         Group::Origin(origin) => origin.clone(),
     };
     let (shown, word) = match place.file.filter(|_| store == "file") {

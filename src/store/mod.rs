@@ -8,6 +8,7 @@
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
 mod address;
+mod batch;
 mod change;
 mod disk;
 mod document;
@@ -38,6 +39,7 @@ use crate::record::{Key, Record};
 use crate::time::Timestamp;
 
 pub use address::Address;
+pub use batch::Locks;
 pub use change::Reserved;
 pub use disk::Lock;
 pub use gate::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, State, WORK, WORK_RANGE};

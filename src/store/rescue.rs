@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::folder::Folder;
 use super::slot::{self, MAX_SLOT};
-use super::stores::{Slot, Stored, Stores};
+use super::stores::{Look, Slot, Stored, Stores};
 use super::{Lock, StoreError, kernel};
 use crate::digest;
 use crate::record::{Key, Record};
@@ -52,14 +52,14 @@ impl Stores {
         let slot = record.key.digest();
         // Sealed as it would be at home; in clear only where no disk ever sees it.
         if store != "keychain"
-            && let Ok(bytes) = self.pack(&slot, record, self.store(store)?, None)
+            && let Ok((_, bytes)) = self.pack(&slot, record, self.store(store)?, None)
             && (self.runtime(true)).is_some_and(|folder| folder.replace(&self.copy(&slot), &bytes).is_ok())
         {
             return Ok("in the directory of XDG_RUNTIME_DIR, until this session ends");
         }
         // Not even in memory in clear behind a gate, which whoever uses the kernel's keyring would step over.
         let in_clear = if self.stage()?.is_some() { "sealed" } else { "file" };
-        let bytes = self.pack(&slot, record, self.store(in_clear)?, None)?;
+        let (_, bytes) = self.pack(&slot, record, self.store(in_clear)?, None)?;
         if !self.seat.test && kernel::remember(&self.description(&slot), &bytes, KEPT_SECS) {
             return Ok("in the kernel's keyring, for ten minutes");
         }
@@ -103,7 +103,7 @@ impl Stores {
             return None;
         }
         let store = self.store(&now.store).ok()?.name();
-        let record = self.unpack(&slot, header, body).ok()?.record;
+        let record = self.unpack(&slot, header, body, Look::Whole).ok()?.record;
         if record.key != *key {
             forget();
             return None;

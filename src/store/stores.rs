@@ -163,12 +163,18 @@ impl Stores {
     pub fn lock(&self, key: &Key, patience: Duration, wait: &dyn Fn(Duration)) -> Result<Option<Lock>, StoreError> {
         let slot = key.digest();
         let lock = self.disk.lock(&lock_name(&key.group, &slot), patience, wait)?;
-        if let Some(lock) = &lock
-            && let Some(folder) = self.disk.folder(&key.group.digest())?
-        {
-            self.recover(lock, &folder, &folder.names()?, &slot)?;
+        if let Some(lock) = &lock {
+            self.put_right(lock, key, &slot)?;
         }
         Ok(lock)
+    }
+
+    /// Puts right what an earlier holder of the lock left of a slot when it was killed.
+    pub(super) fn put_right(&self, lock: &Lock, key: &Key, slot: &str) -> Result<(), StoreError> {
+        match self.disk.folder(&key.group.digest())? {
+            Some(folder) => self.recover(lock, &folder, &folder.names()?, slot),
+            None => Ok(()),
+        }
     }
 
     /// Takes the lock under which a person logs in to a provider and mode; none when another login holds it for all of
@@ -273,7 +279,7 @@ impl Stores {
         self.store(store).map_or("unknown to this keyfob", Store::protection)
     }
 
-    fn elsewhere(&self, header: &Header) -> Option<String> {
+    pub(super) fn elsewhere(&self, header: &Header) -> Option<String> {
         self.store(&header.store).ok()?.elsewhere(header)
     }
 
@@ -373,7 +379,7 @@ impl Stores {
             Ok((header, _)) if self.elsewhere(&header).is_some() => error,
             _ => error.at(&place),
         };
-        let stored = self.opened(name, header, body, look).map_err(named)?;
+        let stored = self.unpack(name, header, body, look).map_err(named)?;
         let Key { group: found, .. } = &stored.record.key;
         let in_place = group.map_or_else(
             || self.disk.path(&found.digest()).join(name) == place,
@@ -385,12 +391,8 @@ impl Stores {
         Ok(Some(stored))
     }
 
-    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8]) -> Result<Stored, StoreError> {
-        self.opened(name, header, body, Look::Whole)
-    }
-
     /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
-    fn opened(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
+    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
         let read = match look {
             Look::Glance => store.glance(name, &header, body),

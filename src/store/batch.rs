@@ -1,0 +1,188 @@
+//! Several records changed at once: all of them or none, as far as files allow.
+//!
+//! Everything that can fail is done first: each record is written whole beside its slot and flushed. Then each gets its
+//! name, which needs no space. A process that is killed before that leaves the slots as they were, and what it wrote is
+//! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
+//! not what is in them. Security review, section 4a.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::address::Address;
+use super::change::{announce, header, seal};
+use super::disk::lock_name;
+use super::slot::{Flaw, Header};
+use super::stores::{Slot, Stores};
+use super::{Lock, StoreError};
+use crate::record::{Key, Record};
+
+/// The locks of several records.
+#[derive(Debug)]
+pub struct Locks(Vec<Lock>);
+
+impl Locks {
+    /// The lock of one of the records.
+    ///
+    /// # Panics
+    /// When it is not one of those for which the locks were taken.
+    pub fn of(&self, key: &Key) -> &Lock {
+        let name = lock_name(&key.group, &key.digest());
+        let lock = self.0.iter().find(|lock| lock.is(&name));
+        lock.expect("the lock of every record was taken")
+    }
+}
+
+/// A record that is written and not yet under its name.
+struct Ready<'a> {
+    key: &'a Key,
+    slot: String,
+    temporary: String,
+    header: Header,
+    /// Of the record whose place it takes.
+    former: Option<Header>,
+    /// Whether the slot only says where it is about to lie.
+    announced: bool,
+}
+
+impl Stores {
+    /// Takes the locks of all these records; none when somebody else holds one of them for all of `patience`.
+    ///
+    /// They are taken in an order that all callers keep, so that two of them never wait for each other.
+    ///
+    /// # Errors
+    /// As [`Stores::lock`].
+    pub fn lock_all<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Key>,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+    ) -> Result<Option<Locks>, StoreError> {
+        let mut named: Vec<(String, String, &Key)> = keys
+            .into_iter()
+            .map(|key| {
+                let slot = key.digest();
+                (lock_name(&key.group, &slot), slot, key)
+            })
+            .collect();
+        named.sort();
+        let mut locks: Vec<Lock> = Vec::new();
+        for (name, slot, key) in &named {
+            match locks.last().filter(|lock| lock.is(name)) {
+                Some(lock) => self.put_right(lock, key, slot)?,
+                None => match self.lock(key, patience, wait)? {
+                    Some(lock) => locks.push(lock),
+                    None => return Ok(None),
+                },
+            }
+        }
+        Ok(Some(Locks(locks)))
+    }
+
+    /// Writes each record into the slot of its key, through the store that is named with it, and to the place that is.
+    ///
+    /// # Errors
+    /// As [`Stores::put`]. Nothing is changed then, except where a file could not be given its name: the error says how
+    /// many of the records were.
+    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
+        let mut ready = Vec::with_capacity(records.len());
+        for (record, store, address) in records {
+            match self.write_beside(locks, record, store, address.as_ref()) {
+                Ok(row) => ready.push(row),
+                Err(error) => {
+                    ready.iter().for_each(|row| self.take_back(row));
+                    return Err(error);
+                }
+            }
+        }
+        for (at, row) in ready.iter().enumerate() {
+            if let Err(error) = self.give_name(row) {
+                ready[at..].iter().for_each(|row| self.take_back(row));
+                let how_many = format!("{at} of {} records were written, the others not", records.len());
+                return Err(match at {
+                    0 => error,
+                    _ => StoreError::Failed(format!("{how_many}: {error}")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_beside<'a>(
+        &self,
+        locks: &Locks,
+        record: &'a Record,
+        store: &str,
+        address: Option<&Address>,
+    ) -> Result<Ready<'a>, StoreError> {
+        let slot = record.key.digest();
+        self.check_lock(locks.of(&record.key), &record.key, &slot);
+        let group = record.key.group.digest();
+        let (folder, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
+        let now = self.peek(&folder, &slot)?;
+        let old = match &now {
+            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
+            Slot::Full { header, .. } => Some(header),
+            Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
+        };
+        let store = self.store(store)?;
+        let header = header(record, store, old, address);
+        let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
+        if announced {
+            announce(&folder, &slot, &header, record)?;
+        }
+        let mut row = Ready {
+            key: &record.key,
+            temporary: String::new(),
+            former: old.cloned(),
+            slot,
+            header: header.clone(),
+            announced,
+        };
+        let written = seal(&row.slot, record, store, header).and_then(|(header, bytes)| {
+            row.header = header;
+            temporary.keep(&bytes)
+        });
+        match written {
+            Ok(temporary) => Ok(Ready { temporary, ..row }),
+            Err(error) => {
+                self.take_back(&row);
+                Err(error)
+            }
+        }
+    }
+
+    fn give_name(&self, row: &Ready) -> Result<(), StoreError> {
+        let folder = self.disk.folder(&row.key.group.digest())?;
+        let folder = Rc::new(folder.ok_or_else(|| StoreError::Failed("a directory of records was removed".into()))?);
+        if let Slot::Flawed(Flaw::Damaged(_)) = self.peek(&folder, &row.slot)? {
+            self.set_aside(&folder, &row.slot)?;
+        }
+        folder.rename(&row.temporary, &row.slot)?;
+        folder.sync()?;
+        if let Some(former) = &row.former
+            && let Ok(store) = self.store(&former.store)
+            && store.elsewhere(former) != self.elsewhere(&row.header)
+        {
+            store.discard(&row.slot, former)?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be taken back now is by the next one who holds the lock.
+    fn take_back(&self, row: &Ready) {
+        let group = row.key.group.digest();
+        if let Ok(Some(folder)) = self.disk.folder(&group) {
+            let is_free = row.announced || matches!(self.slot_of(row.key), Ok(Slot::Empty));
+            if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
+                let _ = store.discard(&row.slot, &row.header);
+            }
+            if !row.temporary.is_empty() {
+                let _ = folder.remove(&row.temporary);
+            }
+            if row.announced {
+                let _ = folder.remove(&row.slot);
+            }
+        }
+        self.disk.prune(&group);
+    }
+}
