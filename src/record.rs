@@ -5,6 +5,7 @@
 //! It knows nothing of files: `store/slot.rs` wraps its bytes, `store/disk.rs` writes them.
 
 mod learnt;
+mod synced;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::target::Target;
 use crate::time::Timestamp;
 
 pub use learnt::{Learnt, Registration};
+pub use synced::{About, Place, ProgramWords, Synced};
 
 /// The set of records that one question may choose from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,6 +179,8 @@ pub struct Record {
     pub cooldown_until: Option<Timestamp>,
     /// The session ended, and why.
     pub dead: Option<Dead>,
+    /// When it was put here by a keyfob on another machine, which alone renews it. Absent: it is this machine's own.
+    pub synced_at: Option<Timestamp>,
     /// Fields of a newer keyfob, kept when the record is rewritten.
     pub extra: Map<String, Value>,
 }
@@ -233,6 +237,7 @@ impl Record {
             intent: None,
             cooldown_until: None,
             dead: None,
+            synced_at: None,
             extra: Map::new(),
         }
     }
@@ -261,6 +266,7 @@ impl Record {
             intent,
             cooldown_until,
             dead,
+            synced_at,
             extra: _,
         } = self;
         let there = |secret: &Option<Secret>| secret.as_ref().map(|_| Secret::default());
@@ -282,6 +288,7 @@ impl Record {
             intent: intent.clone(),
             cooldown_until: *cooldown_until,
             dead: dead.clone(),
+            synced_at: *synced_at,
             extra: Map::new(),
         }
     }
@@ -306,6 +313,7 @@ impl Record {
             intent,
             cooldown_until,
             dead,
+            synced_at,
             extra,
         } = self;
         let wire = Out {
@@ -324,6 +332,7 @@ impl Record {
             intent: intent.as_ref(),
             cooldown_until: *cooldown_until,
             dead: dead.as_ref(),
+            synced_at: *synced_at,
             extra,
         };
         Zeroizing::new(serde_json::to_vec(&wire).expect("a record has only texts, numbers and lists"))
@@ -371,6 +380,7 @@ impl Record {
             intent: wire.intent,
             cooldown_until: wire.cooldown_until,
             dead: wire.dead,
+            synced_at: wire.synced_at,
             extra,
         })
     }
@@ -418,6 +428,8 @@ struct Out<'a> {
     cooldown_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dead: Option<&'a Dead>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
 }
@@ -441,6 +453,7 @@ struct In {
     intent: Option<Intent>,
     cooldown_until: Option<Timestamp>,
     dead: Option<Dead>,
+    synced_at: Option<Timestamp>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }

@@ -10,6 +10,7 @@ use super::Run;
 use crate::config::{Call, Mode, Profile, Provider, Slot, profile};
 use crate::error::{Error, Result};
 use crate::http::{Failure, Http};
+use crate::login;
 use crate::renew::{self, service};
 use crate::report::sanitise;
 use crate::resolve::Session;
@@ -143,11 +144,8 @@ impl<'a> Caller<'a> {
         };
         let status = reply.status;
         let answer = service::answer(&reply);
-        if let Some(mfa) = &self.mode.mfa
-            && let Ok(document) = shape::document(status, answer.content_type, answer.body)
-            && account::wants_factor(&mfa.required, status, &document)
-        {
-            return Err(self.wants_factor().context(doing));
+        if let Some(error) = login::wants_factor(&self.mode, &reply) {
+            return Err(login::factor_hint(&self.mode, Some(&self.name()), error).context(doing));
         }
         let may_have_acted = (200..300).contains(&status) || status >= 500;
         let sorted = match account::answered(call, &answer) {
@@ -201,11 +199,6 @@ impl<'a> Caller<'a> {
             Some(variable) => error.hint(format!("unset {variable}, or set it to a token that is valid")),
             None => error.hint(format!("run `keyfob login {}`", self.name())),
         }
-    }
-
-    fn wants_factor(&self) -> Error {
-        let error = Error::refused("the service wants a second factor to be enrolled first");
-        error.hint(format!("run `keyfob mfa enroll {}`", self.name()))
     }
 }
 

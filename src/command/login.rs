@@ -114,7 +114,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         auth_url: args.auth_url.as_deref(),
         client_id: client_id.as_deref(),
     };
-    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
+    let (known, mut obtained) =
+        found::obtain(run, &frame, flow, &named).map_err(|error| login::factor_hint(mode, None, error))?;
     let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
@@ -386,6 +387,9 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     Ok(stored)
 }
 
+/// Before the line that says so, on a terminal that can show it.
+const DONE: &str = "\u{2713} ";
+
 /// Says who is logged in, where the session is, and what would hide it.
 fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
     let record = &stored.record;
@@ -393,7 +397,12 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     let who = account.or(record.subject.as_deref());
     let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
     let protection = run.sources.stores.protection(stored.store);
-    let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
+    let sign = if run.world.screen().is_some_and(|screen| screen.unicode) {
+        DONE
+    } else {
+        ""
+    };
+    let mut text = format!("{sign}Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
     if stored.store != "memory" {
         text += &format!("    {}\n", printable(&run.sources.stores.whereabouts(&record.key)));

@@ -16,9 +16,11 @@ mod mode;
 mod password;
 mod program;
 mod provider;
+mod receive;
 mod register;
 mod shell;
 mod status;
+mod sync;
 mod text;
 mod token;
 mod voice;
@@ -101,6 +103,9 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Run(args) => child::run(run, &args),
         Command::Export(args) => export::run(run, &args),
         Command::Import(args) => import::run(run, &args),
+        Command::Sync(args) => sync::sync(run, &args),
+        Command::Desync(args) => sync::desync(run, &args),
+        Command::Receive(args) => receive::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),

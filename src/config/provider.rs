@@ -1,6 +1,7 @@
 //! A provider: a service that gives out credentials, described by one TOML file of format 1.
 //!
-//! A provider file never makes keyfob run a program, and its credentials go to nothing but its own targets.
+//! A provider file never makes keyfob run a program, but where a person says `sync`; and its credentials go to nothing but
+//! its own targets.
 //! `read.rs` makes these values from the file.
 
 use super::disk::Stamp;
@@ -18,6 +19,7 @@ use super::section::program::Program;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
+use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
 use super::setting::Settings;
 use crate::error::Result;
@@ -231,6 +233,8 @@ pub struct Mode {
     pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
+    /// How a session reaches another machine.
+    pub sync: Sync,
 }
 
 /// A place that a provider's credential may go to.
@@ -248,6 +252,28 @@ pub struct Serves {
     pub tools: Vec<String>,
     /// Whether a tool without a credential of this provider is to ask nobody else.
     pub exclusive: bool,
+}
+
+impl Serves {
+    /// As a provider file spells it.
+    pub fn url(&self) -> String {
+        let root = self.root.to_string();
+        if self.subdomains {
+            root.replacen("://", "://*.", 1)
+        } else {
+            root
+        }
+    }
+}
+
+impl Mode {
+    /// The variable that holds a session on a machine to which it is synced as one.
+    pub fn synced_variable(&self) -> Option<&str> {
+        let named = self.sync.variable.as_ref().or(self.variables.first());
+        named
+            .filter(|_| self.sync.form == SyncedAs::Variable)
+            .map(String::as_str)
+    }
 }
 
 impl Provider {
@@ -309,6 +335,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
+                hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
                 stamp,
             });
         }

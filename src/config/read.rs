@@ -8,6 +8,7 @@ use super::preset;
 use super::profile::check_name;
 use super::provider::{FLOWS, Flow, FlowRow, Mode, Persist, Provider, Scheme, Serves};
 use super::section::context::Switch;
+use super::section::sync::SyncedAs;
 use super::section::{self, File, Parts, TargetPart, Text};
 use super::setting::Settings;
 use crate::error::{Error, Result};
@@ -254,7 +255,7 @@ impl Reader<'_> {
             return Err(self.wrong(None, message));
         }
         let targets = targets.unwrap_or_default().iter();
-        Ok(Mode {
+        let mode = Mode {
             name: name.into(),
             workspace,
             exchange: section::context::exchange(self, &parts.context)?,
@@ -273,7 +274,13 @@ impl Reader<'_> {
             variables: section::env::read(self, &parts.env)?,
             export: section::env::export(self, &parts.env)?,
             key_prefix: section::key::read(self, &parts.key)?,
-        })
+            sync: section::sync::read(self, &parts.sync)?,
+        };
+        if let (SyncedAs::Variable, None, Some(text)) = (mode.sync.form, mode.synced_variable(), &parts.sync.r#as) {
+            let message = "sync.variable: expected one of `env.variables` or a name of its own, found neither";
+            return Err(self.wrong_at(text, message));
+        }
+        Ok(mode)
     }
 
     fn target(&self, part: &TargetPart) -> Result<Serves> {

@@ -58,6 +58,9 @@ fn ask(http: &Http, mode: &Mode, url: Option<&String>, token: &Secret) -> Result
         ..Call::new(url, Body::None)
     };
     let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
+    if let Some(error) = super::wants_factor(mode, &reply) {
+        return Err(error).doing(doing);
+    }
     match reply.status {
         200 if is_json(&reply.content_type) => read(mode, &reply.body).doing(doing).map(Some),
         401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),

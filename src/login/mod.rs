@@ -19,12 +19,13 @@ mod waiting;
 
 use crate::config::{Flow, Mode, Provider, profile};
 use crate::error::{Error, Result};
-use crate::http::Http;
+use crate::http::{Http, Reply};
 use crate::oauth::Refusal;
 use crate::oauth::token::TokenSet;
 use crate::record::Learnt;
 use crate::report::{sanitise, wrap};
 use crate::secret::Secret;
+use crate::shape;
 use crate::world::World;
 
 pub use browser::Visitor;
@@ -195,6 +196,37 @@ fn refused(refusal: Refusal) -> Error {
             Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default())).code(code)
         }
         Refusal::Unusable(why) => Error::failure(sanitise(&why)),
+    }
+}
+
+/// The code of a failure by which a service says that a second factor must be enrolled first.
+const WANTS_FACTOR: &str = "a second factor";
+
+/// The failure of an answer that says, by the words of the provider file, that a second factor must be enrolled first;
+/// none where it says something else.
+pub fn wants_factor(mode: &Mode, reply: &Reply) -> Option<Error> {
+    let mfa = mode.mfa.as_ref()?;
+    let document = shape::document(reply.status, &reply.content_type, &reply.body).ok()?;
+    let wants = shape::account::wants_factor(&mfa.required, reply.status, &document);
+    let message = "the service wants a second factor to be enrolled first";
+    wants.then(|| Error::refused(message).code(WANTS_FACTOR))
+}
+
+/// Adds to such a failure, or an issuer's with one of those words, what helps: the page where there is no session to enrol
+/// with (`profile` is none), else the command.
+#[must_use]
+pub fn factor_hint(mode: &Mode, profile: Option<&str>, error: Error) -> Error {
+    let (Some(mfa), Some(code)) = (&mode.mfa, &error.code) else {
+        return error;
+    };
+    if code != WANTS_FACTOR && !mfa.required.words.contains(code) {
+        return error;
+    }
+    match (profile, &mfa.enrolment, &mfa.page) {
+        (Some(name), Some(_), _) => error.hint(format!("run `keyfob mfa enroll {name}`")),
+        (_, _, Some(page)) => error.hint(format!("enrol one at {page}")),
+        (None, Some(_), None) => error.hint("with a session, run `keyfob mfa enroll`"),
+        (_, None, None) => error,
     }
 }
 

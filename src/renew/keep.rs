@@ -67,9 +67,10 @@ pub fn keep(
         record.extra.clone_from(&old.record.extra);
         let same =
             record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
+        let alike = record.synced_at.is_some() == old.record.synced_at.is_some();
         // Only in keyfob's own place: what lies elsewhere may have to move.
         let stays = mode.place == config::Place::default() && provider.store.is_none_or(|wanted| wanted == old.store);
-        if same && stays && record.expires_at == old.record.expires_at {
+        if same && alike && stays && record.expires_at == old.record.expires_at {
             return Ok(Stored {
                 record: old.record.clone(),
                 store: old.store,

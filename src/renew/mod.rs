@@ -66,6 +66,14 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
     if life == Life::Fresh {
         return Ok(stored);
     }
+    if stored.record.synced_at.is_some() {
+        // Renewing it would be the end of the session that it is a part of, on the machine that it came from.
+        return if life == Life::Soft {
+            Ok(stored)
+        } else {
+            Err(sync_again(session, &stored.record, now))
+        };
+    }
     if stored.record.refresh.is_none() && !session.is_unattended() {
         return if life == Life::Soft {
             Ok(stored)
@@ -245,6 +253,16 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
 fn ended(session: &Session, record: &Record, why: &str) -> Error {
     let profile = show(session, &record.key);
     Error::login(format!("the session `{profile}` has ended: {why}")).hint(format!("run `keyfob login {profile}`"))
+}
+
+fn sync_again(session: &Session, record: &Record, now: Timestamp) -> Error {
+    let profile = show(session, &record.key);
+    let message = if record.expires_at.is_some_and(|end| end > now) {
+        format!("the synced session `{profile}` ends too soon, and is not renewed here")
+    } else {
+        format!("the synced session `{profile}` has ended")
+    };
+    Error::login(message).hint("sync again from the machine it came from, with `keyfob sync`")
 }
 
 fn show(session: &Session, key: &Key) -> String {

@@ -24,6 +24,7 @@ mod memory;
 mod parts;
 mod rescue;
 mod sealed;
+pub mod session_file;
 mod slot;
 mod stores;
 

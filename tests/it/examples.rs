@@ -22,6 +22,8 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme-robot",
         "acme-service",
         "acme-web",
+        "ccp",
+        "cmdop",
         "bcdock",
         "clonit",
         "intranet",

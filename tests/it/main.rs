@@ -52,6 +52,7 @@ mod service;
 mod session;
 mod shell;
 mod store;
+mod sync;
 mod systems;
 mod terminal;
 mod tidy;

@@ -13,7 +13,7 @@ use crate::http_server::{Reply, Request, Server, form};
 pub const EMAIL: &str = "ann@acme.example";
 
 /// The host of the example's file.
-const API: &str = "https://api.ccp.example";
+pub const API: &str = "https://api.ccp.example";
 
 #[derive(Default)]
 struct State {

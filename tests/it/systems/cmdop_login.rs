@@ -2,6 +2,7 @@
 
 use super::cmdop::{EMAIL, logged_in, set};
 use super::person::Person;
+use super::recorded::Session;
 use super::row::{Row, said};
 
 #[test]
@@ -51,4 +52,23 @@ fn row_1_3_the_accounts_own_workspace_is_in_use_after_the_login() {
     assert_eq!(output.text(), "acme-prod\n");
     row.says(&output, "acme-prod");
     row.held();
+}
+
+#[test]
+fn a_person_logs_in_and_looks_and_goes_to_the_other_mode() {
+    let (mut program, _prod, _dev) = set();
+    let person = Person::sits_down(&mut program);
+    let session = Session {
+        place: 1,
+        title: "A login in the browser, and the other mode",
+        lines: &[
+            "cmdop login && cmdop auth status",
+            "cmdop mode toggle || cmdop login",
+            "cmdop mode toggle",
+            "cmdop mode",
+        ],
+        hidden: &[],
+    };
+    session.held(&program);
+    assert_eq!(person.leaves(), 2);
 }

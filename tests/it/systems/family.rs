@@ -1,6 +1,7 @@
 //! The sessions of a double: access tokens that are JWTs, refresh tokens that are good once, and families that end whole
 //! when one of them is spent twice (RFC 9700, section 4.14.2).
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -23,7 +24,6 @@ pub struct Family {
 #[derive(Default)]
 pub struct Families {
     all: Vec<Family>,
-    count: u32,
     /// The seconds that an access token lives; an hour if nothing else is said.
     pub life_secs: Option<u64>,
 }
@@ -59,6 +59,13 @@ impl Families {
         }
     }
 
+    /// Ends all of them.
+    pub fn end_all(&mut self) {
+        self.all
+            .iter_mut()
+            .for_each(|family| family.ended = Some("ended by the service"));
+    }
+
     /// Whom an access token speaks for, if it is good.
     pub fn subject(&self, access: &str) -> Option<String> {
         let of = |family: &&Family| family.ended.is_none() && family.access.iter().any(|given| given == access);
@@ -73,10 +80,12 @@ impl Families {
 
     fn give(&mut self, at: usize) -> Value {
         let life = self.life_secs.unwrap_or(3600);
-        self.count += 1;
+        // No two doubles give the same token.
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let family = &mut self.all[at];
-        let access = jwt(&json!({"sub": family.subject, "exp": now() + life}), self.count);
-        let refresh = format!("canary-refresh-{}", self.count);
+        let access = jwt(&json!({"sub": family.subject, "exp": now() + life}), count);
+        let refresh = format!("canary-refresh-{count}-");
         family.access.push(access.clone());
         family.refresh.push(refresh.clone());
         json!({"access_token": access, "token_type": "Bearer", "refresh_token": refresh, "expires_in": life})
@@ -100,7 +109,8 @@ fn end(token: &str) -> Option<u64> {
     claims(token)?["exp"].as_u64()
 }
 
-fn now() -> u64 {
+/// Unix seconds.
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("the clock is past 1970").as_secs()
 }

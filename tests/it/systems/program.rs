@@ -1,10 +1,11 @@
 //! One of the five programs: a link to keyfob in a home of its own, whose provider file is the example with the hosts of
 //! the doubles.
 
-use std::time::Duration;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use super::row::root;
-use crate::run::{Output, Run};
+use crate::run::{Output, Run, Running};
 use crate::sandbox::Sandbox;
 
 /// The program in its home.
@@ -86,6 +87,20 @@ impl Program {
         self.shown(run, &[&[self.name.as_str()], args].concat())
     }
 
+    /// A program on a terminal on which a person types when it asks: see [`Terminal`].
+    #[cfg(target_os = "linux")]
+    pub fn terminal(&self, line: &str) -> Terminal {
+        let keys = self.sandbox.path().join("keys");
+        let _ = std::fs::remove_file(&keys);
+        let script = format!("mkfifo keys && exec script -qec {} /dev/null < keys", quoted(line));
+        let run = self.sandbox.program("sh", &["-c", &script]);
+        let running = run.deadline(Duration::from_secs(120)).spawn();
+        until("the pipe", || keys.exists().then_some(()));
+        // Opening waits for the reader.
+        let keys = std::fs::OpenOptions::new().write(true).open(keys).unwrap();
+        Terminal { running, keys }
+    }
+
     /// A line for a shell, which finds the program by its name.
     pub fn shell(&self, line: &str) -> Call {
         let run = self
@@ -110,6 +125,20 @@ impl Program {
         self.call(args).run.run().expect_success()
     }
 
+    /// Makes the records older, so that nobody has to wait: everything in them happened that many seconds earlier.
+    ///
+    /// # Panics
+    /// Where there is none in a plain file.
+    pub fn ages(&self, seconds: i64) {
+        let found = self.sandbox.program("grep", &["-rl", "\"obtained_at\":", "."]).run();
+        assert!(!found.text().is_empty(), "there is no record");
+        for path in found.text().lines() {
+            let path = self.sandbox.path().join(path);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(path, aged(&text, seconds)).unwrap();
+        }
+    }
+
     /// Where the link is.
     pub fn path(&self) -> std::path::PathBuf {
         self.sandbox.path().join("bin").join(&self.name)
@@ -122,6 +151,50 @@ impl Program {
             shown: words.join(" "),
             words: self.words.clone(),
         }
+    }
+}
+
+/// A terminal that stays open until the program on it has ended.
+#[cfg(target_os = "linux")]
+pub struct Terminal {
+    running: Running,
+    keys: std::fs::File,
+}
+
+#[cfg(target_os = "linux")]
+impl Terminal {
+    /// Waits until this text is on the screen.
+    pub fn shows(&mut self, text: &str) -> String {
+        until(text, || {
+            let seen = self.running.stdout_so_far();
+            let there = seen.contains(text);
+            assert!(there || self.running.is_running(), "it ended without `{text}`: {seen}");
+            there.then_some(seen)
+        })
+    }
+
+    /// Types a line.
+    pub fn types(&mut self, line: &str) {
+        self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Waits for the end.
+    pub fn ends(self) -> Output {
+        let output = self.running.wait();
+        drop(self.keys);
+        output
+    }
+}
+
+/// Waits for something that another process does.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -145,6 +218,28 @@ impl Call {
         self.shown = self.shown.replace(argument, "…");
         self
     }
+}
+
+/// A record that is older: a slot of two lines, of which the first has the sum, or a file of one line that ends with it.
+fn aged(text: &str, seconds: i64) -> String {
+    let mut text = text.to_owned();
+    for name in ["obtained_at", "expires_at"] {
+        let Some((before, rest)) = text.split_once(&format!("\"{name}\":")) else {
+            continue;
+        };
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        let moment: i64 = rest[..end].parse().unwrap();
+        text = format!("{before}\"{name}\":{}{}", moment - seconds, &rest[end..]);
+    }
+    let (signed, rest) = text.split_once(",\"sum\":\"").unwrap();
+    let (_, body) = rest.split_once('\n').unwrap();
+    let whole = if body.is_empty() {
+        signed.to_owned()
+    } else {
+        format!("{signed}\n{body}")
+    };
+    let sum = keyfob::digest::hex(&[whole.as_bytes()]);
+    format!("{signed},\"sum\":\"{sum}\"}}\n{body}")
 }
 
 /// Puts the program of this name in place.
