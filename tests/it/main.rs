@@ -38,6 +38,7 @@ mod network;
 mod otp;
 mod part;
 mod person;
+mod place;
 mod poll;
 mod program;
 mod provider;

@@ -11,7 +11,7 @@ use super::super::StoreError;
 use super::super::disk::{Disk, Lock};
 use super::super::sealed::{CURRENT, current_id, write_current};
 use super::super::slot::{Flaw, Header};
-use super::super::stores::{Slot, Stores, is_slot};
+use super::super::stores::{Look, Slot, Stores, is_slot};
 use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
 use crate::record::Key;
 use crate::secret::Secret;
@@ -269,7 +269,7 @@ impl Stores {
                 Slot::Full { header, .. } if !is_meant(header) => (),
                 Slot::Flawed(flaw @ Flaw::Damaged(_)) => converted.unread.push(flaw.at(&place)),
                 Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
-                Slot::Full { .. } => match self.read(folder, name, None) {
+                Slot::Full { .. } => match self.read(folder, name, None, Look::Whole) {
                     Ok(None) => (),
                     Ok(Some(stored)) => converted.moved += usize::from(self.move_to(&stored.record.key, to)?),
                     Err(error @ StoreError::Damaged(_)) => converted.unread.push(error),
@@ -300,7 +300,7 @@ impl Stores {
         };
         let group = key.group.digest();
         let (_, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
-        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, None)?;
+        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, Some(&header))?;
         temporary.commit(&slot, &bytes)?;
         self.store(&header.store)?.discard(&slot, &header)?;
         Ok(true)
