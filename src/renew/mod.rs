@@ -237,11 +237,11 @@ pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Re
 fn alive(session: &Session, record: &Record) -> Result<()> {
     match &record.dead {
         None => Ok(()),
+        Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
+            .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
         Some(dead) if dead.reason == Dead::REMOVED => {
             Err(ended(session, record, "its secret was removed from where it was kept"))
         }
-        Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
-            .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
         Some(dead) => Err(ended(
             session,
             record,

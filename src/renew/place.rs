@@ -58,7 +58,7 @@ pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account:
         return Ok(());
     }
     let named = match group {
-        Group::Session { provider, mode } | Group::Seed { provider, mode } => profile::show(provider, mode, other),
+        Group::Seed { provider, mode } | Group::Session { provider, mode } => profile::show(provider, mode, other),
         Group::Origin(origin) => origin.clone(),
     };
     let (shown, word) = match place.file.filter(|_| store == "file") {

@@ -5,6 +5,7 @@
 //! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
 //! not what is in them. Security review, section 4a.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ impl Locks {
         lock.expect("the lock of every record was taken")
     }
 }
+
+/// Where the gate wants what is meant for a store, and the right to write it there, which is held to the end.
+type Places = BTreeMap<String, (&'static str, Option<Lock>)>;
 
 /// A record that is written and not yet under its name.
 struct Ready<'a> {
@@ -85,8 +89,9 @@ impl Stores {
     /// many of the records were.
     pub fn put_all(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
         let mut ready = Vec::with_capacity(records.len());
+        let mut places = Places::new();
         for (record, store, address) in records {
-            match self.write_beside(locks, record, store, address.as_ref()) {
+            match self.write_beside(locks, &mut places, record, store, address.as_ref()) {
                 Ok(row) => ready.push(row),
                 Err(error) => {
                     ready.iter().for_each(|row| self.take_back(row));
@@ -110,6 +115,7 @@ impl Stores {
     fn write_beside<'a>(
         &self,
         locks: &Locks,
+        places: &mut Places,
         record: &'a Record,
         store: &str,
         address: Option<&Address>,
@@ -123,6 +129,13 @@ impl Stores {
             Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
             Slot::Full { header, .. } => Some(header),
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
+        };
+        // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
+        let stays = old.is_some_and(|old| old.store == store);
+        let store = match places.get(store) {
+            _ if stays => store,
+            Some((place, _)) => place,
+            None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
         let store = self.store(store)?;
         let header = header(record, store, old, address);

@@ -319,7 +319,13 @@ impl Stores {
     ///
     /// One that is whole and the next generation was cut off between its flush and its rename: it is the record that an
     /// issuer has been told of, so it becomes the slot. Where the slot is unreadable nothing can be compared.
-    fn recover(&self, _lock: &Lock, folder: &Folder, names: &[String], slot: &str) -> Result<(), StoreError> {
+    pub(super) fn recover(
+        &self,
+        _lock: &Lock,
+        folder: &Folder,
+        names: &[String],
+        slot: &str,
+    ) -> Result<(), StoreError> {
         for name in names.iter().filter(|name| is_temporary_of(name, slot)) {
             let now = match self.peek(folder, slot)? {
                 Slot::Flawed(_) => return Ok(()),

@@ -15,6 +15,7 @@
 mod active;
 mod address;
 mod browser;
+mod bundle;
 mod child;
 mod device;
 mod discovery;
@@ -23,6 +24,7 @@ mod every_flow;
 mod examples;
 mod fault;
 mod flow;
+mod gate;
 mod git;
 mod grant;
 mod http_server;

@@ -123,6 +123,16 @@ impl Home {
         self.path.join("data")
     }
 
+    /// The ids of the keys in the keychain.
+    pub(crate) fn keychain(&self) -> Vec<String> {
+        self.source.keys.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// Locks the keychain, or unlocks it.
+    pub(crate) fn lock_keychain(&self, locked: bool) {
+        *self.source.locked.lock().unwrap() = locked;
+    }
+
     /// All files of records, and what lies beside them.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut level = vec![self.data().join("records")];
