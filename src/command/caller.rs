@@ -150,7 +150,7 @@ impl<'a> Caller<'a> {
         let may_have_acted = (200..300).contains(&status) || status >= 500;
         let sorted = match account::answered(call, &answer) {
             account::Outcome::Done(value) => return Ok(Answered::Yes(value)),
-            account::Outcome::Refused(words) if status == 401 && !has_guess(values) => self.refused(&says(words)),
+            account::Outcome::Refused(words) if status == 401 && !has_guess(call) => self.refused(&says(words)),
             account::Outcome::Refused(words) => return Ok(Answered::No(status, says(words))),
             account::Outcome::Limited(after_secs) => {
                 let seconds = after_secs.unwrap_or(PAUSE_SECS).clamp(1, MAX_PAUSE_SECS);
@@ -203,10 +203,9 @@ impl<'a> Caller<'a> {
 }
 
 /// Whether something is sent that a person may have got wrong, so that 401 may be about it.
-fn has_guess(values: shape::Values) -> bool {
-    values
-        .iter()
-        .any(|(slot, _)| matches!(slot, Slot::Code | Slot::Current))
+fn has_guess(call: &Call) -> bool {
+    let body = call.body.as_ref();
+    body.is_some_and(|body| body.has(Slot::Code) || body.has(Slot::Current))
 }
 
 /// The service's words, fit for a terminal, after a colon.

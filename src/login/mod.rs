@@ -219,14 +219,9 @@ pub fn factor_hint(mode: &Mode, profile: Option<&str>, error: Error) -> Error {
     let (Some(mfa), Some(code)) = (&mode.mfa, &error.code) else {
         return error;
     };
-    if code != WANTS_FACTOR && !mfa.required.words.contains(code) {
-        return error;
-    }
-    match (profile, &mfa.enrolment, &mfa.page) {
-        (Some(name), Some(_), _) => error.hint(format!("run `keyfob mfa enroll {name}`")),
-        (_, _, Some(page)) => error.hint(format!("enrol one at {page}")),
-        (None, Some(_), None) => error.hint("with a session, run `keyfob mfa enroll`"),
-        (_, None, None) => error,
+    match mfa.hint(profile) {
+        Some(hint) if code == WANTS_FACTOR || mfa.wants(code) => error.hint(hint),
+        _ => error,
     }
 }
 

@@ -182,10 +182,13 @@ impl Renewal<'_> {
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
                 let error = Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default()));
-                let hint = format!(
-                    "check the provider file with `keyfob provider show {}`",
-                    self.session.provider
-                );
+                let wants_factor = issuer.0.mfa.as_ref().filter(|mfa| mfa.wants(&code));
+                let hint = wants_factor.and_then(|mfa| mfa.hint(None)).unwrap_or_else(|| {
+                    format!(
+                        "check the provider file with `keyfob provider show {}`",
+                        self.session.provider
+                    )
+                });
                 self.later(error.context(doing).hint(hint))
             }
             // It may be the workspace that is refused: a dead token is found out by the next refresh.

@@ -127,6 +127,13 @@ fn a_password_is_taken_away_only_when_that_is_sure() {
     status("has a password", true);
     sandbox.keyfob(&["password", "clear", "acme"]).run().expect_code(64);
     assert!(service.seen("DELETE /password").is_empty());
+    // Nothing was sent that could be wrong but the token.
+    service.inject("/password", &Reply::error(401, "invalid_token"));
+    let output = sandbox
+        .keyfob(&["password", "clear", "acme", "--yes"])
+        .run()
+        .expect_code(2);
+    assert!(output.stderr.contains("run `keyfob login"), "{}", output.stderr);
     sandbox
         .keyfob(&["password", "clear", "acme", "--yes"])
         .run()

@@ -145,3 +145,32 @@ fn under_a_programs_name_every_step_is_that_programs() {
     let output = run(&["auth", "password", "status"]).expect_code(5);
     assert!(output.stderr.contains("run `acme mfa on"), "{}", output.stderr);
 }
+
+#[test]
+fn a_page_that_was_left_for_want_of_a_second_factor_ends_the_login() {
+    let (sandbox, service) = set("");
+    let url = service.url();
+    let text = format!(
+        "format = 1\n[login]\nflow = \"poll\"\n[poll]\npage = \"https://acme.example/cli\"\ninterval_secs = 1\n\
+         [poll.retrieve]\nurl = \"{url}/poll\"\n[mfa]\npage = \"https://acme.example/security\"\n"
+    );
+    sandbox.write_provider("page", &text);
+    service.inject("/poll", &Reply::error(403, "mfa_required"));
+    let output = sandbox.keyfob(&["login", "page", "--no-browser"]).run().expect_code(5);
+    let hint = "hint: enrol one at https://acme.example/security";
+    assert!(output.stderr.contains(hint), "{}", output.stderr);
+    assert_eq!(service.seen("POST /poll").len(), 1);
+}
+
+#[test]
+fn a_renewal_that_wants_a_second_factor_says_so_and_ends_no_session() {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    let more = "[mfa]\npage = \"https://acme.example/security\"\n";
+    sandbox.write_provider("acme", &(oauth_part(&issuer.url()) + more));
+    sandbox.login_expired(&issuer);
+    issuer.inject(Endpoint::Token, 1, &Reply::error(403, "mfa_required"));
+    let output = sandbox.keyfob(&["token", "acme"]).run().expect_code(1);
+    let hint = "hint: enrol one at https://acme.example/security";
+    assert!(output.stderr.contains(hint), "{}", output.stderr);
+    sandbox.keyfob(&["token", "acme"]).run().expect_success();
+}

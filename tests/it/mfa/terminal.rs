@@ -243,3 +243,18 @@ fn whoever_is_killed_while_the_service_answers_has_the_seed() {
     assert!(is_code(&sandbox, &service, &["mfa", "code", "acme"]));
     assert_eq!(service.seen("POST /mfa/enroll").len(), 1);
 }
+
+#[test]
+fn one_enrolment_of_an_account_is_under_way_at_a_time() {
+    let (sandbox, service) = on_terminal();
+    let mut first = terminal(&sandbox, 100, 60, "mfa enroll acme").stdin_held().spawn();
+    while first.is_running() && !first.stdout_so_far().contains("app shows: ") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "codes.txt"];
+    let output = sandbox.keyfob(&args).run().expect_code(3);
+    assert!(output.stderr.contains("is under way"), "{}", output.stderr);
+    assert_eq!(service.seen("POST /mfa/enroll").len(), 1);
+    first.kill();
+    first.wait();
+}
