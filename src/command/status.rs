@@ -20,7 +20,6 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         Some(text) => Some(run.completed(Profile::parse(text)?)?),
         None => None,
     };
-    run.sources.stores.unlocked()?;
     let (mut all, mut damaged) = (Vec::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         match stored {
@@ -274,7 +273,6 @@ fn variables(run: &Run, wanted: Option<&Profile>) -> Result<Vec<Value>> {
 }
 
 pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
-    run.sources.stores.unlocked()?;
     let now = run.world.now();
     let mut rows = Vec::new();
     for stored in run.sources.stores.list()? {

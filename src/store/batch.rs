@@ -36,6 +36,7 @@ struct Ready<'a> {
     slot: String,
     temporary: String,
     header: Header,
+    _switch: Option<Lock>,
 }
 
 impl Stores {
@@ -112,12 +113,14 @@ impl Stores {
             Slot::Full { header, .. } => Some(header),
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
         };
+        let (store, switch) = self.place_of(store, old)?;
         let (header, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
         Ok(Ready {
             key: &record.key,
             temporary: temporary.keep(&bytes)?,
             slot,
             header,
+            _switch: switch,
         })
     }
 

@@ -84,13 +84,7 @@ impl Stores {
             let place = place.display();
             return Err(StoreError::Changed(format!("`{place}` was changed by another keyfob")));
         }
-        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
-        let stays = old.is_some_and(|old| old.store == store);
-        let (store, _switch) = if stays {
-            (store, None)
-        } else {
-            self.place_of_new(store)?
-        };
+        let (store, _switch) = self.place_of(store, old)?;
         let (_, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
         if let Slot::Flawed(_) = now {
             self.set_aside(&folder, &slot)?;

@@ -194,14 +194,21 @@ impl Stores {
         gate.write(&self.disk)
     }
 
-    /// The store for a record whose slot has none of it yet, and the right to write it by that rule.
+    /// The store for a record over what is in its slot, and the right to write it by that rule.
     ///
-    /// Where no lock can be had the rule holds all the same; only a switch at this very moment could be missed.
+    /// One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that. Where no lock can be had the rule holds all the same; only a switch at this very moment could be missed.
     ///
     /// # Errors
     /// [`StoreError::Gated`] when it would have to be sealed and the gate is closed.
-    pub(in super::super) fn place_of_new(&self, wanted: &str) -> Result<(&'static str, Option<Lock>), StoreError> {
+    pub(in super::super) fn place_of(
+        &self,
+        wanted: &str,
+        old: Option<&Header>,
+    ) -> Result<(&'static str, Option<Lock>), StoreError> {
         let wanted = self.store(wanted)?.name();
+        if old.is_some_and(|old| old.store == wanted) {
+            return Ok((wanted, None));
+        }
         let share = |disk: &Disk| disk.lock_shared(SWITCH, SWITCH_PATIENCE, &*self.seat.wait);
         let lock = share(&self.disk).ok().flatten();
         let store = match self.stage()? {
@@ -263,7 +270,7 @@ impl Stores {
     /// Moves every record that `is_meant` into another store.
     fn convert(&self, to: &str, is_meant: &dyn Fn(&Header) -> bool) -> Result<Converted, StoreError> {
         let mut converted = Converted::default();
-        self.put_right(&mut converted)?;
+        self.clean_up(&mut converted)?;
         self.each_slot(&mut |folder, name, slot| {
             let place = folder.place(name);
             match slot {
@@ -286,7 +293,7 @@ impl Stores {
     /// Finishes or removes what writers that were killed left behind, which may be in clear, and names what was set aside.
     ///
     /// One who is at work this moment writes by the rule that holds now, or a record that is moved after it.
-    fn put_right(&self, converted: &mut Converted) -> Result<(), StoreError> {
+    fn clean_up(&self, converted: &mut Converted) -> Result<(), StoreError> {
         for folder in self.disk.folders()? {
             let names = folder.names()?;
             let mut left: Vec<&str> = names.iter().filter_map(|name| temporary_of(name)).collect();
