@@ -4,6 +4,7 @@ mod account;
 mod bundle;
 mod caller;
 mod child;
+mod config;
 mod export;
 mod import;
 mod level;
@@ -16,6 +17,7 @@ mod password;
 mod program;
 mod provider;
 mod receive;
+mod register;
 mod shell;
 mod status;
 mod sync;
@@ -56,6 +58,9 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
         }
     };
     let mut sources = Sources::open(world)?;
+    if called.provider.is_some() {
+        sources.config = sources.config.of_program();
+    }
     sources.config.say(Said {
         mode: cli.mode.clone(),
         account: cli.account.clone(),
@@ -90,6 +95,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Whoami(args) => whoami::run(run, &args),
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
+        Command::Register(args) => register::run(run, &args),
+        Command::Config(args) => config::run(run, args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),

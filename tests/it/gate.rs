@@ -50,7 +50,7 @@ fn run(sandbox: &Sandbox, args: &[&str], stdin: &str) -> Output {
 pub(crate) fn set(sandbox: &Sandbox) -> Output {
     run(
         sandbox,
-        &["lock", "set", "--work", WORK, "--passphrase-file", "-"],
+        &["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"],
         PASSPHRASE,
     )
     .expect_success()

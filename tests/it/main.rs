@@ -13,7 +13,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod address;
 mod browser;
+mod bundle;
 mod child;
 mod device;
 mod discovery;
@@ -38,6 +40,7 @@ mod network;
 mod otp;
 mod part;
 mod person;
+mod place;
 mod poll;
 mod program;
 mod provider;
@@ -52,6 +55,7 @@ mod session;
 mod shell;
 mod store;
 mod sync;
+mod systems;
 mod terminal;
 mod tidy;
 mod tls;

@@ -12,7 +12,7 @@ use super::super::disk::{Disk, Lock};
 use super::super::folder::{Folder, temporary_of};
 use super::super::sealed::{CURRENT, current_id, write_current};
 use super::super::slot::{Flaw, Header};
-use super::super::stores::{Slot, Stores, is_slot};
+use super::super::stores::{Look, Slot, Stores, is_slot};
 use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
 use crate::record::Key;
 use crate::secret::Secret;
@@ -194,21 +194,14 @@ impl Stores {
         gate.write(&self.disk)
     }
 
-    /// The store for a record over what is in its slot, and the right to write it by that rule.
+    /// The store for a record whose slot has none of it yet, and the right to write it by that rule.
     ///
-    /// One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that. Where no lock can be had the rule holds all the same; only a switch at this very moment could be missed.
+    /// Where no lock can be had the rule holds all the same; only a switch at this very moment could be missed.
     ///
     /// # Errors
     /// [`StoreError::Gated`] when it would have to be sealed and the gate is closed.
-    pub(in super::super) fn place_of(
-        &self,
-        wanted: &str,
-        old: Option<&Header>,
-    ) -> Result<(&'static str, Option<Lock>), StoreError> {
+    pub(in super::super) fn place_of_new(&self, wanted: &str) -> Result<(&'static str, Option<Lock>), StoreError> {
         let wanted = self.store(wanted)?.name();
-        if old.is_some_and(|old| old.store == wanted) {
-            return Ok((wanted, None));
-        }
         let share = |disk: &Disk| disk.lock_shared(SWITCH, SWITCH_PATIENCE, &*self.seat.wait);
         let lock = share(&self.disk).ok().flatten();
         let store = match self.stage()? {
@@ -278,7 +271,7 @@ impl Stores {
                 Slot::Full { header, .. } if !is_meant(header) => (),
                 Slot::Flawed(flaw @ Flaw::Damaged(_)) => converted.unread.push(flaw.at(&place)),
                 Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
-                Slot::Full { .. } => match self.read(folder, name, None) {
+                Slot::Full { .. } => match self.read(folder, name, None, Look::Whole) {
                     Ok(None) => (),
                     Ok(Some(stored)) => converted.moved += usize::from(self.move_to(&stored.record.key, to)?),
                     Err(error @ StoreError::Damaged(_)) => converted.unread.push(error),
@@ -348,7 +341,7 @@ impl Stores {
         };
         let group = key.group.digest();
         let (_, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
-        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, None)?;
+        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, Some(&header))?;
         temporary.commit(&slot, &bytes)?;
         self.store(&header.store)?.discard(&slot, &header)?;
         Ok(true)
