@@ -33,6 +33,7 @@ fn waiting(path: &Path) -> (Stores, Rc<RefCell<Vec<Duration>>>) {
         data: path.join("data"),
         runtime: None,
         source: Rc::new(Source::default()),
+        items: Rc::new(Source::default()),
         wait: Rc::new(move |span| noted.borrow_mut().push(span)),
         now: Timestamp::from_unix(1_000),
         person: false,
