@@ -2,16 +2,16 @@
 //!
 //! A tool's call never comes here: the protocol table is asked first.
 
+mod bundle;
+mod config;
 mod lock;
 mod mfa;
 mod password;
 
-mod config;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bundle::{Export, Import};
 pub use config::{Config, ConfigWhat};
-
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
@@ -135,6 +135,10 @@ pub enum Command {
     Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Write credentials to an encrypted file.
+    Export(Export),
+    /// Keep what is in such a file.
+    Import(Import),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

@@ -20,6 +20,7 @@
 //!
 //! A test holds which module may use which.
 
+pub mod bundle;
 pub mod cli;
 pub mod command;
 pub mod config;

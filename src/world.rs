@@ -281,14 +281,14 @@ impl World {
         matches!(self.vars, Vars::Process) && io::stdin().is_terminal()
     }
 
+    /// Whether what is written to stdout is seen on a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        matches!(self.vars, Vars::Process) && io::stdout().is_terminal()
+    }
+
     /// Whether what is written for a person is seen on a terminal, so that a line may be written over.
     pub fn stderr_is_terminal(&self) -> bool {
         matches!(self.vars, Vars::Process) && io::stderr().is_terminal()
-    }
-
-    /// Whether what a program would read is seen by a person instead.
-    pub fn stdout_is_terminal(&self) -> bool {
-        matches!(self.vars, Vars::Process) && io::stdout().is_terminal()
     }
 
     /// Asks for a secret on the terminal, without echo.

@@ -1,9 +1,12 @@
 //! keyfob's own commands, which a person meets a few times a year. One file a command.
 
 mod account;
+mod bundle;
 mod caller;
 mod child;
 mod config;
+mod export;
+mod import;
 mod level;
 mod lock;
 mod login;
@@ -94,6 +97,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Mfa(args) => mfa::run(run, args),
         Command::Password(args) => password::run(run, args),
         Command::Run(args) => child::run(run, &args),
+        Command::Export(args) => export::run(run, &args),
+        Command::Import(args) => import::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),

@@ -237,6 +237,17 @@ impl<'w> Config<'w> {
         setting::write(&path, &text)
     }
 
+    /// The text of the provider file of this name; none where there is no file.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when it is not text; [`Class::Store`] when others could have written it.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        profile::check_name("provider", name)?;
+        disk::directory_stamp(&self.directory)?;
+        let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
+        Ok(read.map(|(text, _)| text))
+    }
+
     /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.
     ///
     /// # Errors

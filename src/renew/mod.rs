@@ -41,6 +41,9 @@ pub use unattended::{ask, obtain};
 /// hold the lock: two calls of 8 s, 2 s between, and the writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The reason of a session that ended here because it goes to another machine.
+pub const MOVED: &str = "moved";
+
 /// A record whose secret can be served: the stored one, or a renewed one.
 ///
 /// # Errors
@@ -224,6 +227,8 @@ pub fn prove(world: &World, key: &Secret, proves: &Proves, token: &Secret) -> Re
 fn alive(session: &Session, record: &Record) -> Result<()> {
     match &record.dead {
         None => Ok(()),
+        Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
+            .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
         Some(dead) => Err(ended(
             session,
             record,

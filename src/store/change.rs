@@ -91,7 +91,7 @@ impl Stores {
         } else {
             self.place_of_new(store)?
         };
-        let bytes = self.pack(&slot, record, self.store(store)?, old)?;
+        let (_, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
         if let Slot::Flawed(_) = now {
             self.set_aside(&folder, &slot)?;
         }
@@ -134,14 +134,14 @@ impl Stores {
         Ok(was_there)
     }
 
-    /// The bytes of a slot for a record.
+    /// The header and the bytes of a slot for a record.
     pub(super) fn pack(
         &self,
         slot: &str,
         record: &Record,
         store: &dyn Store,
         old: Option<&Header>,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
+    ) -> Result<(Header, zeroize::Zeroizing<Vec<u8>>), StoreError> {
         let too_long = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.len() > MAX_SECRET);
         if too_long(&record.secret) || too_long(&record.refresh) {
             return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
@@ -158,11 +158,12 @@ impl Stores {
             extra: kept.map(|old| old.extra.clone()).unwrap_or_default(),
         };
         let body = store.seal(slot, &mut header, &encoded)?;
-        Ok(slot::encode(&header, &body))
+        let bytes = slot::encode(&header, &body);
+        Ok((header, bytes))
     }
 
     /// Moves a damaged slot to a name of its own, and removes the oldest such if there are more than three.
-    fn set_aside(&self, folder: &Rc<Folder>, slot: &str) -> Result<(), StoreError> {
+    pub(super) fn set_aside(&self, folder: &Rc<Folder>, slot: &str) -> Result<(), StoreError> {
         let names = folder.names()?;
         let mut earlier: Vec<(i64, &String)> = names
             .iter()

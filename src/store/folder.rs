@@ -256,6 +256,21 @@ impl Temporary {
 
     /// Writes the content, flushes it and gives it its name.
     pub(super) fn commit(mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(bytes)?;
+        let renamed = rustix::fs::renameat(&self.folder.fd, &self.name, &self.folder.fd, name);
+        renamed.map_err(|errno| refusal("replacing", &self.folder.place(name), errno))?;
+        self.kept = true;
+        self.folder.sync()
+    }
+
+    /// Writes the content and flushes it, and leaves it under the name that is returned.
+    pub(super) fn keep(mut self, bytes: &[u8]) -> Result<String, StoreError> {
+        self.write(bytes)?;
+        self.kept = true;
+        Ok(std::mem::take(&mut self.name))
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
         let write = || -> std::io::Result<()> {
             let mut file = &self.file;
             file.rewind()?;
@@ -264,11 +279,7 @@ impl Temporary {
             file.write_all(bytes)?;
             file.sync_all()
         };
-        write().map_err(|error| self.failed("writing", &error))?;
-        let renamed = rustix::fs::renameat(&self.folder.fd, &self.name, &self.folder.fd, name);
-        renamed.map_err(|errno| refusal("replacing", &self.folder.place(name), errno))?;
-        self.kept = true;
-        self.folder.sync()
+        write().map_err(|error| self.failed("writing", &error))
     }
 
     fn failed(&self, doing: &str, error: &std::io::Error) -> StoreError {

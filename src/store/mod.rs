@@ -7,6 +7,7 @@
 //!
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
+mod batch;
 mod change;
 mod disk;
 mod file;
@@ -31,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::error::{Class, Error};
 use crate::time::Timestamp;
 
+pub use batch::Locks;
 pub use change::Reserved;
 pub use disk::Lock;
 pub use gate::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, State, WORK, WORK_RANGE};

@@ -148,12 +148,18 @@ impl Stores {
     pub fn lock(&self, key: &Key, patience: Duration, wait: &dyn Fn(Duration)) -> Result<Option<Lock>, StoreError> {
         let slot = key.digest();
         let lock = self.disk.lock(&lock_name(&key.group, &slot), patience, wait)?;
-        if let Some(lock) = &lock
-            && let Some(folder) = self.disk.folder(&key.group.digest())?
-        {
-            self.recover(lock, &folder, &folder.names()?, &slot)?;
+        if let Some(lock) = &lock {
+            self.put_right(lock, key, &slot)?;
         }
         Ok(lock)
+    }
+
+    /// Puts right what an earlier holder of the lock left of a slot when it was killed.
+    pub(super) fn put_right(&self, lock: &Lock, key: &Key, slot: &str) -> Result<(), StoreError> {
+        match self.disk.folder(&key.group.digest())? {
+            Some(folder) => self.recover(lock, &folder, &folder.names()?, slot),
+            None => Ok(()),
+        }
     }
 
     /// Takes the lock under which a person logs in to a provider and mode; none when another login holds it for all of

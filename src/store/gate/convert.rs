@@ -300,7 +300,7 @@ impl Stores {
         };
         let group = key.group.digest();
         let (_, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
-        let bytes = self.pack(&slot, &stored.record, self.store(to)?, None)?;
+        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, None)?;
         temporary.commit(&slot, &bytes)?;
         self.store(&header.store)?.discard(&slot, &header)?;
         Ok(true)

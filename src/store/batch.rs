@@ -1,0 +1,145 @@
+//! Several records changed at once: all of them or none, as far as files allow.
+//!
+//! Everything that can fail is done first: each record is written whole beside its slot and flushed. Then each gets its
+//! name, which needs no space. A process that is killed before that leaves the slots as they were, and what it wrote is
+//! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
+//! not what is in them. Security review, section 4a.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::disk::lock_name;
+use super::slot::{Flaw, Header};
+use super::stores::{Slot, Stores};
+use super::{Lock, StoreError};
+use crate::record::{Key, Record};
+
+/// The locks of several records.
+#[derive(Debug)]
+pub struct Locks(Vec<Lock>);
+
+impl Locks {
+    /// The lock of one of the records.
+    ///
+    /// # Panics
+    /// When it is not one of those for which the locks were taken.
+    pub fn of(&self, key: &Key) -> &Lock {
+        let name = lock_name(&key.group, &key.digest());
+        let lock = self.0.iter().find(|lock| lock.is(&name));
+        lock.expect("the lock of every record was taken")
+    }
+}
+
+/// A record that is written and not yet under its name.
+struct Ready<'a> {
+    key: &'a Key,
+    slot: String,
+    temporary: String,
+    header: Header,
+}
+
+impl Stores {
+    /// Takes the locks of all these records; none when somebody else holds one of them for all of `patience`.
+    ///
+    /// They are taken in an order that all callers keep, so that two of them never wait for each other.
+    ///
+    /// # Errors
+    /// As [`Stores::lock`].
+    pub fn lock_all<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Key>,
+        patience: Duration,
+        wait: &dyn Fn(Duration),
+    ) -> Result<Option<Locks>, StoreError> {
+        let mut named: Vec<(String, String, &Key)> = keys
+            .into_iter()
+            .map(|key| {
+                let slot = key.digest();
+                (lock_name(&key.group, &slot), slot, key)
+            })
+            .collect();
+        named.sort();
+        let mut locks: Vec<Lock> = Vec::new();
+        for (name, slot, key) in &named {
+            match locks.last().filter(|lock| lock.is(name)) {
+                Some(lock) => self.put_right(lock, key, slot)?,
+                None => match self.lock(key, patience, wait)? {
+                    Some(lock) => locks.push(lock),
+                    None => return Ok(None),
+                },
+            }
+        }
+        Ok(Some(Locks(locks)))
+    }
+
+    /// Writes each record into the slot of its key, through the store that is named with it.
+    ///
+    /// # Errors
+    /// As [`Stores::put`]. Nothing is changed then, except where a file could not be given its name: the error says how
+    /// many of the records were.
+    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str)]) -> Result<(), StoreError> {
+        let mut ready = Vec::with_capacity(records.len());
+        for (record, store) in records {
+            match self.write_beside(locks, record, store) {
+                Ok(row) => ready.push(row),
+                Err(error) => {
+                    ready.iter().for_each(|row| self.take_back(row));
+                    return Err(error);
+                }
+            }
+        }
+        for (at, row) in ready.iter().enumerate() {
+            if let Err(error) = self.give_name(row) {
+                ready[at..].iter().for_each(|row| self.take_back(row));
+                let how_many = format!("{at} of {} records were written, the others not", records.len());
+                return Err(match at {
+                    0 => error,
+                    _ => StoreError::Failed(format!("{how_many}: {error}")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_beside<'a>(&self, locks: &Locks, record: &'a Record, store: &str) -> Result<Ready<'a>, StoreError> {
+        let slot = record.key.digest();
+        self.check_lock(locks.of(&record.key), &record.key, &slot);
+        let group = record.key.group.digest();
+        let (folder, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
+        let now = self.peek(&folder, &slot)?;
+        let old = match &now {
+            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
+            Slot::Full { header, .. } => Some(header),
+            Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
+        };
+        let (header, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
+        Ok(Ready {
+            key: &record.key,
+            temporary: temporary.keep(&bytes)?,
+            slot,
+            header,
+        })
+    }
+
+    fn give_name(&self, row: &Ready) -> Result<(), StoreError> {
+        let folder = self.disk.folder(&row.key.group.digest())?;
+        let folder = Rc::new(folder.ok_or_else(|| StoreError::Failed("a directory of records was removed".into()))?);
+        if let Slot::Flawed(Flaw::Damaged(_)) = self.peek(&folder, &row.slot)? {
+            self.set_aside(&folder, &row.slot)?;
+        }
+        folder.rename(&row.temporary, &row.slot)?;
+        folder.sync()
+    }
+
+    /// What cannot be taken back now is by the next one who holds the lock.
+    fn take_back(&self, row: &Ready) {
+        let group = row.key.group.digest();
+        if let Ok(Some(folder)) = self.disk.folder(&group) {
+            let _ = folder.remove(&row.temporary);
+        }
+        if let (Ok(Slot::Empty), Ok(store)) = (self.slot_of(row.key), self.store(&row.header.store)) {
+            let _ = store.discard(&row.slot, &row.header);
+        }
+        self.disk.prune(&group);
+    }
+}
