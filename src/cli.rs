@@ -7,6 +7,9 @@ mod config;
 mod lock;
 mod mfa;
 mod password;
+mod register;
+mod status;
+mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,6 +18,9 @@ pub use config::{Config, ConfigWhat};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
+pub use register::Register;
+pub use status::Status;
+pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
 #[derive(Debug, Parser)]
@@ -107,11 +113,13 @@ pub enum Command {
     /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
     /// Show sessions: who, where, until when, what hides them.
-    Status(Show),
+    Status(Status),
     /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
+    /// Open the page where a person gets an account or a key.
+    Register(Register),
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
@@ -135,6 +143,13 @@ pub enum Command {
     Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
+    /// Let another machine act as you until the access token ends.
+    Sync(Sync),
+    /// Take a session back from another machine.
+    Desync(Desync),
+    /// Take a session that another keyfob sends.
+    #[command(hide = true)]
+    Receive(Receive),
     /// Write credentials to an encrypted file.
     Export(Export),
     /// Keep what is in such a file.
@@ -215,7 +230,7 @@ pub struct SetToken {
     pub no_check: bool,
 }
 
-/// `keyfob status` and `keyfob whoami`
+/// `keyfob whoami`, and other commands that show one session
 #[derive(Debug, Args)]
 pub struct Show {
     /// Which session is meant.

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
+pub use child::{Said, Unasked};
 pub use dirs::Dirs;
 pub use keyboard::{Keyboard, Typed};
 pub use screen::Screen;
@@ -303,6 +304,27 @@ impl World {
     /// directory, so that signals and its exit code are the caller's. Comes back only when that cannot be.
     pub fn become_program(&self, program: &[String], variable: &str, secret: &Secret) -> Error {
         child::become_program(program, variable, secret)
+    }
+
+    /// Starts a program, gives it `input` on its standard input, and waits for its end, at most this long; one that is too
+    /// slow is ended, and so is one that runs when a signal ends keyfob. A name is looked for in the absolute directories
+    /// of `PATH`. It gets our environment without the variables that `secrets` names, and none of our streams.
+    ///
+    /// # Errors
+    /// [`Unasked`].
+    pub fn ask_program(
+        &self,
+        program: &[String],
+        input: Zeroizing<Vec<u8>>,
+        secrets: &[String],
+        patience: Duration,
+    ) -> Result<Said, Unasked> {
+        child::ask(self, program, input, secrets, patience)
+    }
+
+    /// The path of a program, if there is one of this name in the absolute directories of `PATH`.
+    pub fn find_program(&self, name: &str) -> Option<PathBuf> {
+        child::find(self, name.as_ref())
     }
 
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.

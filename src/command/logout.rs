@@ -11,6 +11,7 @@ use crate::record::{Key, Record};
 use crate::renew::{self, Forgotten};
 use crate::report::sanitise;
 use crate::resolve::{Session, choose_account};
+use crate::store::session_file;
 
 pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     if args.all {
@@ -18,6 +19,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     }
     let profile = run.profile(args.profile.as_deref())?;
     let session = meant(run, &profile)?;
+    let had_file = forget_file(run, &session)?;
     match key(run, &session) {
         Ok(key) => {
             if let Some(record) = forget(run, &session, &key)? {
@@ -30,6 +32,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
                 );
             }
         }
+        Err(error) if error.class == Class::Login && had_file => (),
         Err(error) if error.class == Class::Login => {
             run.note(&format!(
                 "There is no session of `{}` to log out of.\n",
@@ -38,6 +41,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
         }
         Err(error) => return Err(error),
     }
+    elsewhere(run, &session);
     begins_again(run, &session);
     still_set(run, &session);
     Ok(0)
@@ -141,6 +145,16 @@ fn forget(run: &Run, session: &Session, key: &Key) -> Result<Option<Box<Record>>
     Ok(None)
 }
 
+/// Forgets the session that another machine put into a file here; whether there was one.
+fn forget_file(run: &Run, session: &Session) -> Result<bool> {
+    let Some((stored, directory)) = session.synced_file(run.sources)? else {
+        return Ok(false);
+    };
+    session_file::remove(&directory)?;
+    tell(run, session, &stored.record, true, Duration::ZERO);
+    Ok(true)
+}
+
 fn shown(session: &Session, key: &Key) -> String {
     sanitise(&profile::show(&session.provider, &session.mode, &key.account))
 }
@@ -149,6 +163,11 @@ fn shown(session: &Session, key: &Key) -> String {
 fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Duration) {
     let name = shown(session, &record.key);
     let here = format!("Logged out of `{name}` on this machine.\n");
+    if record.synced_at.is_some() {
+        // The token is the one of the machine that it comes from, whose session would end with it.
+        run.note(&format!("{here}The session goes on where it was synced from.\n"));
+        return;
+    }
     if local {
         run.note(&format!(
             "{here}The issuer was not told and may still honour the token.\n"
@@ -164,6 +183,15 @@ fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Durati
             "{here}keyfob: warning: the issuer could not be told and may still honour the token: {}\n",
             crate::report::message(&error)
         )),
+    }
+}
+
+/// A credential that is on another machine is ended on a page of the service, where there is one.
+fn elsewhere(run: &Run, session: &Session) {
+    // Whoever has no provider file any more has been told enough.
+    let provider = run.sources.config.provider(&session.provider);
+    if let Some(page) = provider.ok().and_then(|provider| provider.revoke) {
+        run.note(&format!("What is elsewhere is ended at {}.\n", sanitise(&page)));
     }
 }
 

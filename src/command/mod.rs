@@ -16,8 +16,11 @@ mod mode;
 mod password;
 mod program;
 mod provider;
+mod receive;
+mod register;
 mod shell;
 mod status;
+mod sync;
 mod text;
 mod token;
 mod voice;
@@ -88,6 +91,7 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Whoami(args) => whoami::run(run, &args),
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
+        Command::Register(args) => register::run(run, &args),
         Command::Config(args) => config::run(run, args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
@@ -99,6 +103,9 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Run(args) => child::run(run, &args),
         Command::Export(args) => export::run(run, &args),
         Command::Import(args) => import::run(run, &args),
+        Command::Sync(args) => sync::sync(run, &args),
+        Command::Desync(args) => sync::desync(run, &args),
+        Command::Receive(args) => receive::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),

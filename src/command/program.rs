@@ -35,6 +35,8 @@ pub(super) struct Called {
 /// command, or a variable of its cannot be.
 pub(super) fn called(world: &World, args: &[String], link: Option<&str>) -> Result<Called> {
     let provider = match link {
+        // A session that comes to a program without its file brings one.
+        Some(name) if is_receive(args) && !Config::open(world)?.has_file(name) => None,
         Some(name) => Some(linked(world, name)?),
         None => declared(world, args),
     };
@@ -60,6 +62,10 @@ pub(super) fn called(world: &World, args: &[String], link: Option<&str>) -> Resu
         None => world.speak(Box::new(move |_, text| wanted(level, text, false).to_owned())),
     }
     Ok(Called { provider, args, level })
+}
+
+fn is_receive(args: &[String]) -> bool {
+    args.get(1).is_some_and(|word| word == "receive")
 }
 
 /// The provider of a link's name.

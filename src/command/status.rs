@@ -1,5 +1,7 @@
 //! `status` and `list`: what is kept and where, never a secret.
 
+mod check;
+
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -12,21 +14,30 @@ use crate::error::{Class, Result};
 use crate::record::{Group, Record};
 use crate::report::{exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
-use crate::store::Stored;
+use crate::store::{Stored, session_file};
 use crate::time::Timestamp;
 
-pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
-    let wanted = match args.profile.as_deref().or(run.provider.as_deref()) {
+pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
+    let wanted = match args.show.profile.as_deref().or(run.provider.as_deref()) {
         Some(text) => Some(run.completed(Profile::parse(text)?)?),
         None => None,
     };
     run.sources.stores.unlocked()?;
+    // What is asked may renew a token, so what is kept is shown after that.
+    let checks = if args.check {
+        check::all(run, wanted.as_ref())?
+    } else {
+        Vec::new()
+    };
     let (mut all, mut damaged) = (Vec::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         match stored {
             Ok(stored) => all.push(stored),
             Err(error) => damaged.push(error),
         }
+    }
+    if let Some(wanted) = &wanted {
+        all.extend(in_file(run, wanted)?);
     }
     let rows = all.iter().filter_map(|stored| row(run, stored, &all, wanted.as_ref()));
     let mut rows: Vec<Value> = rows.collect();
@@ -37,11 +48,13 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         // What cannot be read may be the session: nobody is told to log in over it.
         (false, false, _) => exit_code(Class::Store),
         (false, true, Some(_)) => exit_code(Class::Login),
-        _ => 0,
+        _ => check::code(&checks),
     };
-    if args.json {
+    if args.show.json {
         let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
-        let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "damaged": damaged});
+        let checks: Vec<Value> = checks.iter().map(check::Check::json).collect();
+        let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "checks": checks,
+            "damaged": damaged});
         return run.print_json(&answer).map(|()| code);
     }
     let mut text = String::new();
@@ -63,11 +76,34 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
             "{gap}The variable `{name}` is set, and is used for `{provider}` instead of a session."
         );
     }
+    text.extend(checks.iter().filter_map(check::Check::text));
     run.print(&text)?;
+    checks.iter().for_each(|check| check.tell(run));
     for error in damaged {
         run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
     }
     Ok(code)
+}
+
+/// The session that another machine put into a file here; it is in no store.
+fn in_file(run: &Run, wanted: &Profile) -> Result<Option<Stored>> {
+    // A wrong provider file is `provider check`'s business.
+    let Ok(session) = run.meant(wanted) else {
+        return Ok(None);
+    };
+    session
+        .synced_file(run.sources)
+        .map(|found| found.map(|(stored, _)| stored))
+}
+
+/// Where that file is.
+fn file_of(run: &Run, provider: &str) -> String {
+    let provider = run.sources.config.provider(provider).ok();
+    let directory =
+        provider.and_then(|provider| run.world.expand(&format!("~/.config/{}", provider.program.name)).ok());
+    directory.map_or_else(String::new, |directory| {
+        session_file::place(&directory).display().to_string()
+    })
 }
 
 fn nothing(wanted: Option<&Profile>) -> String {
@@ -80,7 +116,8 @@ fn nothing(wanted: Option<&Profile>) -> String {
 fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> Option<Value> {
     let record = &stored.record;
     let (provider, mode) = session_of(&record.key.group)?;
-    let fits = wanted.is_none_or(|wanted| {
+    // A session that was synced here is shown to who asks for it, and in no listing.
+    let fits = wanted.map_or(record.synced_at.is_none(), |wanted| {
         wanted.provider == provider
             && wanted.mode.as_deref().is_none_or(|wanted| wanted == mode)
             && wanted
@@ -92,8 +129,14 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
         let now = run.world.now();
         let unattended = is_unattended(run, provider);
         let state = match state(record, now) {
-            "ended" if unattended && record.dead.is_none() => "renews at the next use",
+            "valid" if record.synced_at.is_some() => "synced",
+            "ended" if unattended && record.dead.is_none() && record.synced_at.is_none() => "renews at the next use",
             state => state,
+        };
+        let stores = &run.sources.stores;
+        let (protection, place) = match stored.store {
+            session_file::STORE => (session_file::PROTECTION, file_of(run, provider)),
+            store => (stores.protection(store), stores.whereabouts(&record.key)),
         };
         let usage = Use::of(run, record, (provider, mode), all);
         json!({
@@ -102,16 +145,18 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "mode": mode,
             "account": record.key.account,
             "subject": record.subject,
+            "fields": record.fields,
             "workspace": usage.workspace,
             "in_use": usage.answers,
             "shadowed_by": usage.variable,
             "state": state,
             "store": stored.store,
-            "protection": run.sources.stores.protection(stored.store),
-            "place": run.sources.stores.place(&record.key).display().to_string(),
+            "protection": protection,
+            "place": place,
             "expires": record.expires_at.map(Timestamp::rfc3339),
             "expires_relative": record.expires_at.map(|end| end.relative(now)),
-            "renews": record.refresh.is_some() || unattended,
+            "renews": record.synced_at.is_none() && (record.refresh.is_some() || unattended),
+            "synced": record.synced_at.map(Timestamp::rfc3339),
             "scopes": record.scopes,
             "ended_reason": record.dead.as_ref().map(|dead| &dead.reason),
         })
@@ -184,6 +229,9 @@ fn paragraph(text: &mut String, row: &Value) {
     line("state", &text_of(&row["state"]));
     line("because", &text_of(&row["ended_reason"]));
     line("identity", &text_of(&row["subject"]));
+    for (name, value) in row["fields"].as_object().into_iter().flatten() {
+        line(name, &text_of(value));
+    }
     line("mode", &text_of(&row["mode"]));
     line("workspace", &text_of(&row["workspace"]));
     if row["in_use"] == false {
@@ -193,6 +241,8 @@ fn paragraph(text: &mut String, row: &Value) {
     if !end.is_empty() {
         let renews = if row["renews"] == true {
             ", renewed by itself"
+        } else if row["synced"].is_string() {
+            ", renewed only where it comes from"
         } else {
             ""
         };
@@ -246,6 +296,8 @@ pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
             continue;
         }
         let row = match stored {
+            // It is hidden as the variable would be that it stands for.
+            Ok(Stored { record, .. }) if record.synced_at.is_some() => continue,
             Ok(Stored { record, store }) => kept(&record, store, now),
             Err(error) => json!({"kind": "damaged", "name": sanitise(&error.to_string())}),
         };

@@ -71,6 +71,9 @@ pub struct Claim {
     pub variables: Vec<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// The program whose file may hold a synced session, where the provider file says that one is a variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<String>,
     /// The state of the provider's file when it was read.
     pub(super) stamp: Stamp,
 }

@@ -31,7 +31,7 @@ pub use address::plain_mode;
 pub use choice::{By, Said};
 pub use index::Claim;
 pub use profile::Profile;
-pub use provider::{Flow, Mode, Provider, Scheme, Serves};
+pub use provider::{Flow, Mode, Persist, Provider, Scheme, Serves};
 pub use section::call::{Call, Marks, Method, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
@@ -40,12 +40,14 @@ pub use section::mfa::{Enrolment, Found, Mfa};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
 pub use section::password::Password;
+pub use section::place::Place;
 pub use section::poll::Poll;
 pub use section::program::{Address, Alias, Program, Setting, SettingKey, is_program};
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
 pub use section::signing::Signing;
+pub use section::sync::{SYNC_ID, Sync, SyncedAs};
 pub use section::whoami::Whoami;
 
 /// How a mistake names the provider file that a program brings.
@@ -178,6 +180,17 @@ impl<'w> Config<'w> {
         }
     }
 
+    /// The text of the provider file of this name; none where there is no file.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when it is not text; [`Class::Store`] when others could have written it.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        profile::check_name("provider", name)?;
+        disk::directory_stamp(&self.directory)?;
+        let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
+        Ok(read.map(|(text, _)| text))
+    }
+
     /// The same configuration for a program whose sign-in we are: the variable of `[program.address]` counts.
     #[must_use]
     pub fn of_program(mut self) -> Config<'w> {
@@ -235,17 +248,6 @@ impl<'w> Config<'w> {
         let text = Settings::read(&path)?.with(name, value);
         setting::check(&text, provider)?;
         setting::write(&path, &text)
-    }
-
-    /// The text of the provider file of this name; none where there is no file.
-    ///
-    /// # Errors
-    /// [`Class::Usage`] when it is not text; [`Class::Store`] when others could have written it.
-    pub fn text(&self, name: &str) -> Result<Option<String>> {
-        profile::check_name("provider", name)?;
-        disk::directory_stamp(&self.directory)?;
-        let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
-        Ok(read.map(|(text, _)| text))
     }
 
     /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.

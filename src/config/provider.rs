@@ -1,6 +1,7 @@
 //! A provider: a service that gives out credentials, described by one TOML file of format 1.
 //!
-//! A provider file never makes keyfob run a program, and its credentials go to nothing but its own targets.
+//! A provider file never makes keyfob run a program, but where a person says `sync`; and its credentials go to nothing but
+//! its own targets.
 //! `read.rs` makes these values from the file.
 
 use super::disk::Stamp;
@@ -12,11 +13,13 @@ use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::password::Password;
+use super::section::place::Place;
 use super::section::poll::Poll;
 use super::section::program::Program;
 use super::section::refresh::Refresh;
 use super::section::service::Service;
 use super::section::signing::Signing;
+use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
 use super::setting::Settings;
 use crate::error::Result;
@@ -118,6 +121,45 @@ impl Flow {
     }
 }
 
+/// What of a session is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Persist {
+    /// The access token and what renews it.
+    #[default]
+    Both,
+    /// What was given at the login, and nothing that renews it.
+    Key,
+    /// What renews it; each call gets an access token of its own, in memory.
+    Refresh,
+    /// Nothing; each call asks anew, without a person.
+    Nothing,
+}
+
+impl Persist {
+    /// All words for it in a provider file.
+    pub(super) const WORDS: [&str; 4] = ["both", "key", "none", "refresh"];
+
+    /// What is kept, in words for a person; nothing where it is what is always kept.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Persist::Both => "",
+            Persist::Key => "the token of the login, and nothing to renew it with",
+            Persist::Refresh => "the refresh token alone; each call gets an access token of its own",
+            Persist::Nothing => "nothing; each call gets a token of its own",
+        }
+    }
+
+    /// What a word means.
+    pub(super) fn of(word: &str) -> Persist {
+        match word {
+            "key" => Persist::Key,
+            "none" => Persist::Nothing,
+            "refresh" => Persist::Refresh,
+            _ => Persist::Both,
+        }
+    }
+}
+
 /// How the credential is sent to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -140,8 +182,12 @@ pub struct Provider {
     pub flow: Flow,
     /// The store for its records. Defaults to the best that answers.
     pub store: Option<String>,
+    /// What is kept there.
+    pub persist: Persist,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
+    /// The page where a person ends credentials that are elsewhere.
+    pub revoke: Option<String>,
     /// The program whose sign-in it is.
     pub program: Program,
     /// Its modes, the default one first; one without a name where the file has none.
@@ -159,6 +205,8 @@ pub struct Mode {
     pub oauth: Oauth,
     /// What a flow without a person asks with.
     pub grant: Grant,
+    /// Where its sessions lie, if not where keyfob keeps all others.
+    pub place: Place,
     /// The private key that signs what the client says.
     pub signing: Signing,
     /// From where issuer and client are found.
@@ -181,8 +229,12 @@ pub struct Mode {
     pub export: Option<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// How a token of a workspace is got for the session's own credential; none where it is by a refresh.
+    pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
+    /// How a session reaches another machine.
+    pub sync: Sync,
 }
 
 /// A place that a provider's credential may go to.
@@ -200,6 +252,28 @@ pub struct Serves {
     pub tools: Vec<String>,
     /// Whether a tool without a credential of this provider is to ask nobody else.
     pub exclusive: bool,
+}
+
+impl Serves {
+    /// As a provider file spells it.
+    pub fn url(&self) -> String {
+        let root = self.root.to_string();
+        if self.subdomains {
+            root.replacen("://", "://*.", 1)
+        } else {
+            root
+        }
+    }
+}
+
+impl Mode {
+    /// The variable that holds a session on a machine to which it is synced as one.
+    pub fn synced_variable(&self) -> Option<&str> {
+        let named = self.sync.variable.as_ref().or(self.variables.first());
+        named
+            .filter(|_| self.sync.form == SyncedAs::Variable)
+            .map(String::as_str)
+    }
 }
 
 impl Provider {
@@ -261,6 +335,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 exclusive: serves.exclusive,
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
+                hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
                 stamp,
             });
         }

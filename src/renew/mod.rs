@@ -11,6 +11,7 @@ mod attempt;
 mod keep;
 mod life;
 mod overlay;
+mod place;
 mod renewal;
 pub mod service;
 mod unattended;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
 use crate::oauth::{Form, dpop, token};
-use crate::record::{Key, Learnt, Record};
+use crate::record::{Dead, Key, Learnt, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -30,9 +31,10 @@ use crate::time::Timestamp;
 use crate::world::World;
 
 pub use crate::grant::client;
-pub use keep::{Forgotten, forget, keep, reject, revoke};
+pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
+pub use place::check_place;
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};
@@ -63,6 +65,14 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: 
     let life = measure.life(&stored.record, now);
     if life == Life::Fresh {
         return Ok(stored);
+    }
+    if stored.record.synced_at.is_some() {
+        // Renewing it would be the end of the session that it is a part of, on the machine that it came from.
+        return if life == Life::Soft {
+            Ok(stored)
+        } else {
+            Err(sync_again(session, &stored.record, now))
+        };
     }
     if stored.record.refresh.is_none() && !session.is_unattended() {
         return if life == Life::Soft {
@@ -110,7 +120,7 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
     let key = &stored.record.key;
     let profile = show(session, key);
     alive(session, &stored.record)?;
-    if stored.record.refresh.is_none() {
+    if stored.record.refresh.is_none() && mode_of(sources, session, &stored.record)?.exchange.is_none() {
         let message = format!("the session `{profile}` has no refresh token to get one for another workspace with");
         return Err(Error::refused(message));
     }
@@ -229,6 +239,9 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
         None => Ok(()),
         Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
             .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
+        Some(dead) if dead.reason == Dead::REMOVED => {
+            Err(ended(session, record, "its secret was removed from where it was kept"))
+        }
         Some(dead) => Err(ended(
             session,
             record,
@@ -240,6 +253,16 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
 fn ended(session: &Session, record: &Record, why: &str) -> Error {
     let profile = show(session, &record.key);
     Error::login(format!("the session `{profile}` has ended: {why}")).hint(format!("run `keyfob login {profile}`"))
+}
+
+fn sync_again(session: &Session, record: &Record, now: Timestamp) -> Error {
+    let profile = show(session, &record.key);
+    let message = if record.expires_at.is_some_and(|end| end > now) {
+        format!("the synced session `{profile}` ends too soon, and is not renewed here")
+    } else {
+        format!("the synced session `{profile}` has ended")
+    };
+    Error::login(message).hint("sync again from the machine it came from, with `keyfob sync`")
 }
 
 fn show(session: &Session, key: &Key) -> String {

@@ -5,6 +5,7 @@
 
 mod origin;
 mod session;
+mod synced;
 mod workspace;
 
 use crate::config::{Config, Profile};

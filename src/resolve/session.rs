@@ -1,6 +1,8 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
-use super::{Sources, workspace};
+use std::path::PathBuf;
+
+use super::{Sources, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
@@ -28,6 +30,8 @@ pub struct Session {
     keeps: bool,
     unattended: bool,
     exclusive: bool,
+    /// The program whose file holds its synced session, where that is as good as a variable.
+    hidden: Option<String>,
 }
 
 impl Session {
@@ -45,6 +49,7 @@ impl Session {
             keeps: claim.keeps,
             unattended: claim.unattended,
             exclusive: claim.exclusive,
+            hidden: claim.hidden,
         })
     }
 
@@ -71,6 +76,7 @@ impl Session {
             keeps: provider.flow == Flow::Static,
             unattended: provider.flow.is_unattended(),
             exclusive,
+            hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
         }
     }
 
@@ -88,6 +94,7 @@ impl Session {
             keeps: false,
             unattended: false,
             exclusive: false,
+            hidden: None,
         }
     }
 
@@ -99,15 +106,44 @@ impl Session {
         }
     }
 
-    /// Its records; where an account is named, a damaged one of another account is nobody's business.
+    /// Its records; where an account is named, a damaged one of another account is nobody's business. Where a synced
+    /// session is as good as a variable it is the only one; else it is one where there is no other.
     ///
     /// # Errors
     /// As [`crate::store::Stores::group`].
     pub fn records(&self, sources: &Sources) -> Result<Vec<Stored>> {
-        match (sources.stores.group(&self.group()), &self.account) {
-            (Err(_), Some(_)) => Ok(sources.stores.get(&self.key())?.into_iter().collect()),
-            (records, _) => Ok(records?),
+        if let Some(program) = &self.hidden
+            && let Some((found, _)) = synced::find(sources, self, program)?
+        {
+            return Ok(vec![found]);
         }
+        let records = match (sources.stores.group(&self.group()), &self.account) {
+            (Err(_), Some(_)) => sources.stores.get(&self.key())?.into_iter().collect(),
+            (records, _) => records?,
+        };
+        if records.is_empty() && self.hidden.is_none() {
+            // Where the file is no good, there is no session.
+            let found = self.synced_file(sources).ok().flatten();
+            return Ok(found.map(|(found, _)| found).into_iter().collect());
+        }
+        Ok(records)
+    }
+
+    /// The session that another machine put into a file here, where there was no keyfob to take it, and the directory of
+    /// that file.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Store`] when others can read or change the file.
+    pub fn synced_file(&self, sources: &Sources) -> Result<Option<(Stored, PathBuf)>> {
+        match sources.config.provider(&self.provider) {
+            Ok(provider) => synced::find(sources, self, &provider.program.name),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The variables that may hold its credential.
+    pub(super) fn variables(&self) -> &[String] {
+        &self.variables
     }
 
     /// Its records; where there is none and none needs a person, the one that is obtained now.
@@ -261,7 +297,7 @@ fn prove(sources: &Sources, session: &Session, request: &Request, record: &Recor
 }
 
 /// Whether there is a secret that ends after this moment.
-fn lives(record: &Record, least: Timestamp) -> bool {
+pub(super) fn lives(record: &Record, least: Timestamp) -> bool {
     record.secret.is_some() && record.expires_at.is_none_or(|end| end > least)
 }
 
@@ -298,6 +334,9 @@ pub fn choose_account(
     } else {
         None
     };
+    if account.is_none() && active.is_none() {
+        synced::first(&mut stored, sources.world.now());
+    }
     // One that was chosen is meant also when its session has ended: another's must not answer for it.
     let active = active.filter(|name| stored.iter().any(|stored| stored.record.key.account == *name));
     let account = account.or(active.as_deref());
@@ -320,7 +359,14 @@ pub fn choose_account(
         );
     }
     stored.pop().ok_or_else(|| {
-        Error::login(format!("there is no session of `{profile}`")).hint(format!("run `keyfob login {profile}`"))
+        let hint = match session.variables.first() {
+            // What worked where a person was is often missing in a job's environment.
+            Some(variable) if sources.world.var_os("CI").is_some() => {
+                format!("this is a CI job: set {variable} from its secrets; elsewhere run `keyfob login {profile}`")
+            }
+            _ => format!("run `keyfob login {profile}`"),
+        };
+        Error::login(format!("there is no session of `{profile}`")).hint(hint)
     })
 }
 

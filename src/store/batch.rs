@@ -5,6 +5,7 @@
 //! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
 //! not what is in them. Security review, section 4a.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ impl Locks {
         lock.expect("the lock of every record was taken")
     }
 }
+
+/// Where the gate wants what is meant for a store, and the right to write it there, which is held to the end.
+type Places = BTreeMap<String, (&'static str, Option<Lock>)>;
 
 /// A record that is written and not yet under its name.
 struct Ready<'a> {
@@ -79,8 +83,9 @@ impl Stores {
     /// many of the records were.
     pub fn put_all(&self, locks: &Locks, records: &[(Record, &str)]) -> Result<(), StoreError> {
         let mut ready = Vec::with_capacity(records.len());
+        let mut places = Places::new();
         for (record, store) in records {
-            match self.write_beside(locks, record, store) {
+            match self.write_beside(locks, &mut places, record, store) {
                 Ok(row) => ready.push(row),
                 Err(error) => {
                     ready.iter().for_each(|row| self.take_back(row));
@@ -101,7 +106,13 @@ impl Stores {
         Ok(())
     }
 
-    fn write_beside<'a>(&self, locks: &Locks, record: &'a Record, store: &str) -> Result<Ready<'a>, StoreError> {
+    fn write_beside<'a>(
+        &self,
+        locks: &Locks,
+        places: &mut Places,
+        record: &'a Record,
+        store: &str,
+    ) -> Result<Ready<'a>, StoreError> {
         let slot = record.key.digest();
         self.check_lock(locks.of(&record.key), &record.key, &slot);
         let group = record.key.group.digest();
@@ -111,6 +122,13 @@ impl Stores {
             Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
             Slot::Full { header, .. } => Some(header),
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
+        };
+        // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
+        let stays = old.is_some_and(|old| old.store == store);
+        let store = match places.get(store) {
+            _ if stays => store,
+            Some((place, _)) => place,
+            None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
         let (header, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
         Ok(Ready {

@@ -2,12 +2,12 @@
 //!
 //! No shell reads the URL, and nothing of the working directory is run.
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::World;
+use super::child::find;
 use crate::error::{Error, Result};
 
 pub(super) fn open(world: &World, url: &str, secrets: &[String]) -> Result<()> {
@@ -99,24 +99,6 @@ fn start(world: &World, program: &Path, args: &[impl AsRef<std::ffi::OsStr>], se
         browser.env_remove(name);
     }
     browser.spawn().is_ok()
-}
-
-/// The path of a program, looked for in the absolute directories of `PATH` alone: a relative or empty one is the working
-/// directory, which may be somebody else's.
-fn find(world: &World, program: &Path) -> Option<PathBuf> {
-    if program.is_absolute() {
-        return Some(program.into());
-    }
-    if program.components().count() != 1 {
-        return None;
-    }
-    let path = world.var_os("PATH")?;
-    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
-    let runs = |file: &PathBuf| {
-        let metadata = std::fs::metadata(file);
-        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
-    directories.map(|directory| directory.join(program)).find(runs)
 }
 
 #[cfg(test)]

@@ -22,7 +22,12 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme-robot",
         "acme-service",
         "acme-web",
+        "ccp",
+        "cmdop",
+        "bcdock",
+        "clonit",
         "intranet",
+        "myclaude",
     ];
     for name in names {
         let file = example("providers").join(format!("{name}.toml"));

@@ -1,0 +1,133 @@
+//! `receive`: a session that another keyfob sends, on standard input.
+//!
+//! It is kept as a record that knows where it is from: never renewed, shown by no listing, replaced by the next one. Where
+//! there is no provider file of its name one is made, which goes with the last session. A session of this machine's own
+//! is never replaced, and a token goes to no target that the sender does not have.
+
+mod provider_file;
+
+use super::Run;
+use super::sync::script::{ANSWER, PROBE};
+use crate::cli;
+use crate::config::{Profile, Provider, profile};
+use crate::error::{Context, Error, Result};
+use crate::record::{Group, Key, Record, Synced};
+use crate::renew;
+use crate::resolve::Session;
+use crate::time::Timestamp;
+
+pub(super) fn run(run: &Run, args: &cli::Receive) -> Result<u8> {
+    if args.probe {
+        return run.print(&format!("{PROBE}\n")).map(|()| 0);
+    }
+    if run.world.stdin_is_terminal() {
+        return Err(Error::usage("it is another keyfob that calls this command").hint("run `keyfob sync --help`"));
+    }
+    let bytes = run.world.read_stdin()?;
+    let synced = Synced::decode(bytes.trim_ascii_end())
+        .map_err(|why| Error::usage(why).hint("update keyfob here or there"))
+        .doing("reading a session from standard input")?;
+    profile::check_name("provider", &synced.provider)?;
+    if !synced.mode.is_empty() {
+        profile::check_name("mode", &synced.mode)?;
+    }
+    let done = if args.remove {
+        forget(run, &synced)?
+    } else {
+        keep(run, &synced).doing(format!("taking a session of `{}`", synced.provider))?
+    };
+    run.print(&format!("{ANSWER}{done}\n")).map(|()| 0)
+}
+
+/// Keeps the session; says in what form, and which variable hides it.
+fn keep(run: &Run, synced: &Synced) -> Result<String> {
+    let now = run.world.now();
+    if synced.secret.is_none() {
+        return Err(Error::usage("it has no token"));
+    }
+    if synced.expires_at.is_some_and(|end| end <= now) {
+        return Err(Error::failure("its token has ended").hint("is the clock of one of the machines wrong?"));
+    }
+    let provider = provider_file::ready(run, synced)?;
+    let profile = Profile {
+        provider: synced.provider.clone(),
+        mode: Some(synced.mode.clone()).filter(|mode| !mode.is_empty()),
+        account: Some(synced.account.clone().unwrap_or_default()),
+    };
+    let session = run.meant(&profile)?;
+    fits(&provider, synced)?;
+    let key = session.key();
+    if let Ok(Some(old)) = run.sources.stores.get(&key)
+        && is_own(&old.record, now)
+    {
+        let message = format!("there is a session of `{}` of this machine's own", session.show());
+        return Err(Error::refused(message).hint(format!("run `keyfob logout {}` there first", session.show())));
+    }
+    renew::keep(run.sources, &session, &key.account, "keyfob", |record| {
+        synced.fill(record, now)
+    })?;
+    let hidden_by = session.variable(run.sources).ok().flatten();
+    Ok(hidden_by.map_or("record".into(), |(name, _)| format!("record {name}")))
+}
+
+/// Whether somebody logged in here, and can still use it.
+fn is_own(record: &Record, now: Timestamp) -> bool {
+    let lives = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
+    record.synced_at.is_none() && record.dead.is_none() && (record.refresh.is_some() || lives)
+}
+
+/// A provider file here that sends the token elsewhere than the one there is another provider's.
+fn fits(provider: &Provider, synced: &Synced) -> Result<()> {
+    let Some(about) = &synced.about else { return Ok(()) };
+    let mode = provider.modes.iter().find(|mode| mode.name == synced.mode);
+    let known = |url: &str| about.targets.iter().any(|place| place.url == url);
+    let other = mode
+        .into_iter()
+        .flat_map(|mode| &mode.targets)
+        .find(|serves| !known(&serves.url()));
+    match other {
+        None => Ok(()),
+        Some(serves) => Err(Error::refused(format!(
+            "the provider file `{}` of this machine serves {}, and the one that the session comes from does not",
+            provider.name,
+            serves.url()
+        ))
+        .hint("give both machines the same provider file")),
+    }
+}
+
+/// Forgets the synced sessions of a provider and mode, and of the account if one is named.
+fn forget(run: &Run, synced: &Synced) -> Result<String> {
+    let mut gone = false;
+    let (mut left, mut mine) = (false, Vec::new());
+    for stored in run.sources.stores.list()? {
+        // What cannot be read here is no session that was synced, or another one's business.
+        let Ok(stored) = stored else { continue };
+        let record = stored.record;
+        let is_meant = record.key.group == synced.group()
+            && record.synced_at.is_some()
+            && synced
+                .account
+                .as_ref()
+                .is_none_or(|account| *account == record.key.account);
+        if is_meant {
+            mine.push(record.key);
+        } else {
+            left |= matches!(&record.key.group, Group::Session { provider, .. } if *provider == synced.provider);
+        }
+    }
+    for Key {
+        group: _,
+        account,
+        path: _,
+    } in mine
+    {
+        let session = Session::kept(&synced.provider, &synced.mode, Some(account));
+        renew::forget(run.sources, &session, &session.key())?;
+        gone = true;
+    }
+    if !left {
+        provider_file::remove(run, &synced.provider)?;
+    }
+    Ok(if gone { "removed" } else { "absent" }.into())
+}

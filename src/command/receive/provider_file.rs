@@ -1,0 +1,191 @@
+//! The provider file that is made where a session comes to a machine without one, and goes with the last session.
+//!
+//! It says where the credential may go and how it is shown, and no way to renew or obtain one.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use crate::command::{Run, login};
+use crate::config::Provider;
+use crate::error::{Error, Result};
+use crate::record::{About, Synced};
+
+/// The first line of such a file. Without it the file is a person's, and stays.
+const MARK: &str =
+    "# Made for a session that was synced here; without this line the file stays when the session goes.\n";
+
+/// Begins the part of a mode.
+const PART: &str = "\n# of mode ";
+
+/// The provider of a session: the one that has a file here, else the one for which a file is made now.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] when the file here has a mistake or lacks the mode; [`crate::error::Class::Store`] when
+/// none can be written.
+pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
+    let path = path(run, &synced.provider);
+    let old = std::fs::read_to_string(&path).ok();
+    let is_ours = old.as_ref().is_some_and(|text| text.starts_with(MARK));
+    let (Some(about), true) = (&synced.about, is_ours || !path.exists()) else {
+        let provider = run.sources.config.provider(&synced.provider)?;
+        return match provider.modes.iter().any(|mode| mode.name == synced.mode) {
+            true => Ok(provider),
+            false => Err(Error::usage(format!(
+                "the provider file `{}` of this machine has no mode `{}`",
+                synced.provider, synced.mode
+            ))),
+        };
+    };
+    let text = text(old.as_deref().filter(|_| is_ours), synced, about);
+    let provider = Provider::parse(&text, &synced.provider, "the provider file of the sender")?;
+    if old.as_deref() == Some(text.as_str()) {
+        return Ok(provider);
+    }
+    let directory = run.sources.config.directory();
+    let written = login::private_dir(directory).and_then(|()| {
+        if is_ours {
+            std::fs::remove_file(&path)?;
+        }
+        login::write_new(&path, text.as_bytes())
+    });
+    written.map_err(|error| Error::store(format!("writing {}: {}", path.display(), error.kind())))?;
+    run.sources.config.refresh_index()?;
+    Ok(provider)
+}
+
+/// Removes the file if it is one of ours.
+pub(super) fn remove(run: &Run, provider: &str) -> Result<()> {
+    let path = path(run, provider);
+    let is_ours = std::fs::read_to_string(&path).is_ok_and(|text| text.starts_with(MARK));
+    if !is_ours {
+        return Ok(());
+    }
+    let removed = std::fs::remove_file(&path);
+    removed.map_err(|error| Error::store(format!("removing {}: {}", path.display(), error.kind())))?;
+    run.sources.config.refresh_index()
+}
+
+fn path(run: &Run, provider: &str) -> PathBuf {
+    run.sources.config.directory().join(format!("{provider}.toml"))
+}
+
+/// The file with the part of this mode, and those of other modes as they are.
+fn text(old: Option<&str>, synced: &Synced, about: &About) -> String {
+    let title = quoted(&about.title);
+    let mut text = format!("{MARK}format = 1\ntitle = {title}\n\n[login]\nflow = \"key\"\n");
+    if let Some(program) = &about.program {
+        let (name, prefix) = (quoted(&program.name), quoted(&program.prefix));
+        let _ = writeln!(
+            text,
+            "\n[program]\nname = {name}\nprefix = {prefix}\nauth = {}",
+            program.auth
+        );
+        let commands = program.commands.iter();
+        let commands: Vec<String> = commands
+            .map(|(words, own)| format!("{} = {}", quoted(words), quoted(own)))
+            .collect();
+        if !commands.is_empty() {
+            let _ = writeln!(text, "commands = {{ {} }}", commands.join(", "));
+        }
+    }
+    let begin = format!("`{}`\n", synced.mode);
+    for part in old.into_iter().flat_map(|text| text.split(PART).skip(1)) {
+        // Modes and a provider without any do not go together.
+        let fits = !synced.mode.is_empty() && !part.starts_with("``") && !part.starts_with(&begin);
+        if fits {
+            text += PART;
+            text += part;
+        }
+    }
+    text += PART;
+    text += &begin;
+    text += &tables(synced, about);
+    text
+}
+
+fn tables(synced: &Synced, about: &About) -> String {
+    let prefix = match synced.mode.as_str() {
+        "" => String::new(),
+        mode => format!("mode.{}.", quoted(mode)),
+    };
+    let mut text = String::new();
+    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
+    let _ = writeln!(text, "\n[{prefix}env]\nvariables = [{}]", list(&about.variables));
+    if let Some(export) = &about.export {
+        let _ = writeln!(text, "export = {}", quoted(export));
+    }
+    if let Some((url, subject)) = &about.whoami {
+        let (url, subject) = (quoted(url), quoted(subject));
+        let _ = writeln!(text, "\n[{prefix}whoami]\nurl = {url}\nsubject = {subject}");
+    }
+    if let Some(header) = &about.workspace_header {
+        let _ = writeln!(
+            text,
+            "\n[{prefix}context]\nkind = \"header\"\nheader = {}",
+            quoted(header)
+        );
+    }
+    for place in &about.targets {
+        let (url, scheme) = (quoted(&place.url), quoted(&place.scheme));
+        let _ = writeln!(text, "\n[[{prefix}target]]\nurl = {url}\nscheme = {scheme}");
+        if let Some(username) = &place.username {
+            let _ = writeln!(text, "username = {}", quoted(username));
+        }
+        if !place.tools.is_empty() {
+            let _ = writeln!(text, "tools = [{}]", list(&place.tools));
+        }
+    }
+    text
+}
+
+/// A basic string of TOML, which a string of JSON is as well, but for one sign.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Place, ProgramWords};
+
+    #[test]
+    fn a_file_is_read_again_with_every_mode_that_came() {
+        let about = About {
+            title: "A \"title\"\u{7f}\n[x]".into(),
+            variables: vec!["ACME_TOKEN".into()],
+            export: Some("TOKEN".into()),
+            targets: vec![Place {
+                url: "https://*.acme.example/v1".into(),
+                scheme: "bearer".into(),
+                username: Some("u".into()),
+                tools: vec!["git".into()],
+            }],
+            whoami: Some(("https://acme.example/me".into(), "/sub".into())),
+            workspace_header: Some("X-Acme".into()),
+            program: Some(ProgramWords {
+                name: "ctl".into(),
+                prefix: "CTL".into(),
+                auth: false,
+                commands: vec![("me show".into(), "whoami --json".into())],
+            }),
+        };
+        let named = |mode: &str| Synced::named("acme", mode, None);
+        let parse = |text: &str| Provider::parse(text, "acme", "test").unwrap();
+        let one = text(None, &named("dev"), &about);
+        let two = text(Some(&one), &named("prod"), &about);
+        let again = text(Some(&two), &named("dev"), &about);
+        let names = |text: &str| parse(text).modes.into_iter().map(|mode| mode.name).collect::<Vec<_>>();
+        assert_eq!(
+            (names(&one), names(&two), names(&again)),
+            (
+                vec!["dev".to_string()],
+                vec!["dev".to_string(), "prod".into()],
+                vec!["dev".to_string(), "prod".into()]
+            )
+        );
+        assert_eq!(parse(&again).program.aliases[0].own, ["whoami", "--json"]);
+        let mode = parse(&again).modes.swap_remove(1);
+        assert_eq!(mode.targets[0].url(), "https://*.acme.example/v1");
+        assert_eq!(names(&text(Some(&again), &named(""), &about)), [""]);
+    }
+}

@@ -1,0 +1,205 @@
+//! What can go wrong on the way to another machine: arguments, the command, its answer, signals, what arrives.
+
+use std::path::{Path, PathBuf};
+
+use super::{Pair, TARGET, await_that, program};
+use crate::http_server::Reply;
+use crate::issuer::Endpoint;
+use crate::sandbox::Sandbox;
+
+#[test]
+fn what_the_command_says_is_shown_without_the_token() {
+    let pair = Pair::logged_in("");
+    for (body, words) in [
+        ("cat >&2\nexit 1\n", "failed with status 1"),
+        ("cat | tr -d '\\n' >&2\nexit 1\n", "it has a part of the token"),
+        (
+            "cat | sed 's/./& /g' | tr -d '\\n' >&2\nexit 1\n",
+            "it has a part of the token",
+        ),
+        (
+            "echo 'no such thing' >&2\nexit 7\n",
+            "failed with status 7: it says \u{201c}no such thing\u{201d}",
+        ),
+        (
+            "printf 'a\\033[31mb\\033]0;x\\007\\n' >&2\nexit 7\n",
+            "it says \u{201c}ab\u{201d}",
+        ),
+        ("exit 7\n", "it said nothing of why"),
+        ("cat > /dev/null\n", "it did not do it"),
+        ("kill -9 $$\n", "it was ended by a signal"),
+    ] {
+        program(&pair.here, "bin/vm", body);
+        let said = pair.sync().expect_code(1);
+        assert!(said.stderr.contains(words), "{body}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_machine_that_does_not_answer_is_given_up() {
+    let pair = Pair::logged_in("");
+    program(&pair.here, "bin/vm", "echo $$ > \"$HOME/pid\"\nsleep 600\n");
+    let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme", "--timeout", "1"]);
+    let said = run.run().expect_code(3);
+    assert!(said.stderr.contains("did not answer within 1 s"), "{}", said.stderr);
+    await_that("the end of the command", || !is_there(&pair.here));
+}
+
+/// Whether the command of the test still runs.
+fn is_there(here: &Sandbox) -> bool {
+    let pid = std::fs::read_to_string(here.path().join("pid")).unwrap();
+    Path::new("/proc").join(pid.trim()).exists()
+}
+
+#[test]
+fn a_signal_ends_the_command_too() {
+    let pair = Pair::logged_in("");
+    program(
+        &pair.here,
+        "bin/vm",
+        "trap '' HUP\necho $$ > \"$HOME/pid\"\nsleep 600 & wait\n",
+    );
+    for signal in ["INT", "TERM"] {
+        let _ = std::fs::remove_file(pair.here.path().join("pid"));
+        let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme"]);
+        let running = run.spawn();
+        await_that("the command", || {
+            std::fs::read_to_string(pair.here.path().join("pid")).is_ok_and(|pid| pid.ends_with('\n'))
+        });
+        let id = running.id().to_string();
+        pair.here
+            .program("sh", &["-c", &format!("kill -{signal} {id}")])
+            .run()
+            .expect_success();
+        let ended = running.wait();
+        assert_eq!(ended.status.code(), None, "{}", ended.stderr);
+        assert!(!is_there(&pair.here), "{signal}");
+    }
+}
+
+#[test]
+fn a_session_that_was_cut_off_on_its_way_leaves_nothing() {
+    for pair in [Pair::new(""), Pair::without_keyfob("")] {
+        pair.here.login(&pair.issuer);
+        let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
+        let vm = vm.trim_start_matches("#!/bin/sh\n");
+        let whole = pair.here.path().join("whole");
+        program(&pair.here, "bin/vm", &format!("cat > '{}'\nexit 1\n", whole.display()));
+        pair.sync().expect_code(1);
+        let length = std::fs::metadata(&whole).unwrap().len();
+        // The last line end is no part of the command.
+        let cuts = (1..10).map(|part| length * part / 10).chain([length - 2]);
+        for bytes in cuts {
+            let cut = vm.replace("exec env", &format!("head -c {bytes} | env"));
+            program(&pair.here, "bin/vm", &cut);
+            assert_ne!(pair.sync().code(), 0, "{bytes} of {length}");
+            assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new(), "{bytes}");
+            assert!(!pair.session_file().exists());
+        }
+    }
+}
+
+#[test]
+fn an_unwritable_home_is_told() {
+    let pair = Pair::without_keyfob("");
+    pair.here.login(&pair.issuer);
+    // A file where the directory would be stops root too.
+    pair.there.write(".config", "");
+    let said = pair.sync().expect_code(1);
+    assert!(said.stderr.contains(".config"), "{}", said.stderr);
+    pair.desync().expect_success();
+}
+
+#[test]
+fn wrong_arguments_reach_no_machine() {
+    let pair = Pair::logged_in("");
+    for args in [
+        &["sync"][..],
+        &["sync", "acme"],
+        &["sync", "--vm", "-x", "acme"],
+        &["sync", "--vm=-x", "acme"],
+        &["sync", "--vm", "a b", "acme"],
+        &["sync", "--vm", "vm1", "--container", "c", "acme"],
+        &["sync", "--vm", "vm1", "ssh://host", "acme"],
+        &["sync", "ssh://-oProxyCommand=id", "acme"],
+        &["sync", "ssh://host;id", "acme"],
+        &["sync", "ssh://a", "ssh://b"],
+        &["sync", "https://host", "acme"],
+        &["sync", "--vm", "vm1", "--timeout", "0", "acme"],
+        &["sync", "--vm", "vm1", "no-such-provider"],
+        &["desync", "acme"],
+    ] {
+        pair.here.keyfob(args).run().expect_code(64);
+    }
+    assert!(!pair.here.path().join("argv").exists());
+    let missing = pair.here.keyfob(&["sync", "--vm", "vm9", "acme"]).run().expect_code(1);
+    assert!(missing.stderr.contains("there is no vm9"), "{}", missing.stderr);
+    std::fs::remove_file(pair.here.path().join("bin/vm")).unwrap();
+    let missing = pair.sync().expect_code(64);
+    assert!(
+        missing.stderr.contains("running `vm`: there is no such program"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
+fn there_is_nothing_to_sync_without_a_session() {
+    let pair = Pair::new("");
+    let missing = pair.sync().expect_code(2);
+    assert!(missing.stderr.contains("run `keyfob login acme`"), "{}", missing.stderr);
+    assert!(!pair.here.path().join("argv").exists());
+    pair.here.login_expired(&pair.issuer);
+    pair.issuer
+        .inject(Endpoint::Token, 8, &Reply::json(503, &serde_json::json!({})));
+    pair.sync().expect_code(3);
+}
+
+#[test]
+fn a_password_of_a_tool_is_not_synced() {
+    let pair = Pair::new("");
+    let text = format!("format = 1\n[login]\nflow = \"static\"\n[sync.vm]\ncommand = [\"vm\", \"{{id}}\"]\n{TARGET}");
+    pair.here.write_provider("acme", &text);
+    let store = "protocol=https\nhost=acme.example\nusername=ann\npassword=canary-password\n\n";
+    pair.here.keyfob(&["git", "store"]).stdin(store).run().expect_success();
+    let said = pair.sync().expect_code(5);
+    assert!(said.stderr.contains("password"), "{}", said.stderr);
+}
+
+#[test]
+fn only_a_whole_good_session_is_received() {
+    let sandbox = Sandbox::new();
+    let receive = |text: &str| sandbox.keyfob(&["receive"]).stdin(text).run();
+    for text in [
+        "",
+        "{}",
+        "canary",
+        r#"{"version":2,"provider":"acme","secret":"canary"}"#,
+        r#"{"version":1,"provider":"../acme","secret":"canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme","mode":"a b","secret":"canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme"}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary"}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary canary","about":{"title":"x"}}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary","about":{"title":"x","targets":[{"url":"http://a.example","scheme":"basic"}]}}"#,
+        r#"{"version":1,"provider":"acme","secret":"canary","about":{"title":"x","variables":["A B"]}}"#,
+    ] {
+        receive(text).expect_code(64);
+    }
+    let ended = receive(r#"{"version":1,"provider":"acme","secret":"canary","expires_at":7,"about":{"title":"x"}}"#);
+    let ended = ended.expect_code(1);
+    assert!(ended.stderr.contains("has ended"), "{}", ended.stderr);
+    assert_eq!(sandbox.files_with("canary"), Vec::<PathBuf>::new());
+    assert!(!sandbox.keyfob_home().join("config/providers").exists());
+}
+
+#[test]
+fn a_person_who_runs_receive_is_told_what_to_run() {
+    let sandbox = Sandbox::new();
+    let keyfob = sandbox.keyfob_path().to_str().unwrap();
+    let run = sandbox
+        .program("script", &["-qec", &format!("{keyfob} receive"), "/dev/null"])
+        .stdin_held();
+    let output = run.run();
+    assert_eq!(output.code(), 64);
+    assert!(output.text().contains("keyfob sync --help"), "{}", output.text());
+}
