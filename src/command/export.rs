@@ -172,7 +172,11 @@ fn selected(run: &Run, args: &cli::Export, wanted: &[Profile]) -> Result<Vec<Sto
             is_meant |= fits;
         }
         if is_meant {
-            selected.push(stored);
+            // A listing asks no keychain, and so has no secret that lies in an item of one.
+            match run.sources.stores.get(key) {
+                Ok(whole) => selected.extend(whole),
+                Err(error) => unread = Some(error),
+            }
         }
     }
     if let Some(error) = unread {

@@ -15,9 +15,10 @@ use crate::cli;
 use crate::config::{self, profile};
 use crate::error::{Context, Error, Result};
 use crate::record::{Group, Key, Record};
+use crate::renew;
 use crate::report::sanitise;
 use crate::seed;
-use crate::store::{Locks, StoreError};
+use crate::store::{Address, Locks, StoreError};
 
 /// How long a renewal or a change that is under way is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -152,11 +153,12 @@ impl<'a> Found<'a> {
         let mut records = Vec::new();
         for (record, here) in self.new.iter().chain(&self.differ).copied() {
             let store = store_of(run, record, here)?;
+            let address = address_of(run, record)?;
             *stores.entry(store).or_default() += 1;
             let mut record = record.clone();
             // Another family: a renewal that began before this has lost.
             record.family = data_encoding::HEXLOWER.encode(&run.world.random::<16>());
-            records.push((record, store));
+            records.push((record, store, address));
         }
         run.sources.stores.put_all(locks, &records)?;
         Ok(stores)
@@ -201,6 +203,19 @@ fn store_of(run: &Run, record: &Record, here: Option<&'static str>) -> Result<&'
         (None, Some(here)) => Ok(here),
         (wanted, _) => Ok(run.sources.stores.choose(wanted.as_deref(), run.world.person())?.store),
     }
+}
+
+/// Where the provider file wants the session to lie; none for what is no session, or of no provider that is here.
+fn address_of(run: &Run, record: &Record) -> Result<Option<Address>> {
+    let Group::Session { provider, mode } = &record.key.group else {
+        return Ok(None);
+    };
+    let Ok(provider) = run.sources.config.provider(provider) else {
+        return Ok(None);
+    };
+    let mode = provider.modes.iter().find(|row| row.name == *mode);
+    let address = mode.map(|mode| renew::place(run.world, &provider, mode, &record.key.account));
+    address.transpose()
 }
 
 /// The provider files that are to be written; those that are here already with the same text are not.

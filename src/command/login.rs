@@ -167,8 +167,10 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     run.sources.stores.unlocked()?;
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
+    let wanted = wanted_account(&provider, &profile, "set-token")?;
+    renew::check_place(run.sources, &provider, &provider.modes[at], wanted.as_deref())?;
     let options = Options {
-        account: wanted_account(&provider, &profile, "set-token")?,
+        account: wanted,
         token,
         ..Options::default()
     };

@@ -34,7 +34,7 @@ pub use crate::grant::client;
 pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
-pub use place::check_place;
+pub use place::{check_place, place};
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};

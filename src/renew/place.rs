@@ -13,7 +13,7 @@ use crate::world::World;
 ///
 /// # Errors
 /// [`crate::error::Class::Usage`] when there is no home for it.
-pub(super) fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Address> {
+pub fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> Result<Address> {
     let filled = mode.place.filled(&provider.name, &mode.name, account);
     let named = profile::show(&provider.name, &mode.name, account);
     Ok(Address {

@@ -123,7 +123,7 @@ impl Stores {
             self.place_of_new(store)?
         };
         let store = self.store(store)?;
-        let mut header = header(record, store, old, place);
+        let header = header(record, store, old, place);
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
         if announced {
@@ -132,7 +132,7 @@ impl Stores {
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let bytes = seal(&slot, record, store, &mut header).inspect_err(|_| {
+        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
             if announced {
                 let _ = folder.remove(&slot);
             }
@@ -192,9 +192,7 @@ impl Stores {
         store: &dyn Store,
         old: Option<&Header>,
     ) -> Result<(Header, Zeroizing<Vec<u8>>), StoreError> {
-        let mut header = header(record, store, old, None);
-        let bytes = seal(slot, record, store, &mut header)?;
-        Ok((header, bytes))
+        seal(slot, record, store, header(record, store, old, None))
     }
 
     /// Moves a damaged slot to a name of its own, and removes the oldest such if there are more than three.
@@ -250,7 +248,12 @@ pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, p
 }
 
 /// Seals a record, without the token that its header says is not kept.
-fn seal(slot: &str, record: &Record, store: &dyn Store, header: &mut Header) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(super) fn seal(
+    slot: &str,
+    record: &Record,
+    store: &dyn Store,
+    mut header: Header,
+) -> Result<(Header, Zeroizing<Vec<u8>>), StoreError> {
     let too_long = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.len() > MAX_SECRET);
     if too_long(&record.secret) || too_long(&record.refresh) {
         return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
@@ -265,12 +268,13 @@ fn seal(slot: &str, record: &Record, store: &dyn Store, header: &mut Header) -> 
     if encoded.len() > MAX_RECORD {
         return Err(StoreError::Failed("a record longer than 1 MiB is not kept".into()));
     }
-    let body = store.seal(slot, header, &encoded)?;
-    Ok(slot::encode(header, &body))
+    let body = store.seal(slot, &mut header, &encoded)?;
+    let bytes = slot::encode(&header, &body);
+    Ok((header, bytes))
 }
 
 /// Writes where a record is about to lie, before it lies there: whoever is killed in between leaves a trace of it.
-fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record: &Record) -> Result<(), StoreError> {
+pub(super) fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record: &Record) -> Result<(), StoreError> {
     let mut announced = header.clone();
     announced.generation = 0;
     let mut nothing = record.outline();

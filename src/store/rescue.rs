@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::folder::Folder;
 use super::slot::{self, MAX_SLOT};
-use super::stores::{Slot, Stored, Stores};
+use super::stores::{Look, Slot, Stored, Stores};
 use super::{Lock, StoreError, kernel};
 use crate::digest;
 use crate::record::{Key, Record};
@@ -103,7 +103,7 @@ impl Stores {
             return None;
         }
         let store = self.store(&now.store).ok()?.name();
-        let record = self.unpack(&slot, header, body).ok()?.record;
+        let record = self.unpack(&slot, header, body, Look::Whole).ok()?.record;
         if record.key != *key {
             forget();
             return None;

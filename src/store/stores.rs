@@ -279,7 +279,7 @@ impl Stores {
         self.store(store).map_or("unknown to this keyfob", Store::protection)
     }
 
-    fn elsewhere(&self, header: &Header) -> Option<String> {
+    pub(super) fn elsewhere(&self, header: &Header) -> Option<String> {
         self.store(&header.store).ok()?.elsewhere(header)
     }
 
@@ -385,7 +385,7 @@ impl Stores {
             Ok((header, _)) if self.elsewhere(&header).is_some() => error,
             _ => error.at(&place),
         };
-        let stored = self.opened(name, header, body, look).map_err(named)?;
+        let stored = self.unpack(name, header, body, look).map_err(named)?;
         let Key { group: found, .. } = &stored.record.key;
         let in_place = group.map_or_else(
             || self.disk.path(&found.digest()).join(name) == place,
@@ -397,12 +397,8 @@ impl Stores {
         Ok(Some(stored))
     }
 
-    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8]) -> Result<Stored, StoreError> {
-        self.opened(name, header, body, Look::Whole)
-    }
-
     /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
-    fn opened(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
+    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
         let read = match look {
             Look::Glance => store.glance(name, &header, body),

@@ -25,11 +25,14 @@ pub(crate) struct Home {
     source: Source,
 }
 
+/// Texts by service and account.
+type Kept = BTreeMap<(String, String), Vec<u8>>;
+
 /// A keychain in this process, shared by threads, that can lose its keys and be locked.
 #[derive(Clone, Default)]
 pub(crate) struct Source {
     keys: Arc<Mutex<BTreeMap<String, DataKey>>>,
-    items: Arc<Mutex<BTreeMap<(String, String), Vec<u8>>>>,
+    items: Arc<Mutex<Kept>>,
     trouble: Arc<Mutex<Option<StoreError>>>,
     /// The bytes that an item holds.
     limit: Arc<Mutex<Option<usize>>>,

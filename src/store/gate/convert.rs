@@ -263,7 +263,7 @@ impl Stores {
     /// Moves every record that `is_meant` into another store.
     fn convert(&self, to: &str, is_meant: &dyn Fn(&Header) -> bool) -> Result<Converted, StoreError> {
         let mut converted = Converted::default();
-        self.put_right(&mut converted)?;
+        self.settle(&mut converted)?;
         self.each_slot(&mut |folder, name, slot| {
             let place = folder.place(name);
             match slot {
@@ -286,7 +286,7 @@ impl Stores {
     /// Finishes or removes what writers that were killed left behind, which may be in clear, and names what was set aside.
     ///
     /// One who is at work this moment writes by the rule that holds now, or a record that is moved after it.
-    fn put_right(&self, converted: &mut Converted) -> Result<(), StoreError> {
+    fn settle(&self, converted: &mut Converted) -> Result<(), StoreError> {
         for folder in self.disk.folders()? {
             let names = folder.names()?;
             let mut left: Vec<&str> = names.iter().filter_map(|name| temporary_of(name)).collect();
