@@ -147,7 +147,7 @@ pub enum Command {
     Sync(Sync),
     /// Take a session back from another machine.
     Desync(Desync),
-    /// Take a session that another machine sends.
+    /// Take a session that another keyfob sends.
     #[command(hide = true)]
     Receive(Receive),
     /// Write credentials to an encrypted file.

@@ -197,11 +197,17 @@ impl World {
         })
     }
 
-    /// The place that a path in a provider file means: itself, or below the home after `~/`.
+    /// The place that a path in a provider file means: itself, below the home after `~/`, or below the user's directory of
+    /// programs on Windows after `%APPDATA%\\`.
     ///
     /// # Errors
-    /// [`crate::error::Class::Usage`] when there is no home.
+    /// [`crate::error::Class::Usage`] when there is no such directory.
     pub fn expand(&self, path: &str) -> Result<PathBuf> {
+        if let Some(below) = path.strip_prefix("%APPDATA%\\") {
+            let base = self.var_os("APPDATA").map(PathBuf::from);
+            let base = base.ok_or_else(|| Error::usage(format!("there is no `APPDATA` for `{path}`")))?;
+            return Ok(base.join(below));
+        }
         let Some(below) = path.strip_prefix("~/") else {
             return Ok(path.into());
         };

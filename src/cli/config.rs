@@ -10,38 +10,32 @@ pub struct Config {
     pub what: Option<ConfigWhat>,
 }
 
-/// What `keyfob config` does.
+/// What `keyfob config` does, with the settings of `--provider` or of the only provider that there is.
 #[derive(Debug, Subcommand)]
 pub enum ConfigWhat {
     /// Ask for each setting on the terminal.
-    Edit {
-        /// The provider.
-        provider: Option<String>,
-    },
+    Edit,
     /// Print one setting; 1 where it is not set.
     Get {
-        /// The provider, unless there is but one, and the name.
-        #[arg(value_name = "[PROVIDER] NAME", num_args = 1..=2, required = true)]
-        words: Vec<String>,
+        /// Its name.
+        name: String,
     },
     /// Show all settings.
     List {
-        /// The provider.
-        provider: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Set one.
     Set {
-        /// The provider, unless there is but one, the name and the value.
-        #[arg(value_name = "[PROVIDER] NAME VALUE", num_args = 2..=3, required = true)]
-        words: Vec<String>,
+        /// Its name.
+        name: String,
+        /// What it is from now on.
+        value: String,
     },
     /// Take one away.
     Unset {
-        /// The provider, unless there is but one, and the name.
-        #[arg(value_name = "[PROVIDER] NAME", num_args = 1..=2, required = true)]
-        words: Vec<String>,
+        /// Its name.
+        name: String,
     },
 }

@@ -10,52 +10,33 @@ use crate::error::{Error, Result};
 use crate::report::{printable, sanitise};
 
 pub(super) fn run(run: &Run, args: cli::Config) -> Result<u8> {
-    match args.what {
-        None => list(run, None, false),
-        Some(ConfigWhat::List { provider, json }) => list(run, provider.as_deref(), json),
-        Some(ConfigWhat::Edit { provider }) => edit(run, provider.as_deref()),
-        Some(ConfigWhat::Get { words }) => {
-            let (provider, name, _) = named::<1>(run, &words)?;
-            get(run, &provider, &name)
-        }
-        Some(ConfigWhat::Set { words }) => {
-            let (provider, name, value) = named::<2>(run, &words)?;
-            set(run, &provider, &name, value.as_deref())
-        }
-        Some(ConfigWhat::Unset { words }) => {
-            let (provider, name, _) = named::<1>(run, &words)?;
-            set(run, &provider, &name, None)
-        }
+    let profile = run.profile(None)?;
+    let provider = run.sources.config.provider(&profile.provider)?;
+    match args.what.unwrap_or(ConfigWhat::List { json: false }) {
+        ConfigWhat::List { json } => list(run, &provider, json),
+        ConfigWhat::Edit => edit(run, &provider),
+        ConfigWhat::Get { name } => get(run, &provider, &name),
+        ConfigWhat::Set { name, value } => set(run, &provider, &name, Some(&value)),
+        ConfigWhat::Unset { name } => set(run, &provider, &name, None),
     }
 }
 
-/// The provider, the setting's name, and what comes after it; `COUNT` words come after the provider.
-fn named<const COUNT: usize>(run: &Run, words: &[String]) -> Result<(Provider, String, Option<String>)> {
-    let (provider, rest) = match words {
-        [provider, rest @ ..] if rest.len() == COUNT => (Some(provider.as_str()), rest),
-        rest if rest.len() == COUNT => (None, rest),
-        _ => return Err(Error::usage("there are too many arguments, or a value is missing")),
-    };
-    let provider = provider_of(run, provider)?;
-    let name = &rest[0];
+/// That the provider has a setting of this name.
+fn check(provider: &Provider, name: &str) -> Result<()> {
     let settings = &provider.program.settings;
-    if !settings.iter().any(|setting| setting.name == *name) {
-        let names: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
-        let error = Error::usage(format!("the provider `{}` has no such setting", provider.name));
-        return Err(match names.is_empty() {
-            true => error.hint("its file names those that there are in `[program.settings]`"),
-            false => error.hint(format!("name one of `{}`", names.join("`, `"))),
-        });
+    if settings.iter().any(|setting| setting.name == *name) {
+        return Ok(());
     }
-    Ok((provider, name.clone(), rest.get(1).cloned()))
-}
-
-fn provider_of(run: &Run, named: Option<&str>) -> Result<Provider> {
-    let profile = run.profile(named)?;
-    run.sources.config.provider(&profile.provider)
+    let names: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
+    let error = Error::usage(format!("the provider `{}` has no such setting", provider.name));
+    Err(match names.is_empty() {
+        true => error.hint("its file names those that there are in `[program.settings]`"),
+        false => error.hint(format!("name one of `{}`", names.join("`, `"))),
+    })
 }
 
 fn get(run: &Run, provider: &Provider, name: &str) -> Result<u8> {
+    check(provider, name)?;
     match run.sources.config.setting(provider, name)? {
         Some(value) => run.print(&format!("{}\n", sanitise(&value))).map(|()| 0),
         None => Err(not_set(provider, name)),
@@ -63,15 +44,14 @@ fn get(run: &Run, provider: &Provider, name: &str) -> Result<u8> {
 }
 
 fn not_set(provider: &Provider, name: &str) -> Error {
-    let hint = format!("run `keyfob config set {} {name} VALUE`", provider.name);
+    let hint = format!("run `keyfob config set {name} VALUE --provider {}`", provider.name);
     Error::failure(format!("`{name}` is not set")).hint(hint)
 }
 
-fn list(run: &Run, named: Option<&str>, as_json: bool) -> Result<u8> {
-    let provider = provider_of(run, named)?;
+fn list(run: &Run, provider: &Provider, as_json: bool) -> Result<u8> {
     let mut rows = Vec::new();
     for Setting { name, .. } in &provider.program.settings {
-        rows.push((name, run.sources.config.setting(&provider, name)?));
+        rows.push((name, run.sources.config.setting(provider, name)?));
     }
     let place = run.sources.config.setting_file(&provider.name);
     if as_json {
@@ -94,6 +74,7 @@ fn list(run: &Run, named: Option<&str>, as_json: bool) -> Result<u8> {
 }
 
 fn set(run: &Run, provider: &Provider, name: &str, value: Option<&str>) -> Result<u8> {
+    check(provider, name)?;
     run.sources.config.set(provider, name, value)?;
     let place = run.sources.config.setting_file(&provider.name).display().to_string();
     let what = if value.is_some() {
@@ -110,23 +91,25 @@ fn set(run: &Run, provider: &Provider, name: &str, value: Option<&str>) -> Resul
 }
 
 /// Asks for each setting; an empty answer leaves it as it is.
-fn edit(run: &Run, named: Option<&str>) -> Result<u8> {
-    let provider = provider_of(run, named)?;
+fn edit(run: &Run, provider: &Provider) -> Result<u8> {
     let settings = &provider.program.settings;
     let Some(first) = settings.first() else {
         run.note(&format!("The provider `{}` has no settings.\n", provider.name));
         return Ok(0);
     };
     if !run.world.person() {
-        let hint = format!("run `keyfob config set {} {} VALUE`", provider.name, first.name);
+        let hint = format!(
+            "run `keyfob config set {} VALUE --provider {}`",
+            first.name, provider.name
+        );
         return Err(Error::usage("there is no terminal to ask on").hint(hint));
     }
     for Setting { name, .. } in settings {
-        let before = run.sources.config.setting(&provider, name)?;
+        let before = run.sources.config.setting(provider, name)?;
         let shown = before.map_or(String::new(), |value| format!(" [{}]", sanitise(&value)));
         let value = run.world.ask_line(&format!("{name}{shown}: "))?;
         if !value.is_empty() {
-            set(run, &provider, name, Some(&value))?;
+            set(run, provider, name, Some(&value))?;
         }
     }
     Ok(0)

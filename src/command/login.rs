@@ -65,6 +65,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
             None => error,
         });
     }
+    // Nobody logs in for a session that has no place.
+    renew::check_place(run.sources, &provider, mode, wanted.as_deref())?;
     // Whoever brings a token knows what it was granted, and nobody else.
     let extra = args.scope;
     let scopes = if flow.makes {
@@ -165,8 +167,10 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     run.sources.stores.unlocked()?;
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
+    let wanted = wanted_account(&provider, &profile, "set-token")?;
+    renew::check_place(run.sources, &provider, &provider.modes[at], wanted.as_deref())?;
     let options = Options {
-        account: wanted_account(&provider, &profile, "set-token")?,
+        account: wanted,
         token,
         ..Options::default()
     };
@@ -363,8 +367,9 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let Some(error) = refused {
-        if check == Check::Lenient && error.class == Class::Refused {
+    let placed = renew::check_place(run.sources, login.provider, login.mode, Some(&account));
+    if let Some(error) = refused.or(placed.err()) {
+        if check == Check::Lenient && matches!(error.class, Class::Refused | Class::Store) {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
@@ -391,7 +396,6 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     let account = Some(record.key.account.as_str()).filter(|account| !account.is_empty());
     let who = account.or(record.subject.as_deref());
     let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
-    let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
     let sign = if run.world.screen().is_some_and(|screen| screen.unicode) {
         DONE
@@ -400,7 +404,9 @@ fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<
     };
     let mut text = format!("{sign}Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
-    text += &format!("    {}\n", printable(&place.display().to_string()));
+    if stored.store != "memory" {
+        text += &format!("    {}\n", printable(&run.sources.stores.whereabouts(&record.key)));
+    }
     if let Some(end) = record.expires_at {
         let renewed = if record.refresh.is_some() || session.is_unattended() {
             ", renewed by itself"

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::caller::{Answered, Caller};
-use super::{Run, SCHEMA, export, mfa, text};
+use super::{Run, SCHEMA, mfa, text};
 use crate::cli;
 use crate::config::{Call, Slot};
 use crate::error::{Context, Error, Result};
@@ -22,7 +22,7 @@ pub(super) fn run(run: &Run, args: cli::Password) -> Result<u8> {
         cli::Password::Clear(args) => clear(run, &args),
         cli::Password::Status(args) => status(run, &args),
         cli::Password::Mfa(args) => mfa::enroll(run, &args),
-        cli::Password::Export(args) => export::run(run, &args),
+        cli::Password::Export(args) => super::export::run(run, &args),
     }
 }
 

@@ -136,10 +136,7 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
         let stores = &run.sources.stores;
         let (protection, place) = match stored.store {
             session_file::STORE => (session_file::PROTECTION, file_of(run, provider)),
-            store => (
-                stores.protection(store),
-                stores.place(&record.key).display().to_string(),
-            ),
+            store => (stores.protection(store), stores.whereabouts(&record.key)),
         };
         let usage = Use::of(run, record, (provider, mode), all);
         json!({

@@ -98,7 +98,12 @@ impl Voice {
         let mut own = vec![verb.clone()];
         // `provider` speaks of the file, whose name stays.
         let mut is_said = verb == "provider";
-        for word in rest {
+        let mut rest = rest.iter();
+        while let Some(word) = rest.next() {
+            if word == "--provider" && rest.as_slice().first() == Some(&self.provider) {
+                rest.next();
+                continue;
+            }
             match self.profile(word).filter(|_| !is_said) {
                 Some(profile) => {
                     is_said = true;
@@ -216,6 +221,7 @@ mod tests {
             ("`keyfob set-token acme < FILE`", "`ctl auth set-token < FILE`"),
             ("`keyfob login other`", "`ctl auth login other`"),
             ("`keyfob --help`", "`ctl auth --help`"),
+            ("`keyfob logout --provider acme --all`", "`ctl auth logout --all`"),
             ("`keyfob provider show acme`", "`ctl auth provider show acme`"),
             (
                 "`keyfob workspace acme/dev WS`",

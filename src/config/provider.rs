@@ -13,6 +13,7 @@ use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::password::Password;
+use super::section::place::Place;
 use super::section::poll::Poll;
 use super::section::program::Program;
 use super::section::refresh::Refresh;
@@ -120,6 +121,45 @@ impl Flow {
     }
 }
 
+/// What of a session is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Persist {
+    /// The access token and what renews it.
+    #[default]
+    Both,
+    /// What was given at the login, and nothing that renews it.
+    Key,
+    /// What renews it; each call gets an access token of its own, in memory.
+    Refresh,
+    /// Nothing; each call asks anew, without a person.
+    Nothing,
+}
+
+impl Persist {
+    /// All words for it in a provider file.
+    pub(super) const WORDS: [&str; 4] = ["both", "key", "none", "refresh"];
+
+    /// What is kept, in words for a person; nothing where it is what is always kept.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Persist::Both => "",
+            Persist::Key => "the token of the login, and nothing to renew it with",
+            Persist::Refresh => "the refresh token alone; each call gets an access token of its own",
+            Persist::Nothing => "nothing; each call gets a token of its own",
+        }
+    }
+
+    /// What a word means.
+    pub(super) fn of(word: &str) -> Persist {
+        match word {
+            "key" => Persist::Key,
+            "none" => Persist::Nothing,
+            "refresh" => Persist::Refresh,
+            _ => Persist::Both,
+        }
+    }
+}
+
 /// How the credential is sent to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -142,6 +182,8 @@ pub struct Provider {
     pub flow: Flow,
     /// The store for its records. Defaults to the best that answers.
     pub store: Option<String>,
+    /// What is kept there.
+    pub persist: Persist,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
     /// The page where a person ends credentials that are elsewhere.
@@ -163,6 +205,8 @@ pub struct Mode {
     pub oauth: Oauth,
     /// What a flow without a person asks with.
     pub grant: Grant,
+    /// Where its sessions lie, if not where keyfob keeps all others.
+    pub place: Place,
     /// The private key that signs what the client says.
     pub signing: Signing,
     /// From where issuer and client are found.

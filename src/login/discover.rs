@@ -174,7 +174,7 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
     let url = from_variable.or_else(|| service.url.clone()).ok_or_else(|| {
         let provider = &ask.provider.name;
         if let Some(name) = ask.provider.program.setting(SettingKey::Service) {
-            let hint = format!("run `keyfob config set {provider} {name} https://\u{2026}`");
+            let hint = format!("run `keyfob config set {name} https://\u{2026} --provider {provider}`");
             return Error::usage(format!("`{name}` is not set: it is the URL of the service")).hint(hint);
         }
         let variable = service.variable.as_ref();

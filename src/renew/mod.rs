@@ -11,6 +11,7 @@ mod attempt;
 mod keep;
 mod life;
 mod overlay;
+mod place;
 mod renewal;
 pub mod service;
 mod unattended;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
 use crate::oauth::{Form, dpop, token};
-use crate::record::{Key, Learnt, Record};
+use crate::record::{Dead, Key, Learnt, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -33,6 +34,7 @@ pub use crate::grant::client;
 pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
+pub use place::{check_place, place};
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};
@@ -237,6 +239,9 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
         None => Ok(()),
         Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
             .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
+        Some(dead) if dead.reason == Dead::REMOVED => {
+            Err(ended(session, record, "its secret was removed from where it was kept"))
+        }
         Some(dead) => Err(ended(
             session,
             record,

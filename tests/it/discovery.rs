@@ -10,6 +10,7 @@ mod client;
 mod front;
 mod lie;
 mod pushed;
+mod readme;
 mod service;
 mod setting;
 

@@ -236,6 +236,7 @@ fn the_readme_has_every_variable_of_the_program() {
     let machine = [
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "APPDATA",
         "BROWSER",
         "DISPLAY",
         "HOME",

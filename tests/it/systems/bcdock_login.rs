@@ -1,10 +1,13 @@
 //! bcdock, rows 2.1 to 2.12: a key or a session, and the ways to one.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use super::bcdock::{Bcdock, EMAIL, STAFF, logged_in, set};
 use super::client::request;
 use super::family::claims;
+use super::found::holding;
 use super::program::Program;
 use super::row::{Row, said};
 
@@ -49,7 +52,7 @@ fn row_2_1_a_credential_is_a_key_or_a_pair_of_tokens() {
             None => format!("a key that begins with `{}`", &secret[..4]),
         });
     }
-    assert!(!program.sandbox.files_with("canary-refresh-0").is_empty());
+    assert!(!holding(&program, "canary-refresh-0").is_empty());
     row.held();
 }
 
@@ -170,9 +173,9 @@ fn row_2_8_the_code_becomes_a_key_without_a_session_in_between() {
     let exchanges = bcdock.seen(EXCHANGE).len();
     assert_eq!(exchanges, 1);
     for token in ["eyJ", "canary-refresh"] {
-        assert!(program.sandbox.files_with(token).is_empty(), "{token}");
+        assert!(holding(&program, token).is_empty(), "{token}");
     }
-    assert_eq!(program.sandbox.files_with("bdk_canary0").len(), 1);
+    assert_eq!(holding(&program, "bdk_canary0").len(), 1);
     row.saw(format!("{exchanges} exchange; one file has the key, none a token"));
     row.held();
 }
@@ -259,17 +262,41 @@ fn row_2_12_what_set_token_is_for() {
     );
     row.saw("the key with the scope admin is kept");
     std::fs::remove_dir_all(program.sandbox.keyfob_home().join("data")).unwrap();
+    std::fs::remove_dir_all(program.sandbox.path().join(".config")).unwrap();
     let output = row.run(program.call(&["auth", "set-token"]).stdin(key));
     row.exit(&output, 0);
     assert_eq!(secret(&program, &[]), key);
     row.saw("so it is after a wipe");
     let other = bcdock.portal_key(EMAIL, &["env:read"]);
     let output = row.run(program.call(&["auth", "set-token"]).stdin(&other));
+    // One file has room for one account, and nobody's is lost without a word.
+    row.exit(&output, 5);
+    row.says(&output, "bcdock auth logout");
+    let output = row.run(program.call(&["auth", "logout"]));
     row.exit(&output, 0);
-    let output = row.run(program.call(&["auth", "account", EMAIL]));
+    let output = row.run(program.call(&["auth", "set-token"]).stdin(&other));
     row.exit(&output, 0);
     assert_eq!(secret(&program, &[]), other);
-    row.saw("the other account is in use, and the first one is still there");
-    assert_eq!(secret(&program, &["--account", STAFF]), key);
+    row.saw("the other account's key is kept");
+    row.held();
+}
+
+#[test]
+fn row_2_7_a_credential_is_in_the_file_of_the_program() {
+    let mut row = Row::new(
+        "2.7",
+        "The key is in the program's own file, which its owner alone can read, and in no other.",
+    );
+    let (program, bcdock) = logged_in();
+    let output = row.run(program.call(&["auth", "status"]));
+    row.exit(&output, 0);
+    row.says(&output, "~/.config/bcdock/credentials.json");
+    let place = program.sandbox.path().join(".config/bcdock/credentials.json");
+    let mode = std::fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        (holding(&program, &bcdock.tokens()[0].text), mode),
+        (vec![place], 0o600)
+    );
+    row.saw(format!("mode {mode:04o}"));
     row.held();
 }

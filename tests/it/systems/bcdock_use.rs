@@ -5,6 +5,7 @@ use serde_json::json;
 use super::bcdock::{ACCESS_SECS, Bcdock, EMAIL, STAFF, logged_in, set};
 use super::bcdock_login::{asked, secret, session};
 use super::family::claims;
+use super::found::holding;
 use super::row::{Row, said};
 
 const ENVIRONMENTS: &str = "/api/v1/environments";
@@ -20,7 +21,7 @@ fn row_2_13_a_variable_is_for_one_process_and_written_nowhere() {
     let output = row.run(program.call(&["auth", "whoami"]).env("BCDOCK_TOKEN", &key));
     row.exit(&output, 0);
     row.says(&output, EMAIL);
-    let left = program.sandbox.files_with(&key);
+    let left = holding(&program, &key);
     assert!(left.is_empty() && !program.sandbox.keyfob_home().join("data").exists());
     row.saw(format!("{} files have the key", left.len()));
     program.call(&["auth", "whoami"]).run.run().expect_code(2);
@@ -109,7 +110,7 @@ fn row_2_17_the_steps_of_a_login() {
         row.saw(format!("“{}”", step.trim()));
     }
     assert_eq!(bcdock.mails(), [EMAIL]);
-    assert!(program.sandbox.files_with("canary-refresh").is_empty());
+    assert!(holding(&program, "canary-refresh").is_empty());
     row.saw("no refresh token is kept");
     row.held();
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::bcdock::{EMAIL, STAFF, logged_in, set};
 use super::bcdock_login::secret;
+use super::found::holding;
 use super::recorded::Session;
 use super::row::Row;
 
@@ -65,7 +66,7 @@ fn row_2_28_a_logout_needs_no_network() {
     bcdock.is_down(true);
     let output = row.run(program.call(&["auth", "logout"]));
     row.exit(&output, 0);
-    let left = program.sandbox.files_with("canary");
+    let left = holding(&program, "canary");
     assert!(left.is_empty(), "{left:?}");
     row.says(&output, "Logged out");
     row.saw(format!("{} files have something of it", left.len()));
@@ -82,7 +83,7 @@ fn row_2_29_what_is_elsewhere_is_ended_on_a_page() {
     bcdock.portal_revokes(&secret(&program, &[]));
     let output = row.run(program.call(&["auth", "whoami"]));
     row.exit(&output, 2);
-    assert_eq!(program.sandbox.files_with("bdk_canary0").len(), 1);
+    assert_eq!(holding(&program, "bdk_canary0").len(), 1);
     row.saw("the key is refused, and still here");
     let output = row.run(program.call(&["auth", "logout"]));
     row.exit(&output, 0);
@@ -103,7 +104,7 @@ fn row_2_30_what_a_job_gets_by_a_variable_does_not_outlive_it() {
         let output = row.run(call.env("CI", "true"));
         row.exit(&output, 0);
         assert_eq!(output.text().trim_end(), key);
-        assert!(program.sandbox.files_with(&key).is_empty());
+        assert!(holding(&program, &key).is_empty());
         row.saw(format!("key {number}, in no file"));
     }
     row.held();

@@ -64,6 +64,7 @@ pub struct Clonit {
 pub fn set() -> (Program, Clonit) {
     let clonit = Clonit::start();
     let mut program = Program::new("clonit", &[(CLOUD, &clonit.cloud.url())]);
+    program.done(&["config", "set", "cloud.url", &clonit.cloud.url()]);
     program.words.push((clonit.auth.url(), AUTH.into()));
     // A message names a service by its host alone.
     program.words.push((clonit.cloud.host(), CLOUD.replace("https://", "")));

@@ -2,14 +2,18 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::client::request;
-use super::clonit::{CLOUD, Clonit, EMAIL, logged_in, set};
+use super::clonit::{Clonit, EMAIL, logged_in, set};
 use super::clonit_login::{login, token};
+use super::found::holding;
 use super::program::Program;
 use super::recorded::Session;
-use super::row::{Row, root, said};
+use super::row::{Row, said};
+
+/// The session's file, below the home.
+const CREDENTIALS: &str = ".config/clonit/credentials.json";
 
 #[test]
 fn row_3_12_whoami_shows_who_one_is_and_asks_whether_it_is_still_so() {
@@ -43,7 +47,7 @@ fn row_3_13_a_logout_clears_the_session() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "hint: ");
-    assert!(program.sandbox.files_with("canary").is_empty());
+    assert!(holding(&program, "canary").is_empty());
     row.held();
 }
 
@@ -168,19 +172,11 @@ fn row_3_22_a_cloud_that_is_not_named_is_told_with_how_to_name_it() {
         "3.22",
         "Where no cloud is named, the message says which setting lacks, and how it is set.",
     );
-    let file = std::fs::read_to_string(root().join("examples/providers/clonit.toml")).unwrap();
-    let program = Program::of(
-        "clonit",
-        &file.replace(&format!("url = \"{CLOUD}\"\nvariable"), "variable"),
-        &[],
-    );
+    let program = Program::new("clonit", &[]);
     let output = row.run(program.call(&["login", "--no-browser"]));
     row.exit(&output, 64);
-    row.says(&output, "is not set");
-    row.says(&output, "hint: ");
-    for way in ["clonit.toml", "CLONIT_CLOUD_URL"] {
-        assert!(output.stderr.contains(way), "{way}: {}", output.stderr);
-    }
+    row.says(&output, "`cloud.url` is not set");
+    row.says(&output, "clonit config set cloud.url https://");
     row.held();
 }
 
@@ -285,20 +281,22 @@ fn a_person_without_a_browser_logs_in_on_another_device() {
     assert_eq!(phone.is_put_away(), 1);
 }
 
-/// The session's place and rights.
 #[test]
 fn row_3_14_a_session_is_an_access_and_a_refresh_token_in_one_file() {
     let mut row = Row::new(
         "3.14",
-        "A session is an access token and a refresh token, in one file of its own.",
+        "A session is an access token and a refresh token, in the one file that the program has for it.",
     );
     let (program, _clonit) = logged_in();
     let output = row.run(program.call(&["status"]));
     row.exit(&output, 0);
-    let place = credentials(&program);
-    let text = std::fs::read_to_string(&place).unwrap();
+    row.says(&output, "~/.config/clonit/credentials.json");
+    let text = std::fs::read_to_string(program.sandbox.path().join(CREDENTIALS)).unwrap();
     assert!(text.contains("canary-refresh") && text.contains("eyJ"));
-    row.says(&output, "place");
+    for token in ["canary-refresh", "eyJ"] {
+        assert_eq!(holding(&program, token).len(), 1, "{token}");
+    }
+    row.saw("both tokens are in it, and in no other file");
     row.held();
 }
 
@@ -306,26 +304,22 @@ fn row_3_14_a_session_is_an_access_and_a_refresh_token_in_one_file() {
 fn row_3_15_the_session_is_private_and_apart_from_the_configuration() {
     let mut row = Row::new(
         "3.15",
-        "The file of the session can be read by its owner alone, and the configuration, which may be shared, has no \
-         secret.",
+        "The file of the session can be read by its owner alone; the configuration, which may be shared, has no secret.",
     );
     let (program, _clonit) = logged_in();
-    let place = credentials(&program);
-    let mode = std::fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+    let mode = std::fs::metadata(program.sandbox.path().join(CREDENTIALS))
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o777;
     assert_eq!(mode, 0o600);
-    let config = program.sandbox.keyfob_home().join("config/providers/clonit.toml");
-    let text = std::fs::read_to_string(config).unwrap();
-    assert!(!text.contains("canary") && !text.contains("eyJ"));
-    row.ran("clonit status");
-    row.saw(format!("mode {mode:04o}; the provider file has no token"));
+    row.ran("clonit login --no-browser");
+    row.saw(format!("the session has mode {mode:04o}"));
+    let config = program.sandbox.keyfob_home().join("config");
+    let secrets = [holding(&program, "canary"), holding(&program, "eyJ")].concat();
+    assert!(secrets.iter().all(|path| !path.starts_with(&config)), "{secrets:?}");
+    row.saw("no file of the configuration has a token");
     row.held();
-}
-
-/// The file that `status` names.
-fn credentials(program: &Program) -> std::path::PathBuf {
-    let status: Value = serde_json::from_str(program.done(&["status", "--json"]).text()).unwrap();
-    assert_ne!(status["sessions"], json!([]));
-    status["sessions"][0]["place"].as_str().unwrap().into()
 }
 
 /// Whether a program of another cloud's session gets this one's: it does not.

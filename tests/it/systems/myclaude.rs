@@ -276,7 +276,8 @@ impl State {
     fn poll(&mut self, state: &str, verifier: &str) -> Reply {
         let hashed = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()));
         match self.waiting.get(state) {
-            None => Reply::json(404, &json!({ "status": "pending" })),
+            // It does not tell a page that is not done from one whose tokens were fetched.
+            None => Reply::error(404, "not_found"),
             Some((.., at)) if at.elapsed() > Duration::from_secs(PAGE_SECS) => {
                 self.waiting.remove(state);
                 Reply::json(410, &json!({ "status": "expired" }))

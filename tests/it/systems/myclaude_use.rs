@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::client::request;
 use super::family::{claims, jwt};
+use super::found::holding;
 use super::myclaude::{HANDLE, Myclaude, logged_in, set, sign_in};
 use super::program::Program;
 use super::row::{Row, said};
@@ -39,9 +40,9 @@ fn row_4_14_who_one_is_is_no_secret_and_known_without_asking() {
     }
     assert_eq!(myclaude.all(), before);
     let uid = format!("uid-{HANDLE}");
-    assert_eq!(program.sandbox.files_with(&uid).len(), 1);
+    assert_eq!(holding(&program, &uid).len(), 1);
     program.done(&["logout"]);
-    assert!(program.sandbox.files_with(&uid).is_empty());
+    assert!(holding(&program, &uid).is_empty());
     row.saw(format!(
         "{} requests; after a logout no file has it",
         myclaude.all() - before
@@ -100,10 +101,7 @@ fn row_4_19_a_network_error_ends_no_session() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 3);
     myclaude.is_down(false);
-    assert!(
-        !program.sandbox.files_with("canary-refresh").is_empty(),
-        "the session is kept"
-    );
+    assert!(!holding(&program, "canary-refresh").is_empty(), "the session is kept");
     row.saw("without a network the session is kept");
     // A lost answer may have rotated the token; it is not asked again at once.
     let (program, myclaude) = ended();
@@ -111,7 +109,7 @@ fn row_4_19_a_network_error_ends_no_session() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "has ended");
-    assert!(program.sandbox.files_with("canary-refresh").is_empty());
+    assert!(holding(&program, "canary-refresh").is_empty());
     row.held();
 }
 
@@ -201,7 +199,7 @@ fn row_4_27_a_logout_forgets_here() {
         let output = row.run(program.call(args));
         row.exit(&output, 0);
         assert_eq!(myclaude.all(), before);
-        assert!(program.sandbox.files_with("canary").is_empty());
+        assert!(holding(&program, "canary").is_empty());
         row.saw(format!(
             "{} requests, and no file has anything of it",
             myclaude.all() - before
