@@ -1,8 +1,10 @@
-//! A program that has keyfob inside instead of starting it: `cargo run --example embed https://acme.example/api`.
+//! A program that has keyfob inside instead of starting it.
 //!
-//! It finds what `keyfob get` finds, in the same configuration and the same stores, and renews it in the same way.
+//! Its subtree `auth` is keyfob's: `cargo run --example embed -- auth login`, `auth status`, `auth whoami`, `auth logout`.
+//! Its own work begins with a credential: `cargo run --example embed -- https://acme.example/api`. That finds what
+//! `keyfob get` finds, in the same configuration and the same stores, and renews it in the same way.
 //! A program in another language, or one that does not want to be built again with each keyfob, starts keyfob instead:
-//! see `host_tool.rs`.
+//! see `wrapper.sh`, `auth.py` and `host_tool.rs`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program of its own")]
 
@@ -19,6 +21,9 @@ use keyfob::{hygiene, report};
 #[global_allocator]
 static ALLOCATOR: hygiene::Wiping = hygiene::Wiping;
 
+/// The provider file, which comes with the program; one of that name in `~/.config/keyfob/providers` wins.
+const PROVIDER: (&str, &str) = ("acme", include_str!("providers/acme.toml"));
+
 fn main() -> ExitCode {
     // No core file and no reader beside it, before the first secret is here.
     if let Err(why) = hygiene::harden(false) {
@@ -26,9 +31,22 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     // Arguments, environment, clock and terminal of this process. A test builds its own with `World::fixed`.
-    let world = World::process();
-    let url = world.args.get(1).and_then(|url| url.to_str()).unwrap_or_default();
-    match credential(&world, url) {
+    let world = World::process().with_provider(PROVIDER.0, PROVIDER.1);
+    let args = world.args.iter().skip(1);
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match args.split_first() {
+        // Messages have the name that the provider file gives the program in `[program]`.
+        Some((first, rest)) if first == "auth" => ExitCode::from(keyfob::sign_in(&world, PROVIDER.0, rest)),
+        Some((url, _)) => work(&world, url),
+        None => {
+            eprintln!("usage: embed auth …|URL");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn work(world: &World, url: &str) -> ExitCode {
+    match credential(world, url) {
         Ok(Some(credential)) => {
             let who = credential.subject.or(credential.username);
             let who = who.as_deref().map_or("somebody".into(), report::sanitise);

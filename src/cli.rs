@@ -3,17 +3,23 @@
 //! A tool's call never comes here: the protocol table is asked first.
 
 mod bundle;
+mod config;
 mod lock;
 mod mfa;
 mod password;
+mod register;
+mod status;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use bundle::{Export, Import};
+pub use config::{Config, ConfigWhat};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
+pub use register::Register;
+pub use status::Status;
 pub use sync::{Desync, Receive, Sync, SyncPlace};
 
 /// One small credential helper that any command-line tool can ask.
@@ -107,14 +113,18 @@ pub enum Command {
     /// Keep a key or token from stdin or a hidden prompt.
     SetToken(SetToken),
     /// Show sessions: who, where, until when, what hides them.
-    Status(Show),
+    Status(Status),
     /// Ask the server whom a session speaks for; 2 without one.
     Whoami(Show),
     /// Name everything that is kept, without secrets.
     List(List),
+    /// Open the page where a person gets an account or a key.
+    Register(Register),
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show or set what is yours to set of a provider, such as its URL.
+    Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),
     /// Show the account in use, or choose another.
@@ -220,7 +230,7 @@ pub struct SetToken {
     pub no_check: bool,
 }
 
-/// `keyfob status` and `keyfob whoami`
+/// `keyfob whoami`, and other commands that show one session
 #[derive(Debug, Args)]
 pub struct Show {
     /// Which session is meant.

@@ -8,6 +8,7 @@
 //! The road is one way. A [`protocol`] turns a tool's bytes into a [`model::Request`]; [`resolve`] finds the answer in the
 //! environment, a [`store`] or by [`renew`]ing it at the issuer; the protocol turns the [`model::Answer`] into bytes.
 //! A login is a flow of [`login`], which speaks [`oauth`], or what a provider file says in the terms of [`shape`].
+//! A [`seed`] makes the one-time codes of a second factor by [`totp`]; its record is no tool's.
 //! Only `protocol` knows tools, only [`http`] and [`loopback`] know the network, only [`world`] knows the machine.
 //!
 //! | to add | write one file in | and one line in |

@@ -7,6 +7,7 @@
 mod learnt;
 mod synced;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -166,6 +167,8 @@ pub struct Record {
     pub scopes: Vec<String>,
     /// Whom it speaks for, as the issuer calls them.
     pub subject: Option<String>,
+    /// What else the issuer says of the subject and the provider file wants to be shown; no secrets.
+    pub fields: BTreeMap<String, String>,
     /// The workspace that the secret was issued for, where the issuer makes one for each.
     pub workspace: Option<String>,
     /// What the login found out about the issuer; absent where the provider file said everything.
@@ -194,12 +197,17 @@ pub struct Intent {
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dead {
-    /// The issuer's error code, or `logout`.
+    /// The issuer's error code, or [`Dead::REMOVED`].
     pub reason: String,
     /// When.
     pub at: Timestamp,
     /// [`Secret::mark`] of the refresh token that was refused.
     pub refresh_mark: Option<String>,
+}
+
+impl Dead {
+    /// The reason of a session whose secret somebody else removed from where it lay.
+    pub const REMOVED: &'static str = "removed";
 }
 
 /// The longest secret that is kept; docker's own helpers stop at 64 KiB as well.
@@ -223,12 +231,64 @@ impl Record {
             expires_at: None,
             scopes: Vec::new(),
             subject: None,
+            fields: BTreeMap::new(),
             workspace: None,
             learnt: None,
             intent: None,
             cooldown_until: None,
             dead: None,
             synced_at: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// The record without a secret: what may lie in a slot whose secrets are elsewhere.
+    ///
+    /// A token that there is stands as an empty text, so that a listing can tell a live session from an ended one.
+    /// What the login learnt, and fields of a newer keyfob, may hold secrets and are left out.
+    #[must_use]
+    pub fn outline(&self) -> Record {
+        let Record {
+            key,
+            family,
+            generation,
+            tool,
+            secret,
+            authtype,
+            refresh,
+            obtained_at,
+            expires_at,
+            scopes,
+            subject,
+            fields,
+            workspace,
+            learnt: _,
+            intent,
+            cooldown_until,
+            dead,
+            synced_at,
+            extra: _,
+        } = self;
+        let there = |secret: &Option<Secret>| secret.as_ref().map(|_| Secret::default());
+        Record {
+            key: key.clone(),
+            family: family.clone(),
+            generation: *generation,
+            tool: tool.clone(),
+            secret: there(secret),
+            authtype: authtype.clone(),
+            refresh: there(refresh),
+            obtained_at: *obtained_at,
+            expires_at: *expires_at,
+            scopes: scopes.clone(),
+            subject: subject.clone(),
+            fields: fields.clone(),
+            workspace: workspace.clone(),
+            learnt: None,
+            intent: intent.clone(),
+            cooldown_until: *cooldown_until,
+            dead: dead.clone(),
+            synced_at: *synced_at,
             extra: Map::new(),
         }
     }
@@ -247,6 +307,7 @@ impl Record {
             expires_at,
             scopes,
             subject,
+            fields,
             workspace,
             learnt,
             intent,
@@ -265,6 +326,7 @@ impl Record {
             expires_at: *expires_at,
             scopes,
             subject: subject.as_deref(),
+            fields,
             workspace: workspace.as_deref(),
             learnt: learnt.as_ref().map(Learnt::out),
             intent: intent.as_ref(),
@@ -312,6 +374,7 @@ impl Record {
             expires_at: wire.expires_at,
             scopes: wire.scopes,
             subject: wire.subject,
+            fields: wire.fields,
             workspace: wire.workspace,
             learnt,
             intent: wire.intent,
@@ -353,6 +416,8 @@ struct Out<'a> {
     scopes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -381,6 +446,8 @@ struct In {
     #[serde(default)]
     scopes: Vec<String>,
     subject: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
     workspace: Option<String>,
     learnt: Option<Value>,
     intent: Option<Intent>,
@@ -392,69 +459,4 @@ struct In {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key() -> Key {
-        Key {
-            group: Group::Origin("https://a.example:8443".into()),
-            account: "ann b@c".into(),
-            path: Some("x/y z".into()),
-        }
-    }
-
-    #[test]
-    fn a_key_reads_back_from_its_text() {
-        for account in ["", "ann", "a b", "a%20b", "ä\u{2028}", "a/b c:d@e"] {
-            for path in [None, Some(String::new()), Some("a b/c".to_string())] {
-                let key = Key {
-                    account: account.into(),
-                    path,
-                    ..key()
-                };
-                assert_eq!(key.to_string().parse(), Ok(key));
-            }
-        }
-        let session = Group::Session {
-            provider: "acme".into(),
-            mode: String::new(),
-        };
-        let key = Key {
-            group: session,
-            account: "ann@acme.example".into(),
-            path: None,
-        };
-        assert_eq!(key.to_string(), "session acme/ ann@acme.example");
-        assert_eq!(key.to_string().parse(), Ok(key.clone()));
-        let seed = Key {
-            group: Group::Seed {
-                provider: "acme".into(),
-                mode: "dev".into(),
-            },
-            path: Some("pending".into()),
-            ..key
-        };
-        assert_eq!(seed.to_string(), "seed acme/dev ann@acme.example pending");
-        assert_eq!(seed.to_string().parse(), Ok(seed));
-    }
-
-    #[test]
-    fn unknown_fields_survive_a_rewrite() {
-        let mut record = Record::new(key(), "f".into(), "git");
-        record.secret = Some(Secret::new("s".into()));
-        record.extra.insert("colour".into(), Value::from("blue"));
-        record.extra.insert("learnt".into(), serde_json::json!({"version": 2}));
-        let read = Record::decode(&record.encode(), "f".into(), 1).unwrap();
-        assert_eq!(read, record);
-    }
-
-    #[test]
-    fn a_damaged_record_is_described_without_its_content() {
-        let bytes = br#"{"key":"origin https://a u","tool":"git","secret":"s3cr3t","expires_at":"s3cr3t"}"#;
-        let error = Record::decode(bytes, String::new(), 1).unwrap_err();
-        assert!(
-            error.starts_with("a field of another type than expected, line 1"),
-            "{error}"
-        );
-    }
-}
+mod tests;

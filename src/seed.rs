@@ -36,6 +36,11 @@ pub fn key(session: &Session, account: &str, pending: bool) -> Key {
     }
 }
 
+/// Whether the path in a key is that of a seed of which nobody knows whether the service took it.
+pub fn is_pending(path: &str) -> bool {
+    path == PENDING
+}
+
 /// The record of the seed of an account, of the account in use where none is named, or the only one.
 ///
 /// # Errors

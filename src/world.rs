@@ -44,6 +44,7 @@ pub struct World {
     wait: Rc<dyn Fn(Duration)>,
     speaker: RefCell<Option<Rc<Speaker>>>,
     below: OnceCell<PathBuf>,
+    brought: Option<(String, String)>,
 }
 
 /// Puts a text for a person as the program says it.
@@ -69,6 +70,7 @@ impl World {
             wait: Rc::new(std::thread::sleep),
             speaker: RefCell::default(),
             below: OnceCell::new(),
+            brought: None,
         }
     }
 
@@ -81,6 +83,7 @@ impl World {
             wait: Rc::new(|_| ()),
             speaker: RefCell::default(),
             below: OnceCell::new(),
+            brought: None,
         }
     }
 
@@ -90,6 +93,20 @@ impl World {
         self.clock = Box::new(clock);
         self.wait = Rc::new(wait);
         self
+    }
+
+    /// The same world in a program that brings a provider file of its own, as name and text. A file of that name in the
+    /// directory of provider files wins.
+    #[must_use]
+    pub fn with_provider(mut self, name: &str, text: &str) -> World {
+        self.brought = Some((name.into(), text.into()));
+        self
+    }
+
+    /// The provider file that this program brings, as name and text.
+    pub fn brought(&self) -> Option<(&str, &str)> {
+        let (name, text) = self.brought.as_ref()?;
+        Some((name, text))
     }
 
     /// The variable as it is; none when it is not set or empty.
@@ -180,11 +197,17 @@ impl World {
         })
     }
 
-    /// The place that a path in a provider file means: itself, or below the home after `~/`.
+    /// The place that a path in a provider file means: itself, below the home after `~/`, or below the user's directory of
+    /// programs on Windows after `%APPDATA%\\`.
     ///
     /// # Errors
-    /// [`crate::error::Class::Usage`] when there is no home.
+    /// [`crate::error::Class::Usage`] when there is no such directory.
     pub fn expand(&self, path: &str) -> Result<PathBuf> {
+        if let Some(below) = path.strip_prefix("%APPDATA%\\") {
+            let base = self.var_os("APPDATA").map(PathBuf::from);
+            let base = base.ok_or_else(|| Error::usage(format!("there is no `APPDATA` for `{path}`")))?;
+            return Ok(base.join(below));
+        }
         let Some(below) = path.strip_prefix("~/") else {
             return Ok(path.into());
         };

@@ -26,7 +26,17 @@ pub enum LockDo {
         work: Option<u8>,
     },
     /// Take the passphrase away.
-    Clear(Passphrase),
+    Clear {
+        /// Where the passphrase comes from.
+        #[command(flatten)]
+        passphrase: Passphrase,
+        /// The passphrase is forgotten: remove every record behind it too.
+        #[arg(long, conflicts_with = "passphrase_file")]
+        lost: bool,
+        /// Do that without asking.
+        #[arg(long, requires = "lost")]
+        yes: bool,
+    },
     /// Say whether there is a passphrase, and whether it is needed now.
     Status {
         /// Print JSON.

@@ -34,7 +34,7 @@ pub struct Enroll {
     /// Keep no seed: `mfa code` will know nothing of it.
     #[arg(long)]
     pub no_keep: bool,
-    /// Ask for no code: keyfob confirms with its own, and alone has the seed.
+    /// Ask for no code: one is made here, and no other device has the seed.
     #[arg(long, conflicts_with = "no_keep")]
     pub no_phone: bool,
     /// Forget an enrolment of which nobody knows whether it was taken.

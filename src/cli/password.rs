@@ -15,6 +15,8 @@ pub enum Password {
     Status(super::Show),
     /// The same as `mfa enroll`.
     Mfa(mfa::Enroll),
+    /// The same as `export`.
+    Export(super::Export),
 }
 
 /// `keyfob password set`

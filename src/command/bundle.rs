@@ -6,11 +6,11 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
-use super::{Run, session_of};
+use super::Run;
 use crate::bundle::{Identity, MAX_BUNDLE, Recipient, identities, recipients};
 use crate::config::profile;
 use crate::error::{Error, Result};
-use crate::record::Key;
+use crate::record::{Group, Key};
 use crate::report::sanitise;
 use crate::secret::Secret;
 
@@ -137,18 +137,30 @@ pub(super) fn new_passphrase(run: &Run, file: Option<&str>) -> Result<Secret> {
     Ok(new)
 }
 
+/// The provider and mode whose sign-in a record belongs to: those of a session, and of a seed of codes.
+pub(super) fn provider_of(group: &Group) -> Option<(&str, &str)> {
+    match group {
+        Group::Seed { provider, mode } | Group::Session { provider, mode } => Some((provider, mode)),
+        Group::Origin(_) => None,
+    }
+}
+
 /// A record as a person knows it.
 pub(super) fn shown(key: &Key) -> String {
-    match session_of(&key.group) {
-        Some((provider, mode)) => sanitise(&profile::show(provider, mode, &key.account)),
-        None => {
-            let target = key
-                .target()
-                .map_or_else(|| key.group.to_string(), |target| target.to_string());
+    let name = match &key.group {
+        Group::Session { provider, mode } => profile::show(provider, mode, &key.account),
+        Group::Seed { provider, mode } => {
+            let name = profile::show(provider, mode, &key.account);
+            let pending = key.path.as_ref().map_or("", |_| "pending ");
+            format!("the {pending}seed of {name}")
+        }
+        Group::Origin(origin) => {
+            let target = key.target().map_or_else(|| origin.clone(), |target| target.to_string());
             match key.account.as_str() {
-                "" => sanitise(&target),
-                account => sanitise(&format!("{account} at {target}")),
+                "" => target,
+                account => format!("{account} at {target}"),
             }
         }
-    }
+    };
+    sanitise(&name)
 }

@@ -10,6 +10,7 @@ use super::Run;
 use crate::config::{Call, Mode, Profile, Provider, Slot, profile};
 use crate::error::{Error, Result};
 use crate::http::{Failure, Http};
+use crate::login;
 use crate::renew::{self, service};
 use crate::report::sanitise;
 use crate::resolve::Session;
@@ -143,16 +144,13 @@ impl<'a> Caller<'a> {
         };
         let status = reply.status;
         let answer = service::answer(&reply);
-        if let Some(mfa) = &self.mode.mfa
-            && let Ok(document) = shape::document(status, answer.content_type, answer.body)
-            && account::wants_factor(&mfa.required, status, &document)
-        {
-            return Err(self.wants_factor().context(doing));
+        if let Some(error) = login::wants_factor(&self.mode, &reply) {
+            return Err(login::factor_hint(&self.mode, Some(&self.name()), error).context(doing));
         }
         let may_have_acted = (200..300).contains(&status) || status >= 500;
         let sorted = match account::answered(call, &answer) {
             account::Outcome::Done(value) => return Ok(Answered::Yes(value)),
-            account::Outcome::Refused(words) if status == 401 && !has_guess(values) => self.refused(&says(words)),
+            account::Outcome::Refused(words) if status == 401 && !has_guess(call) => self.refused(&says(words)),
             account::Outcome::Refused(words) => return Ok(Answered::No(status, says(words))),
             account::Outcome::Limited(after_secs) => {
                 let seconds = after_secs.unwrap_or(PAUSE_SECS).clamp(1, MAX_PAUSE_SECS);
@@ -202,18 +200,12 @@ impl<'a> Caller<'a> {
             None => error.hint(format!("run `keyfob login {}`", self.name())),
         }
     }
-
-    fn wants_factor(&self) -> Error {
-        let error = Error::refused("the service wants a second factor to be enrolled first");
-        error.hint(format!("run `keyfob mfa enroll {}`", self.name()))
-    }
 }
 
 /// Whether something is sent that a person may have got wrong, so that 401 may be about it.
-fn has_guess(values: shape::Values) -> bool {
-    values
-        .iter()
-        .any(|(slot, _)| matches!(slot, Slot::Code | Slot::Current))
+fn has_guess(call: &Call) -> bool {
+    let body = call.body.as_ref();
+    body.is_some_and(|body| body.has(Slot::Code) || body.has(Slot::Current))
 }
 
 /// The service's words, fit for a terminal, after a colon.

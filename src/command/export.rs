@@ -11,7 +11,7 @@ use std::path::Path;
 
 use moving::{Going, carry_out, current, forget, locked};
 
-use super::bundle::{Draft, check_free, new_passphrase, read_recipients, shown};
+use super::bundle::{Draft, check_free, new_passphrase, provider_of, read_recipients, shown};
 use super::{Run, session_of};
 use crate::bundle::{Document, Provider, Recipient, age, armor};
 use crate::cli;
@@ -164,16 +164,20 @@ fn selected(run: &Run, args: &cli::Export, wanted: &[Profile]) -> Result<Vec<Sto
             }
         };
         let key = &stored.record.key;
-        let session = session_of(&key.group);
-        let is_mine = run.program.is_none() || session.is_some_and(|(provider, _)| !run.is_others(provider));
-        let mut is_meant = (args.all && is_mine) || (args.origins && session.is_none());
+        let provider = provider_of(&key.group);
+        let is_mine = run.program.is_none() || provider.is_some_and(|(provider, _)| !run.is_others(provider));
+        let mut is_meant = (args.all && is_mine) || (args.origins && provider.is_none());
         for (profile, found) in wanted.iter().zip(&mut found) {
             let fits = is_of(profile, key);
             *found |= fits;
             is_meant |= fits;
         }
         if is_meant {
-            selected.push(stored);
+            // A listing asks no keychain, and so has no secret that lies in an item of one.
+            match run.sources.stores.get(key) {
+                Ok(whole) => selected.extend(whole),
+                Err(error) => unread = Some(error),
+            }
         }
     }
     if let Some(error) = unread {
@@ -190,7 +194,7 @@ fn selected(run: &Run, args: &cli::Export, wanted: &[Profile]) -> Result<Vec<Sto
 
 fn is_of(profile: &Profile, key: &record::Key) -> bool {
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-    session_of(&key.group).is_some_and(|(provider, mode)| {
+    provider_of(&key.group).is_some_and(|(provider, mode)| {
         profile.provider == provider && is(&profile.mode, mode) && is(&profile.account, &key.account)
     })
 }
@@ -284,9 +288,9 @@ impl Fate {
     fn of(run: &Run, args: &cli::Export, record: &Record) -> Fate {
         let has_ended = record.expires_at.is_some_and(|end| end <= run.world.now());
         match (&record.dead, &record.refresh, &record.secret) {
-            _ if record.synced_at.is_some() => Fate::Left("it was synced here, and belongs where it comes from"),
             _ if is_unattended(run, record) => Fate::Left("it needs no person: a tool's call begins another one there"),
             (Some(dead), ..) if dead.reason == MOVED => Fate::Left("it is on its way to a bundle: give `--move` again"),
+            _ if record.synced_at.is_some() => Fate::Left("it is another machine's, which synced it to here"),
             (Some(_), ..) | (None, None, None) => Fate::Left(ENDED),
             (None, None, Some(_)) if has_ended => Fate::Left(ENDED),
             (None, None, Some(_)) => Fate::Copied,
@@ -332,7 +336,7 @@ fn providers(run: &Run, args: &cli::Export, records: &[Record]) -> Result<Vec<Pr
     }
     let mut names: Vec<&str> = records
         .iter()
-        .filter_map(|record| session_of(&record.key.group).map(|(provider, _)| provider))
+        .filter_map(|record| provider_of(&record.key.group).map(|(provider, _)| provider))
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -6,17 +6,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::bundle::{known_passphrase, read_bundle, read_identities, shown};
+use super::Run;
+use super::bundle::{known_passphrase, provider_of, read_bundle, read_identities, shown};
 use super::login::{private_dir, write_new};
 use super::text::wrap;
-use super::{Run, session_of};
 use crate::bundle::{Document, Provider, age};
 use crate::cli;
 use crate::config::{self, profile};
 use crate::error::{Context, Error, Result};
-use crate::record::{Key, Record};
+use crate::record::{Group, Key, Record};
+use crate::renew;
 use crate::report::sanitise;
-use crate::store::{Locks, StoreError};
+use crate::seed;
+use crate::store::{Address, Locks, StoreError};
 
 /// How long a renewal or a change that is under way is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +27,7 @@ pub(super) fn run(run: &Run, args: &cli::Import) -> Result<u8> {
     let document = opened(run, args)?;
     for record in &document.records {
         check_key(&record.key)?;
-        let own = session_of(&record.key.group).is_some_and(|(provider, _)| !run.is_others(provider));
+        let own = provider_of(&record.key.group).is_some_and(|(provider, _)| !run.is_others(provider));
         if run.program.is_some() && !own {
             return Err(Error::refused("the bundle has credentials of others than this program"));
         }
@@ -98,17 +100,16 @@ fn opened(run: &Run, args: &cli::Import) -> Result<Document> {
 /// A key names files here, so it must be one that this keyfob would have made.
 fn check_key(key: &Key) -> Result<()> {
     let Key { group, account, path } = key;
-    let good = match session_of(group) {
-        Some((provider, mode)) => {
-            profile::check_name("provider", provider)?;
-            if !mode.is_empty() {
-                profile::check_name("mode", mode)?;
-            }
-            path.is_none()
+    if let Some((provider, mode)) = provider_of(group) {
+        profile::check_name("provider", provider)?;
+        if !mode.is_empty() {
+            profile::check_name("mode", mode)?;
         }
-        None => key
-            .target()
-            .is_some_and(|target| crate::record::Group::origin(&target) == *group),
+    }
+    let good = match group {
+        Group::Session { .. } => path.is_none(),
+        Group::Seed { .. } => path.as_deref().is_none_or(seed::is_pending),
+        Group::Origin(_) => key.target().is_some_and(|target| Group::origin(&target) == *group),
     };
     if good && !account.chars().any(char::is_control) {
         return Ok(());
@@ -152,11 +153,12 @@ impl<'a> Found<'a> {
         let mut records = Vec::new();
         for (record, here) in self.new.iter().chain(&self.differ).copied() {
             let store = store_of(run, record, here)?;
+            let address = address_of(run, record)?;
             *stores.entry(store).or_default() += 1;
             let mut record = record.clone();
             // Another family: a renewal that began before this has lost.
             record.family = data_encoding::HEXLOWER.encode(&run.world.random::<16>());
-            records.push((record, store));
+            records.push((record, store, address));
         }
         run.sources.stores.put_all(locks, &records)?;
         Ok(stores)
@@ -192,7 +194,7 @@ fn comparable(record: &Record) -> Record {
 
 /// The store that the provider file wants; else the one that has the other; else the best that answers.
 fn store_of(run: &Run, record: &Record, here: Option<&'static str>) -> Result<&'static str> {
-    let provider = session_of(&record.key.group).map(|(provider, _)| run.sources.config.provider(provider));
+    let provider = provider_of(&record.key.group).map(|(provider, _)| run.sources.config.provider(provider));
     let wanted = match provider {
         Some(Ok(provider)) => provider.store,
         _ => None,
@@ -201,6 +203,19 @@ fn store_of(run: &Run, record: &Record, here: Option<&'static str>) -> Result<&'
         (None, Some(here)) => Ok(here),
         (wanted, _) => Ok(run.sources.stores.choose(wanted.as_deref(), run.world.person())?.store),
     }
+}
+
+/// Where the provider file wants the session to lie; none for what is no session, or of no provider that is here.
+fn address_of(run: &Run, record: &Record) -> Result<Option<Address>> {
+    let Group::Session { provider, mode } = &record.key.group else {
+        return Ok(None);
+    };
+    let Ok(provider) = run.sources.config.provider(provider) else {
+        return Ok(None);
+    };
+    let mode = provider.modes.iter().find(|row| row.name == *mode);
+    let address = mode.map(|mode| renew::place(run.world, &provider, mode, &record.key.account));
+    address.transpose()
 }
 
 /// The provider files that are to be written; those that are here already with the same text are not.
@@ -257,7 +272,7 @@ fn say_missing(run: &Run, records: &[Record]) -> Result<()> {
     let own = run.sources.config.names()?;
     let mut missing: Vec<&str> = records
         .iter()
-        .filter_map(|record| session_of(&record.key.group).map(|(provider, _)| provider))
+        .filter_map(|record| provider_of(&record.key.group).map(|(provider, _)| provider))
         .filter(|provider| !own.iter().any(|own| own == provider))
         .collect();
     missing.sort_unstable();

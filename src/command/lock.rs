@@ -3,6 +3,7 @@
 //! A passphrase comes from a hidden prompt, a file or standard input, never from the arguments or the environment. It
 //! knows nothing of keys: `store/gate.rs` has them.
 
+use std::io::Read;
 use std::os::fd::AsRawFd;
 
 use serde_json::json;
@@ -14,7 +15,7 @@ use crate::cli;
 use crate::error::{Class, Error, Result};
 use crate::report::{printable, sanitise};
 use crate::secret::Secret;
-use crate::store::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, WORK};
+use crate::store::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, StoreError, WORK};
 use crate::time::Timestamp;
 
 /// How long an unlocking holds if nothing is said: a working day.
@@ -31,7 +32,8 @@ pub(super) fn lock(run: &Run, args: cli::Lock) -> Result<u8> {
             current_passphrase_file,
             work,
         }) => set(run, &new, current_passphrase_file.as_deref(), work.unwrap_or(WORK)),
-        Some(cli::LockDo::Clear(passphrase)) => clear(run, &passphrase),
+        Some(cli::LockDo::Clear { lost: true, yes, .. }) => abandon(run, yes),
+        Some(cli::LockDo::Clear { passphrase, .. }) => clear(run, &passphrase),
         Some(cli::LockDo::Status { json }) => status(run, json),
     }
 }
@@ -58,14 +60,16 @@ fn set(run: &Run, new: &cli::Passphrase, current: Option<&str>, work: u8) -> Res
             return Err(not_set());
         }
         let passphrase = chosen(run, new)?;
-        let converted = stores.set_gate(&passphrase, work, person, &|text| waits(run, text))?;
+        let converted = stores.set_gate(&passphrase, work, person, &|text| waits(run, text));
+        let converted = converted.map_err(|error| unfinished(run, error))?;
         tell_set(run, &converted);
         return Ok(0);
     };
     if state.stage != Stage::Set {
         run.note("The passphrase was begun to be set or taken away; this finishes setting it.\n");
         let opened = open(run, &known(run, new.passphrase_file.as_deref(), "passphrase: ")?)?;
-        let converted = stores.finish_gate(opened, person)?;
+        let converted = stores.finish_gate(opened, person);
+        let converted = converted.map_err(|error| unfinished(run, error))?;
         tell_set(run, &converted);
         return Ok(0);
     }
@@ -105,7 +109,8 @@ fn clear(run: &Run, passphrase: &cli::Passphrase) -> Result<u8> {
         return Ok(0);
     }
     let opened = open(run, &known(run, passphrase.passphrase_file.as_deref(), "passphrase: ")?)?;
-    let (place, converted) = stores.clear_gate(opened, run.world.person())?;
+    let cleared = stores.clear_gate(opened, run.world.person());
+    let (place, converted) = cleared.map_err(|error| Error::from(error).context("taking the passphrase away"))?;
     run.note("This machine has no passphrase any more.\n");
     match place {
         Place::Keychain => run.note("The key of the records is in the keychain.\n"),
@@ -122,6 +127,45 @@ fn clear(run: &Run, passphrase: &cli::Passphrase) -> Result<u8> {
     }
     left(run, &converted);
     Ok(0)
+}
+
+/// A gate that nobody can open: it goes with everything behind it.
+fn abandon(run: &Run, yes: bool) -> Result<u8> {
+    if run.sources.stores.gate()?.is_none() {
+        run.note("This machine has no passphrase.\n");
+        return Ok(0);
+    }
+    if !yes {
+        if !run.world.person() {
+            return Err(
+                Error::usage("there is no terminal to ask whether every record may be removed")
+                    .hint("add `--yes`: every session and password behind the passphrase is removed then"),
+            );
+        }
+        let answer = run
+            .world
+            .ask_line("Every session and password behind the passphrase is removed. Type yes: ")?;
+        if !answer.eq_ignore_ascii_case("yes") {
+            return Err(Error::failure("nothing was removed"));
+        }
+    }
+    let removed = run.sources.stores.abandon_gate(&|text| waits(run, text))?;
+    let removed = plural(removed, "record was removed", "records were removed");
+    run.note(&format!(
+        "This machine has no passphrase any more. {removed}; no issuer was told.\n"
+    ));
+    Ok(0)
+}
+
+/// What stopped a gate from being all set; nothing was changed if there is none.
+fn unfinished(run: &Run, error: StoreError) -> Error {
+    let is_set = run.sources.stores.gate().is_ok_and(|gate| gate.is_some());
+    let error = Error::from(error).context("setting the passphrase of this machine");
+    if is_set {
+        error.hint("run `keyfob lock set` again to finish it")
+    } else {
+        error
+    }
 }
 
 /// What could not be moved since nobody can read it.
@@ -261,10 +305,8 @@ fn known(run: &Run, file: Option<&str>, prompt: &str) -> Result<Secret> {
             );
         }
         Some("-") => run.world.read_stdin()?,
-        Some(file) => Zeroizing::new(
-            std::fs::read(file)
-                .map_err(|error| Error::usage(format!("reading the passphrase from `{file}`: {}", error.kind())))?,
-        ),
+        Some(file) => read(file)
+            .map_err(|error| Error::usage(format!("reading the passphrase from `{file}`: {}", error.kind())))?,
     };
     if bytes.len() > LONGEST_PASSPHRASE {
         return Err(Error::usage("the passphrase is longer than 4 KiB"));
@@ -275,6 +317,14 @@ fn known(run: &Run, file: Option<&str>, prompt: &str) -> Result<Secret> {
         return Err(Error::usage("the passphrase is empty"));
     }
     Ok(Secret::new(line.to_owned()))
+}
+
+/// The beginning of a file, which may be a pipe of the shell.
+fn read(file: &str) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_PASSPHRASE + 1));
+    let limit = LONGEST_PASSPHRASE as u64 + 1;
+    std::fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

@@ -8,12 +8,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use found::Named;
+use identity::Known;
 use turn::Turn;
 
 use super::text::wrap;
 use super::{Run, workspace};
 use crate::cli;
-use crate::config::{Flow, Profile, Provider, preset};
+use crate::config::{Flow, Mode, Profile, Provider, Slot, preset};
 use crate::error::{Class, Error, Result};
 use crate::http::Http;
 use crate::login::{self, Login, Obtained, Options};
@@ -53,6 +54,19 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let wanted = wanted_account(&provider, &profile, "login")?;
     let http = Http::new(run.world)?;
     let mode = &provider.modes[at];
+    if !args.scope.is_empty() && !asks_for_scopes(flow.flow, mode) {
+        let page = provider.revoke.as_ref().or(provider.register.as_ref());
+        let error = Error::usage(format!(
+            "`--scope` has no effect: a login to `{}` gives what it gives",
+            provider.name
+        ));
+        return Err(match page {
+            Some(page) => error.hint(format!("other credentials are made at {page}")),
+            None => error,
+        });
+    }
+    // Nobody logs in for a session that has no place.
+    renew::check_place(run.sources, &provider, mode, wanted.as_deref())?;
     // Whoever brings a token knows what it was granted, and nobody else.
     let extra = args.scope;
     let scopes = if flow.makes {
@@ -100,7 +114,8 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         auth_url: args.auth_url.as_deref(),
         client_id: client_id.as_deref(),
     };
-    let (known, mut obtained) = found::obtain(run, &frame, flow, &named)?;
+    let (known, mut obtained) =
+        found::obtain(run, &frame, flow, &named).map_err(|error| login::factor_hint(mode, None, error))?;
     let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
@@ -112,6 +127,15 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
         (None, _) => (),
     }
     kept.map(|_| 0)
+}
+
+/// Whether a login's request has a place for scopes; at a service that follows no specification only where its file says.
+fn asks_for_scopes(flow: Flow, mode: &Mode) -> bool {
+    match (flow, &mode.otp) {
+        (Flow::EmailOtp, Some(otp)) => [&otp.send, &otp.exchange].iter().any(|call| call.asks(Slot::Scope)),
+        (Flow::Poll, _) => false,
+        _ => true,
+    }
 }
 
 /// Whether there is a session of another account than the wanted one.
@@ -143,8 +167,10 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     run.sources.stores.unlocked()?;
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
+    let wanted = wanted_account(&provider, &profile, "set-token")?;
+    renew::check_place(run.sources, &provider, &provider.modes[at], wanted.as_deref())?;
     let options = Options {
-        account: wanted_account(&provider, &profile, "set-token")?,
+        account: wanted,
         token,
         ..Options::default()
     };
@@ -307,9 +333,13 @@ const REVOCATION: Duration = Duration::from_secs(10);
 
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
-    let identified = identity::subject(run, login, &obtained, check);
+    let identified = identity::learn(run, login, &obtained, check);
     let tokens = obtained.tokens;
-    let subject = identified.as_ref().ok().cloned().flatten();
+    let (known, refused) = match identified {
+        Ok(known) => (known, None),
+        Err(error) => (Known::default(), Some(error)),
+    };
+    let Known { subject, said } = known;
     let at = login
         .provider
         .modes
@@ -325,17 +355,21 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
     let now = run.world.now();
-    let workspace = workspace::default_of(login, &tokens.access);
+    let workspace = said.as_ref().and_then(|said| said.workspace.clone());
     let fill = |record: &mut Record| {
         record.workspace = workspace::issued(login, workspace.as_deref());
-        record.scopes = login.scopes.clone();
+        // The server knows better than the request what it gave.
+        let scopes = said.as_ref().and_then(|said| said.scopes.clone());
+        record.scopes = scopes.unwrap_or_else(|| login.scopes.clone());
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
+        record.fields = said.as_ref().map(|said| said.fields.clone()).unwrap_or_default();
         renew::merge(record, tokens, now);
         record.subject.clone_from(&subject);
     };
-    if let Err(error) = identified {
-        if check == Check::Lenient && error.class == Class::Refused {
+    let placed = renew::check_place(run.sources, login.provider, login.mode, Some(&account));
+    if let Some(error) = refused.or(placed.err()) {
+        if check == Check::Lenient && matches!(error.class, Class::Refused | Class::Store) {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
             fill(&mut unwanted);
             // Nobody has these tokens any more, and the refusal is what matters.
@@ -353,17 +387,26 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     Ok(stored)
 }
 
+/// Before the line that says so, on a terminal that can show it.
+const DONE: &str = "\u{2713} ";
+
 /// Says who is logged in, where the session is, and what would hide it.
 fn tell(run: &Run, login: &Login, session: &Session, stored: &Stored) -> Result<()> {
     let record = &stored.record;
     let account = Some(record.key.account.as_str()).filter(|account| !account.is_empty());
     let who = account.or(record.subject.as_deref());
     let who = who.map_or_else(String::new, |who| format!(" as `{}`", sanitise(who)));
-    let place = run.sources.stores.place(&record.key);
     let protection = run.sources.stores.protection(stored.store);
-    let mut text = format!("Logged in to {}{who}.\n", sanitise(&login.provider.title));
+    let sign = if run.world.screen().is_some_and(|screen| screen.unicode) {
+        DONE
+    } else {
+        ""
+    };
+    let mut text = format!("{sign}Logged in to {}{who}.\n", sanitise(&login.provider.title));
     text += &wrap("", &format!("Kept in the store `{}`: {protection}.", stored.store));
-    text += &format!("    {}\n", printable(&place.display().to_string()));
+    if stored.store != "memory" {
+        text += &format!("    {}\n", printable(&run.sources.stores.whereabouts(&record.key)));
+    }
     if let Some(end) = record.expires_at {
         let renewed = if record.refresh.is_some() || session.is_unattended() {
             ", renewed by itself"

@@ -41,6 +41,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
         }
         Err(error) => return Err(error),
     }
+    elsewhere(run, &session);
     begins_again(run, &session);
     still_set(run, &session);
     Ok(0)
@@ -182,6 +183,15 @@ fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Durati
             "{here}keyfob: warning: the issuer could not be told and may still honour the token: {}\n",
             crate::report::message(&error)
         )),
+    }
+}
+
+/// A credential that is on another machine is ended on a page of the service, where there is one.
+fn elsewhere(run: &Run, session: &Session) {
+    // Whoever has no provider file any more has been told enough.
+    let provider = run.sources.config.provider(&session.provider);
+    if let Some(page) = provider.ok().and_then(|provider| provider.revoke) {
+        run.note(&format!("What is elsewhere is ended at {}.\n", sanitise(&page)));
     }
 }
 

@@ -9,13 +9,13 @@ use super::caller::{Answered, Caller};
 use super::{Run, SCHEMA};
 use crate::cli;
 use crate::config::{Slot, profile};
-use crate::error::{Context, Error, Result};
+use crate::error::{Class, Context, Error, Result};
 use crate::report::{printable, sanitise};
 use crate::resolve::Session;
 use crate::secret::Secret;
 use crate::seed;
 use crate::shape::{account, otp};
-use crate::store::Stored;
+use crate::store::{StoreError, Stored};
 use crate::time::Timestamp;
 use crate::totp::Seed;
 
@@ -39,7 +39,7 @@ fn code(run: &Run, args: &cli::Code) -> Result<u8> {
     let session = run.meant(&run.profile(args.profile.as_deref())?)?;
     let stored = match seed::find(run.sources, &session, args.pending) {
         // An enrolment that was cut off may have been taken, and then its seed is the only one that is any good.
-        Err(none) if !args.pending && none.class == crate::error::Class::Login => {
+        Err(none) if !args.pending && none.class == Class::Login => {
             let pending = seed::find(run.sources, &session, true).map_err(|_| none)?;
             run.note("keyfob: warning: nobody knows whether the service took the enrolment of this seed\n");
             pending
@@ -75,8 +75,8 @@ fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         let session = run.meant(&profile)?;
         (session.show(), session, None)
     };
-    let kept = seed::find(run.sources, &session, false).ok();
-    let pending = seed::find(run.sources, &session, true).is_ok();
+    let kept = found(run, &session, false)?;
+    let pending = found(run, &session, true)?.is_some();
     let (enabled, left) = asked.unzip();
     let left = left.flatten();
     if args.json {
@@ -156,7 +156,11 @@ fn add(run: &Run, args: &cli::AddSeed) -> Result<u8> {
     };
     let key = seed::key(&session, &account, false);
     let name = profile::show(&session.provider, &session.mode, &account);
-    let is_there = run.sources.stores.get(&key)?.is_some();
+    let is_there = match run.sources.stores.get(&key) {
+        // One that cannot be read any more may be replaced too.
+        Err(StoreError::Damaged(_)) => true,
+        stored => stored?.is_some(),
+    };
     if is_there && !args.replace {
         return Err(Error::refused(format!("a seed of `{name}` is kept already"))
             .hint("`--replace` puts this one in its place; the other is lost then"));
@@ -202,7 +206,7 @@ fn disable(run: &Run, args: &cli::Disable) -> Result<u8> {
     };
     let mut session = run.meant(&profile)?;
     session.account = caller.account().map(str::to_owned).or(session.account);
-    let kept = seed::find(run.sources, &session, false).ok();
+    let kept = found(run, &session, false)?;
     let question = format!(
         "Give up the second factor of `{}` at {}?",
         sanitise(&caller.name()),
@@ -238,19 +242,23 @@ fn disable(run: &Run, args: &cli::Disable) -> Result<u8> {
 }
 
 fn forget(run: &Run, session: &Session, yes: bool) -> Result<u8> {
-    let mut found = Vec::new();
+    let mut keys = Vec::new();
     for pending in [false, true] {
-        match seed::find(run.sources, session, pending) {
-            Ok(stored) => found.push(stored),
-            Err(error) if error.class == crate::error::Class::Login => (),
-            Err(error) => return Err(error),
+        let named = session
+            .account
+            .as_deref()
+            .map(|account| seed::key(session, account, pending));
+        match named.map(|key| (run.sources.stores.get(&key), key)) {
+            // Nobody needs to read it for that.
+            Some((Err(StoreError::Damaged(_)), key)) => keys.push(key),
+            _ => keys.extend(found(run, session, pending)?.map(|stored| stored.record.key)),
         }
     }
-    if found.is_empty() {
+    let Some(first) = keys.first() else {
         run.note(&format!("No seed of `{}` is kept.\n", sanitise(&session.show())));
         return Ok(0);
-    }
-    let name = show(session, &found[0]);
+    };
+    let name = profile::show(&session.provider, &session.mode, &first.account);
     run.confirm(
         &format!(
             "Forget the seed of `{}`? Nothing here makes its codes then.",
@@ -258,8 +266,8 @@ fn forget(run: &Run, session: &Session, yes: bool) -> Result<u8> {
         ),
         yes,
     )?;
-    for stored in found {
-        seed::forget(run.sources, &stored.record.key)?;
+    for key in keys {
+        seed::forget(run.sources, &key)?;
     }
     run.note("The seed is forgotten; the service was not told.\n");
     Ok(0)
@@ -283,6 +291,14 @@ fn ask_code(run: &Run, prompt: &str, name: &str) -> Result<Secret> {
         run.note("That cannot be a code: it has digits alone.\n");
     }
     Err(Error::usage("what was typed cannot be a code"))
+}
+
+/// The seed that is kept, if there is one.
+fn found(run: &Run, session: &Session, pending: bool) -> Result<Option<Stored>> {
+    match seed::find(run.sources, session, pending) {
+        Err(error) if error.class == Class::Login => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn is_pending(stored: &Stored) -> bool {

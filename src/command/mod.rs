@@ -4,6 +4,7 @@ mod account;
 mod bundle;
 mod caller;
 mod child;
+mod config;
 mod export;
 mod import;
 mod level;
@@ -16,6 +17,7 @@ mod password;
 mod program;
 mod provider;
 mod receive;
+mod register;
 mod shell;
 mod status;
 mod sync;
@@ -56,6 +58,9 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
         }
     };
     let mut sources = Sources::open(world)?;
+    if called.provider.is_some() {
+        sources.config = sources.config.of_program();
+    }
     sources.config.say(Said {
         mode: cli.mode.clone(),
         account: cli.account.clone(),
@@ -86,6 +91,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Whoami(args) => whoami::run(run, &args),
         Command::List(args) => status::list(run, &args),
         Command::Provider(args) => provider::run(run, args),
+        Command::Register(args) => register::run(run, &args),
+        Command::Config(args) => config::run(run, args),
         Command::Mode(args) => mode::run(run, &args),
         Command::Account(args) => account::run(run, &args),
         Command::Workspace(args) => workspace::run(run, &args),
@@ -94,11 +101,11 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Mfa(args) => mfa::run(run, args),
         Command::Password(args) => password::run(run, args),
         Command::Run(args) => child::run(run, &args),
+        Command::Export(args) => export::run(run, &args),
+        Command::Import(args) => import::run(run, &args),
         Command::Sync(args) => sync::sync(run, &args),
         Command::Desync(args) => sync::desync(run, &args),
         Command::Receive(args) => receive::run(run, &args),
-        Command::Export(args) => export::run(run, &args),
-        Command::Import(args) => import::run(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),

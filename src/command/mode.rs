@@ -6,7 +6,7 @@ use super::status::state;
 use super::text::table;
 use super::{Named, Run, SCHEMA};
 use crate::cli;
-use crate::config::{By, Provider, profile};
+use crate::config::{By, Provider, plain_mode, profile};
 use crate::error::{Error, Result};
 use crate::report;
 use crate::resolve::Session;
@@ -31,7 +31,7 @@ pub(super) fn run(run: &Run, args: &cli::Mode) -> Result<u8> {
         (None, false) => return show(run, &provider, args.json),
         (None, true) => next(run, &provider),
         (Some(_), true) => return Err(Error::usage("`--toggle` goes with no mode")),
-        (Some(name), false) => match provider.modes.iter().position(|mode| mode.name == name) {
+        (Some(name), false) => match names(&provider).iter().position(|mode| *mode == name) {
             Some(at) => at,
             None if name == "toggle" => next(run, &provider),
             None => return Err(unknown(&provider, name)),
@@ -46,7 +46,7 @@ fn next(run: &Run, provider: &Provider) -> usize {
 }
 
 fn names(provider: &Provider) -> Vec<&str> {
-    provider.modes.iter().map(|mode| mode.name.as_str()).collect()
+    provider.modes.iter().map(|mode| plain_mode(&mode.name)).collect()
 }
 
 fn unknown(provider: &Provider, name: &str) -> Error {
@@ -56,7 +56,7 @@ fn unknown(provider: &Provider, name: &str) -> Error {
 
 fn show(run: &Run, provider: &Provider, as_json: bool) -> Result<u8> {
     let (at, by) = run.sources.config.mode_in_use(provider)?;
-    let mode = &provider.modes[at].name;
+    let mode = plain_mode(&provider.modes[at].name);
     if as_json {
         let answer = json!({"schema": SCHEMA, "provider": provider.name, "mode": mode, "by": by.to_string(),
             "modes": names(provider)});
@@ -80,7 +80,7 @@ fn all(run: &Run, as_json: bool) -> Result<u8> {
     }
     if as_json {
         let row = |(provider, at, by): &(Provider, usize, By)| {
-            json!({"provider": provider.name, "mode": provider.modes[*at].name, "by": by.to_string(),
+            json!({"provider": provider.name, "mode": plain_mode(&provider.modes[*at].name), "by": by.to_string(),
                 "modes": names(provider)})
         };
         let rows: Vec<_> = rows.iter().map(row).collect();
@@ -90,9 +90,15 @@ fn all(run: &Run, as_json: bool) -> Result<u8> {
         .iter()
         .map(|(provider, at, _)| {
             let others: Vec<&str> = names(provider);
-            let others = others.into_iter().filter(|name| *name != provider.modes[*at].name);
+            let others = others
+                .into_iter()
+                .filter(|name| *name != plain_mode(&provider.modes[*at].name));
             let others = format!("not {}", others.collect::<Vec<_>>().join(", "));
-            [provider.name.clone(), provider.modes[*at].name.clone(), others]
+            [
+                provider.name.clone(),
+                plain_mode(&provider.modes[*at].name).to_owned(),
+                others,
+            ]
         })
         .collect();
     if cells.is_empty() {
@@ -102,13 +108,13 @@ fn all(run: &Run, as_json: bool) -> Result<u8> {
 }
 
 fn set(run: &Run, provider: &Provider, at: usize) -> Result<u8> {
-    let mode = &provider.modes[at].name;
+    let mode = plain_mode(&provider.modes[at].name);
     run.sources
         .config
-        .choose(&provider.name, |active| active.mode = Some(mode.clone()))?;
+        .choose(&provider.name, |active| active.mode = Some(mode.to_owned()))?;
     run.note(&format!("The mode of `{}` is `{mode}` from now on.\n", provider.name));
     if let Some((other, By::Variable(variable))) = run.sources.config.said_mode(&provider.program.prefix)?
-        && other != *mode
+        && other != mode
     {
         run.note(&format!(
             "keyfob: warning: the variable `{variable}` names another mode, and is used instead\n"
@@ -127,7 +133,7 @@ fn set(run: &Run, provider: &Provider, at: usize) -> Result<u8> {
             true
         }
     };
-    let name = profile::show(&provider.name, mode, "");
+    let name = profile::show(&provider.name, &provider.modes[at].name, "");
     match (live, run.world.person()) {
         (true, _) => Ok(0),
         (false, true) => {

@@ -22,6 +22,7 @@ pub(super) fn run(run: &Run, args: cli::Password) -> Result<u8> {
         cli::Password::Clear(args) => clear(run, &args),
         cli::Password::Status(args) => status(run, &args),
         cli::Password::Mfa(args) => mfa::enroll(run, &args),
+        cli::Password::Export(args) => super::export::run(run, &args),
     }
 }
 

@@ -25,9 +25,6 @@ pub(super) struct Called {
     pub(super) level: Level,
 }
 
-/// What a program has no use for, because it is about all providers.
-const OTHERS: [&str; 2] = ["list", "provider"];
-
 /// Finds out who is called, and speaks in that name from now on.
 ///
 /// `link` is the name of the program where it is none of keyfob's.
@@ -165,7 +162,7 @@ fn speak(world: &World, provider: &Provider, level: Level) {
 /// What of a profile a call without it would mean, whatever this call's options are. A variable may be there for this call
 /// alone, so what it says is never left out.
 fn usual(world: &World, profile: &Profile) -> Result<Usual> {
-    let config = Config::open(world)?;
+    let config = Config::open(world)?.of_program();
     let provider = config.provider(&profile.provider)?;
     let prefix = &provider.program.prefix;
     let (at, _) = config.mode_in_use(&provider)?;
@@ -213,7 +210,7 @@ pub(super) fn parse(called: &Called) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches_mut(&mut matches)
 }
 
-/// The help of a program's sign-in: no other provider, no profile, and what the file adds.
+/// The help of a program's sign-in: no other provider, no profile, nothing that it has no use for, and what the file adds.
 fn help(command: clap::Command, provider: &Provider) -> clap::Command {
     let program = &provider.program;
     let called = if program.auth {
@@ -229,18 +226,35 @@ fn help(command: clap::Command, provider: &Provider) -> clap::Command {
     if !after.is_empty() {
         after = format!("Also:{after}\n\n");
     }
-    command
+    without_profiles(command)
         .bin_name(called)
         .display_name("keyfob")
         .about(format!("Sign-in to {}", report::sanitise(&provider.title)))
         .after_help(after + TOOLS.rsplit("\n\n").next().unwrap_or_default())
-        .mut_arg("provider", |arg| arg.hide(true))
         .mut_subcommands(|below| {
-            let is_others = OTHERS.contains(&below.get_name());
-            let profile = |arg: clap::Arg| {
-                let is_profile = arg.get_id() == "profile";
-                arg.hide(is_profile)
+            let is_of_use = match below.get_name() {
+                "config" => !program.settings.is_empty(),
+                "list" | "provider" => false,
+                "mode" => provider.modes.len() > 1,
+                "workspace" => provider.modes.iter().any(|mode| mode.workspace.is_some()),
+                _ => true,
             };
-            below.hide(is_others).mut_args(profile)
+            below.hide(!is_of_use)
         })
+}
+
+/// The help of a command and those below it where the provider is known.
+fn without_profiles(command: clap::Command) -> clap::Command {
+    let second = command.get_arguments().find(|arg| arg.get_id() == "second").cloned();
+    let value_name = |arg: &clap::Arg| arg.get_value_names().and_then(|names| names.first()).cloned();
+    command
+        .mut_args(|arg| match (arg.get_id().as_str(), &second) {
+            ("profile" | "provider" | "second", _) => arg.hide(true),
+            // What is alone there is no provider.
+            ("first", Some(second)) => arg
+                .help(second.get_help().cloned().unwrap_or_default())
+                .value_name(value_name(second).unwrap_or_default()),
+            _ => arg,
+        })
+        .mut_subcommands(without_profiles)
 }

@@ -2,12 +2,14 @@
 
 mod add;
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::text::{field, table};
 use super::{Run, SCHEMA, program};
 use crate::cli;
-use crate::config::{Mode, Provider, Scheme, Serves, Switch, Workspace, preset};
+use crate::config::{Mode, Place, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -71,11 +73,13 @@ fn describe(provider: &Provider) -> String {
     line(&mut text, "preset", provider.preset.as_deref().unwrap_or_default());
     line(&mut text, "login", provider.flow.word());
     line(&mut text, "register", provider.register.as_deref().unwrap_or_default());
+    line(&mut text, "revoke", provider.revoke.as_deref().unwrap_or_default());
     line(
         &mut text,
         "store",
         provider.store.as_deref().unwrap_or("the best that answers"),
     );
+    line(&mut text, "keeps", provider.persist.meaning());
     for mode in &provider.modes {
         describe_mode(&mut text, mode);
     }
@@ -127,6 +131,7 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     if let Some(whoami) = &mode.whoami {
         line(text, "whoami", &format!("{} at {}", whoami.url, whoami.subject));
     }
+    line(text, "place", &place(&mode.place));
     line(text, "variables", &mode.variables.join(", "));
     line(text, "exported", mode.export.as_deref().unwrap_or_default());
     line(
@@ -162,6 +167,16 @@ fn describe_grant(text: &mut String, mode: &Mode) {
     let subject = grant.subject_token.as_ref().map(ToString::to_string);
     line(text, "own token", &subject.unwrap_or_default());
     line(text, "account", grant.account.as_deref().unwrap_or_default());
+}
+
+/// Where its sessions are found by other programs.
+fn place(place: &Place) -> String {
+    let mut names = place.names();
+    if let (Some(service), None) = (&place.service, &place.account) {
+        names.push(format!("an item of the service `{service}`"));
+    }
+    let value = if place.bare { ", the refresh token alone" } else { "" };
+    names.join(", or ") + value
 }
 
 /// What a workspace is, and what carries it.
@@ -212,15 +227,25 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
         return check_file(run, path);
     }
     if let Some(name) = name {
-        program::check(&run.sources.config.provider(name)?)?;
+        let provider = run.sources.config.provider(name)?;
+        let all = run.sources.config.names()?;
+        let others = all.iter().filter(|other| *other != name);
+        let mut taken = BTreeMap::new();
+        for other in others.filter_map(|other| run.sources.config.provider(other).ok()) {
+            // Which of two others is wrong is not the question here.
+            let _ = take_places(&other, &mut taken);
+        }
+        take_places(&provider, &mut taken).and_then(|()| program::check(&provider))?;
         run.sources.config.refresh_index()?;
         return run.print(&format!("{name}: good\n")).map(|()| 0);
     }
     let names = run.sources.config.names()?;
-    let mut wrong = 0_usize;
+    let (mut wrong, mut taken) = (0_usize, BTreeMap::new());
     for name in &names {
         let provider = run.sources.config.provider(name);
-        match provider.and_then(|provider| program::check(&provider)) {
+        let checked =
+            provider.and_then(|provider| program::check(&provider).and_then(|()| take_places(&provider, &mut taken)));
+        match checked {
             Ok(()) => run.print(&format!("{name}: good\n"))?,
             Err(error) => {
                 wrong += 1;
@@ -235,6 +260,20 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
     } else {
         Ok(0)
     }
+}
+
+/// Notes the places of a provider's sessions, none of which may be another provider's.
+fn take_places(provider: &Provider, taken: &mut BTreeMap<String, String>) -> Result<()> {
+    for mode in &provider.modes {
+        for place in mode.place.filled(&provider.name, &mode.name, "ACCOUNT").names() {
+            let holder = taken.entry(place.clone()).or_insert_with(|| provider.name.clone());
+            if *holder != provider.name {
+                let message = format!("the providers `{holder}` and `{}` both want {place}", provider.name);
+                return Err(Error::usage(message).hint("give one of them another `[place]`"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_file(run: &Run, path: &str) -> Result<u8> {

@@ -1,5 +1,7 @@
 //! `status` and `list`: what is kept and where, never a secret.
 
+mod check;
+
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -15,12 +17,18 @@ use crate::resolve::{self, Session};
 use crate::store::{Stored, session_file};
 use crate::time::Timestamp;
 
-pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
-    let wanted = match args.profile.as_deref().or(run.provider.as_deref()) {
+pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
+    let wanted = match args.show.profile.as_deref().or(run.provider.as_deref()) {
         Some(text) => Some(run.completed(Profile::parse(text)?)?),
         None => None,
     };
     run.sources.stores.unlocked()?;
+    // What is asked may renew a token, so what is kept is shown after that.
+    let checks = if args.check {
+        check::all(run, wanted.as_ref())?
+    } else {
+        Vec::new()
+    };
     let (mut all, mut damaged) = (Vec::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         match stored {
@@ -40,11 +48,13 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
         // What cannot be read may be the session: nobody is told to log in over it.
         (false, false, _) => exit_code(Class::Store),
         (false, true, Some(_)) => exit_code(Class::Login),
-        _ => 0,
+        _ => check::code(&checks),
     };
-    if args.json {
+    if args.show.json {
         let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
-        let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "damaged": damaged});
+        let checks: Vec<Value> = checks.iter().map(check::Check::json).collect();
+        let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "checks": checks,
+            "damaged": damaged});
         return run.print_json(&answer).map(|()| code);
     }
     let mut text = String::new();
@@ -66,7 +76,9 @@ pub(super) fn status(run: &Run, args: &cli::Show) -> Result<u8> {
             "{gap}The variable `{name}` is set, and is used for `{provider}` instead of a session."
         );
     }
+    text.extend(checks.iter().filter_map(check::Check::text));
     run.print(&text)?;
+    checks.iter().for_each(|check| check.tell(run));
     for error in damaged {
         run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
     }
@@ -124,10 +136,7 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
         let stores = &run.sources.stores;
         let (protection, place) = match stored.store {
             session_file::STORE => (session_file::PROTECTION, file_of(run, provider)),
-            store => (
-                stores.protection(store),
-                stores.place(&record.key).display().to_string(),
-            ),
+            store => (stores.protection(store), stores.whereabouts(&record.key)),
         };
         let usage = Use::of(run, record, (provider, mode), all);
         json!({
@@ -136,6 +145,7 @@ fn row(run: &Run, stored: &Stored, all: &[Stored], wanted: Option<&Profile>) -> 
             "mode": mode,
             "account": record.key.account,
             "subject": record.subject,
+            "fields": record.fields,
             "workspace": usage.workspace,
             "in_use": usage.answers,
             "shadowed_by": usage.variable,
@@ -219,6 +229,9 @@ fn paragraph(text: &mut String, row: &Value) {
     line("state", &text_of(&row["state"]));
     line("because", &text_of(&row["ended_reason"]));
     line("identity", &text_of(&row["subject"]));
+    for (name, value) in row["fields"].as_object().into_iter().flatten() {
+        line(name, &text_of(value));
+    }
     line("mode", &text_of(&row["mode"]));
     line("workspace", &text_of(&row["workspace"]));
     if row["in_use"] == false {

@@ -166,6 +166,8 @@ fn words(program: &Program) -> ProgramWords {
         auth,
         aliases,
         is_declared: _,
+        settings: _,
+        address: _,
     } = program;
     let alias = |alias: &Alias| (alias.words.join(" "), alias.own.join(" "));
     ProgramWords {

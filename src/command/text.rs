@@ -11,12 +11,12 @@ use crate::world::World;
 /// file see the same.
 const COLUMNS: usize = 80;
 
-/// The columns of a name with the space after it; the longest name is `variables`.
-const NAME: usize = 11;
+/// The columns of a name without the space after it; our own longest name is `variables`.
+const NAME: usize = 10;
 
 /// A name and its value, which goes on below itself where it does not fit.
 pub(super) fn field(indent: &str, name: &str, value: &str) -> String {
-    wrap(&format!("{indent}{name:<NAME$}"), value)
+    wrap(&format!("{indent}{name:<NAME$} "), value)
 }
 
 /// A paragraph, whose later lines begin below the end of `first`.

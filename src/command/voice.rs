@@ -10,6 +10,9 @@ use crate::config::{Alias, Profile, Program, profile};
 /// What a message begins with before it leaves.
 const OWN: &str = "keyfob: ";
 
+/// How a line that is a command begins.
+const ALONE: &str = "    keyfob ";
+
 /// The name of a program in messages, and its words for our commands.
 pub(super) struct Voice {
     pub(super) program: Program,
@@ -48,9 +51,15 @@ impl Voice {
             let begin = line.len() - line.trim_start_matches('\r').trim_start_matches("\u{1b}[K").len();
             let (before, line) = line.split_at(begin);
             told += before;
-            match line.strip_prefix(OWN) {
-                Some(rest) => told += &format!("{}: {rest}", self.program.name),
-                None => told += line,
+            // A command on a line of its own, to be copied.
+            let own = line.strip_prefix(ALONE).map(str::trim_end);
+            match (
+                line.strip_prefix(OWN),
+                own.and_then(|own| self.command(&words(own), usual)),
+            ) {
+                (Some(rest), _) => told += &format!("{}: {rest}", self.program.name),
+                (None, Some(command)) => told += &format!("    {command}\n"),
+                (None, None) => told += line,
             }
         }
         self.commands(&told, usual)
@@ -89,7 +98,12 @@ impl Voice {
         let mut own = vec![verb.clone()];
         // `provider` speaks of the file, whose name stays.
         let mut is_said = verb == "provider";
-        for word in rest {
+        let mut rest = rest.iter();
+        while let Some(word) = rest.next() {
+            if word == "--provider" && rest.as_slice().first() == Some(&self.provider) {
+                rest.next();
+                continue;
+            }
             match self.profile(word).filter(|_| !is_said) {
                 Some(profile) => {
                     is_said = true;
@@ -173,6 +187,8 @@ mod tests {
                     alias("connect workspace use", "workspace"),
                     alias("me show", "whoami --json"),
                 ],
+                settings: Vec::new(),
+                address: None,
                 is_declared: true,
             },
             provider: "acme".into(),
@@ -205,6 +221,7 @@ mod tests {
             ("`keyfob set-token acme < FILE`", "`ctl auth set-token < FILE`"),
             ("`keyfob login other`", "`ctl auth login other`"),
             ("`keyfob --help`", "`ctl auth --help`"),
+            ("`keyfob logout --provider acme --all`", "`ctl auth logout --all`"),
             ("`keyfob provider show acme`", "`ctl auth provider show acme`"),
             (
                 "`keyfob workspace acme/dev WS`",
@@ -213,6 +230,11 @@ mod tests {
             ("`keyfob whoami acme`", "`ctl auth whoami`"),
             ("`keyfob whoami acme --json`", "`ctl me show`"),
             ("`keyfob\n    login acme`", "`ctl auth login`"),
+            (
+                "Again:\n    keyfob login acme:bob\n",
+                "Again:\n    ctl auth login --account bob\n",
+            ),
+            ("    keyfob is here\n", "    keyfob is here\n"),
             // What only keyfob itself has stays its own.
             ("`keyfob token acme --header`", "`keyfob token acme --header`"),
             (

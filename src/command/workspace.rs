@@ -7,11 +7,10 @@ use crate::cli;
 use crate::config::active::{Active, is_workspace};
 use crate::config::{By, Switch, Workspace, profile};
 use crate::error::{Error, Result};
-use crate::login::{self, Login};
+use crate::login::Login;
 use crate::renew;
 use crate::report::{self, sanitise};
 use crate::resolve::{Session, workspace};
-use crate::secret::Secret;
 use crate::store::Stored;
 
 pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
@@ -91,20 +90,17 @@ fn set(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>, 
 
 fn clear(run: &Run, session: &Session, kind: &Workspace, stored: Option<&Stored>) -> Result<u8> {
     if kind.switch == Switch::Reissue {
+        if let Some(stored) = stored
+            && renew::restore(run.sources, session, stored)?
+        {
+            return Ok(0);
+        }
         return Err(Error::usage("the token is for a workspace always: name the other one"));
     }
     run.sources.config.choose(&session.provider, |active| {
         active.of_mode(&session.mode).workspaces.remove(account(stored));
     })?;
     Ok(0)
-}
-
-/// The workspace that a server calls the account's own, at a login. None where the provider file does not say where to
-/// look, or the server has none: a login does not fail for it.
-pub(super) fn default_of(login: &Login, token: &Secret) -> Option<String> {
-    login.mode.workspace.as_ref()?.default.as_ref()?;
-    let asked = login::identity(login.http, login.mode, token).ok()?;
-    asked?.workspace
 }
 
 /// The workspace that the token of a login is for, where each workspace has tokens of its own.

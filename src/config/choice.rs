@@ -4,6 +4,7 @@
 //! The file of what was chosen is read only where there is something to choose and nothing before it decides.
 
 use super::active::{self, Active, is_workspace};
+use super::address::{is_called, plain_mode};
 use super::{Claim, Config, Provider, mode_at, variable};
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -73,7 +74,7 @@ impl Config<'_> {
     /// # Errors
     /// [`crate::error::Class::Usage`] when there is no mode as the command line or a variable says.
     pub fn mode_in_use(&self, provider: &Provider) -> Result<(usize, By)> {
-        if provider.modes.iter().all(|mode| mode.name.is_empty()) {
+        if provider.modes.iter().all(|mode| plain_mode(&mode.name).is_empty()) {
             // A variable is said to all providers, and one without modes has nothing to choose.
             let said = self.said.mode.as_deref();
             return said
@@ -95,7 +96,7 @@ impl Config<'_> {
             return None;
         }
         let mode = self.active(&provider.name).mode?;
-        let at = provider.modes.iter().position(|row| row.name == mode);
+        let at = provider.modes.iter().position(|row| is_called(&row.name, &mode));
         if at.is_none() {
             self.trouble(&provider.name, "the provider file does not have the mode that it names");
         }

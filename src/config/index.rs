@@ -90,7 +90,7 @@ impl Claim {
         (depth, !self.subdomains, self.root.host().len())
     }
 
-    fn covers(&self, target: &Target) -> bool {
+    pub(super) fn covers(&self, target: &Target) -> bool {
         if !self.subdomains {
             return target.is_within(&self.root);
         }

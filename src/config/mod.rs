@@ -4,6 +4,7 @@
 //! when a session must be renewed, and by the own commands.
 
 pub mod active;
+mod address;
 mod choice;
 mod disk;
 pub mod index;
@@ -14,19 +15,23 @@ pub mod profile;
 pub mod provider;
 mod read;
 mod section;
+mod setting;
 mod variable;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 
+use setting::Settings;
+
 use crate::error::{Class, Context, Error, Result};
 use crate::target::Target;
 use crate::world::World;
 
+pub use address::plain_mode;
 pub use choice::{By, Said};
 pub use index::Claim;
 pub use profile::Profile;
-pub use provider::{Flow, Mode, Provider, Scheme, Serves};
+pub use provider::{Flow, Mode, Persist, Provider, Scheme, Serves};
 pub use section::call::{Call, Marks, Method, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
@@ -35,8 +40,9 @@ pub use section::mfa::{Enrolment, Found, Mfa};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;
 pub use section::password::Password;
+pub use section::place::Place;
 pub use section::poll::Poll;
-pub use section::program::{Alias, Program, is_program};
+pub use section::program::{Address, Alias, Program, Setting, SettingKey, is_program};
 pub use section::redirect::{Redirect, RedirectHost};
 pub use section::refresh::Refresh;
 pub use section::service::Service;
@@ -44,13 +50,18 @@ pub use section::signing::Signing;
 pub use section::sync::{SYNC_ID, Sync, SyncedAs};
 pub use section::whoami::Whoami;
 
+/// How a mistake names the provider file that a program brings.
+const BROUGHT: &str = "the provider file in this program";
+
 /// The configuration of one user.
 pub struct Config<'w> {
     world: &'w World,
     directory: PathBuf,
     index: PathBuf,
     state: PathBuf,
+    settings: PathBuf,
     said: Said,
+    is_program: bool,
     troubles: RefCell<Vec<String>>,
 }
 
@@ -66,7 +77,9 @@ impl<'w> Config<'w> {
             directory: dirs.config.join("providers"),
             index: dirs.state.join("index"),
             state: dirs.state,
+            settings: dirs.config.join("settings"),
             said: Said::default(),
+            is_program: false,
             troubles: RefCell::default(),
         })
     }
@@ -112,23 +125,37 @@ impl<'w> Config<'w> {
 
     /// All claims on a target that a tool may use, from an index that is neither old nor damaged.
     fn claims(&self, target: &Target, tool: &str) -> Result<Vec<Claim>> {
-        let Some(index) = index::Index::load(self.world, &self.directory, &self.index)? else {
-            return Ok(Vec::new());
+        let mut claims = match index::Index::load(self.world, &self.directory, &self.index)? {
+            None => Vec::new(),
+            Some(index) => {
+                let current = |claims: &Vec<Claim>| claims.iter().all(|claim| index.is_current(claim));
+                match index.claims(target).filter(current) {
+                    Some(claims) => claims,
+                    None => index::Index::build(self.world, &self.directory, &self.index)?
+                        .claims(target)
+                        .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
+                }
+            }
         };
-        let current = |claims: &Vec<Claim>| claims.iter().all(|claim| index.is_current(claim));
-        let mut claims = match index.claims(target).filter(current) {
-            Some(claims) => claims,
-            None => index::Index::build(self.world, &self.directory, &self.index)?
-                .claims(target)
-                .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
-        };
+        if let Some((name, text)) = self.brought() {
+            let provider = Provider::parse(text, name, BROUGHT)?;
+            claims.extend(provider::claims_on(&provider, target));
+        }
         claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
         Ok(claims)
     }
 
-    /// Whether there is a provider file of this name, right or wrong.
+    /// Whether there is a provider file of this name, right or wrong, or this program brings one.
     pub fn has_file(&self, name: &str) -> bool {
-        profile::check_name("provider", name).is_ok() && self.directory.join(format!("{name}.toml")).exists()
+        let is_there = || self.directory.join(format!("{name}.toml")).exists();
+        profile::check_name("provider", name).is_ok()
+            && (self.world.brought().is_some_and(|(own, _)| own == name) || is_there())
+    }
+
+    /// The provider file that this program brings, where the user has none of that name.
+    fn brought(&self) -> Option<(&'w str, &'w str)> {
+        let brought = self.world.brought();
+        brought.filter(|(name, _)| !self.directory.join(format!("{name}.toml")).exists())
     }
 
     /// The provider of this name, from its file; a preset of that name where there is no file.
@@ -140,7 +167,10 @@ impl<'w> Config<'w> {
         let path = self.directory.join(format!("{name}.toml"));
         disk::directory_stamp(&self.directory)?;
         if let Some((text, _)) = disk::read(&path)? {
-            return Provider::parse(&text, name, &path.display().to_string());
+            return self.read(&text, name, &path.display().to_string());
+        }
+        if let Some((_, text)) = self.brought().filter(|(own, _)| *own == name) {
+            return self.read(text, name, BROUGHT);
         }
         match preset::find(name) {
             // As a file would take it into use.
@@ -159,6 +189,65 @@ impl<'w> Config<'w> {
         disk::directory_stamp(&self.directory)?;
         let read = disk::read(&self.directory.join(format!("{name}.toml")))?;
         Ok(read.map(|(text, _)| text))
+    }
+
+    /// The same configuration for a program whose sign-in we are: the variable of `[program.address]` counts.
+    #[must_use]
+    pub fn of_program(mut self) -> Config<'w> {
+        self.is_program = true;
+        self
+    }
+
+    fn read(&self, text: &str, name: &str, place: &str) -> Result<Provider> {
+        let provider = Provider::parse(text, name, place);
+        let set = match &provider {
+            Ok(provider) if provider.program.settings.is_empty() => Settings::NONE,
+            // What is wrong may be what is not set.
+            _ => Settings::read(&self.setting_file(name))?,
+        };
+        let provider = if set.is_empty() {
+            provider?
+        } else {
+            Provider::parse_with(text, name, place, &set)?
+        };
+        let Some(address) = provider.program.address.as_ref().filter(|_| self.is_program) else {
+            return Ok(provider);
+        };
+        let Some(value) = self.world.var(&address.variable)? else {
+            return Ok(provider);
+        };
+        let (base, called) = address::read(&address.variable, &value)?;
+        if address.replaces.contains(&base) {
+            return Ok(provider);
+        }
+        let mut there = Provider::parse_with(&address::replace(text, address, &base), name, place, &set)?;
+        address::rename(&mut there, &address.variable, &called)?;
+        Ok(there)
+    }
+
+    /// The file of what a person has set for a provider.
+    pub fn setting_file(&self, provider: &str) -> PathBuf {
+        self.settings.join(format!("{provider}.toml"))
+    }
+
+    /// What a person has set: the value of a setting.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when the file of the settings is wrong.
+    pub fn setting(&self, provider: &Provider, name: &str) -> Result<Option<String>> {
+        let settings = Settings::read(&self.setting_file(&provider.name))?;
+        Ok(settings.get(name).map(str::to_owned))
+    }
+
+    /// Sets what a person may set, or takes it away; a value with which the provider file would be wrong is not kept.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] for such a value; [`Class::Store`] when the file cannot be written.
+    pub fn set(&self, provider: &Provider, name: &str, value: Option<&str>) -> Result<()> {
+        let path = self.setting_file(&provider.name);
+        let text = Settings::read(&path)?.with(name, value);
+        setting::check(&text, provider)?;
+        setting::write(&path, &text)
     }
 
     /// The provider in a file that a person named, which need not be one of ours; it is only to be looked at.
@@ -193,6 +282,7 @@ impl<'w> Config<'w> {
         for (stem, _) in index::files(&self.directory).doing("listing the provider files")? {
             names.push(stem);
         }
+        names.extend(self.brought().map(|(name, _)| name.to_owned()));
         names.sort();
         Ok(names)
     }
@@ -216,7 +306,10 @@ impl<'w> Config<'w> {
 /// # Errors
 /// [`Class::Usage`] when there is none of this name.
 fn mode_at(provider: &Provider, mode: &str) -> Result<usize> {
-    let found = provider.modes.iter().position(|row| row.name == mode);
+    let found = provider
+        .modes
+        .iter()
+        .position(|row| address::is_called(&row.name, mode));
     found.ok_or_else(|| {
         let names: Vec<&str> = provider.modes.iter().map(|row| row.name.as_str()).collect();
         let names = if names == [""] {

@@ -13,6 +13,7 @@ use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
 use super::section::password::Password;
+use super::section::place::Place;
 use super::section::poll::Poll;
 use super::section::program::Program;
 use super::section::refresh::Refresh;
@@ -20,6 +21,7 @@ use super::section::service::Service;
 use super::section::signing::Signing;
 use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
+use super::setting::Settings;
 use crate::error::Result;
 use crate::target::Target;
 
@@ -119,6 +121,45 @@ impl Flow {
     }
 }
 
+/// What of a session is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Persist {
+    /// The access token and what renews it.
+    #[default]
+    Both,
+    /// What was given at the login, and nothing that renews it.
+    Key,
+    /// What renews it; each call gets an access token of its own, in memory.
+    Refresh,
+    /// Nothing; each call asks anew, without a person.
+    Nothing,
+}
+
+impl Persist {
+    /// All words for it in a provider file.
+    pub(super) const WORDS: [&str; 4] = ["both", "key", "none", "refresh"];
+
+    /// What is kept, in words for a person; nothing where it is what is always kept.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Persist::Both => "",
+            Persist::Key => "the token of the login, and nothing to renew it with",
+            Persist::Refresh => "the refresh token alone; each call gets an access token of its own",
+            Persist::Nothing => "nothing; each call gets a token of its own",
+        }
+    }
+
+    /// What a word means.
+    pub(super) fn of(word: &str) -> Persist {
+        match word {
+            "key" => Persist::Key,
+            "none" => Persist::Nothing,
+            "refresh" => Persist::Refresh,
+            _ => Persist::Both,
+        }
+    }
+}
+
 /// How the credential is sent to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -141,8 +182,12 @@ pub struct Provider {
     pub flow: Flow,
     /// The store for its records. Defaults to the best that answers.
     pub store: Option<String>,
+    /// What is kept there.
+    pub persist: Persist,
     /// The page where a person registers or makes a key.
     pub register: Option<String>,
+    /// The page where a person ends credentials that are elsewhere.
+    pub revoke: Option<String>,
     /// The program whose sign-in it is.
     pub program: Program,
     /// Its modes, the default one first; one without a name where the file has none.
@@ -160,6 +205,8 @@ pub struct Mode {
     pub oauth: Oauth,
     /// What a flow without a person asks with.
     pub grant: Grant,
+    /// Where its sessions lie, if not where keyfob keeps all others.
+    pub place: Place,
     /// The private key that signs what the client says.
     pub signing: Signing,
     /// From where issuer and client are found.
@@ -182,6 +229,8 @@ pub struct Mode {
     pub export: Option<String>,
     /// What a workspace is; none where there are none.
     pub workspace: Option<Workspace>,
+    /// How a token of a workspace is got for the session's own credential; none where it is by a refresh.
+    pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
     /// How a session reaches another machine.
@@ -248,8 +297,20 @@ impl Provider {
     /// # Errors
     /// [`crate::error::Class::Usage`]: `PLACE:LINE: KEY: expected X, found Y`.
     pub fn parse(text: &str, name: &str, place: &str) -> Result<Provider> {
-        Reader { text, place }.provider(name)
+        Provider::parse_with(text, name, place, &Settings::NONE)
     }
+
+    /// The same with what a person has set.
+    pub(super) fn parse_with(text: &str, name: &str, place: &str, settings: &Settings) -> Result<Provider> {
+        Reader { text, place, settings }.provider(name)
+    }
+}
+
+/// The claims of a provider on one target, where there is no index of it.
+pub(super) fn claims_on(provider: &Provider, target: &Target) -> Vec<index::Claim> {
+    let mut claims = claims(provider, Stamp::default());
+    claims.retain(|claim| claim.covers(target));
+    claims
 }
 
 /// The claims that a provider's file makes, for the index.

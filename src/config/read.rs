@@ -6,10 +6,11 @@ use super::instance;
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
-use super::provider::{FLOWS, Flow, FlowRow, Mode, Provider, Scheme, Serves};
+use super::provider::{FLOWS, Flow, FlowRow, Mode, Persist, Provider, Scheme, Serves};
 use super::section::context::Switch;
 use super::section::sync::SyncedAs;
 use super::section::{self, File, Parts, TargetPart, Text};
+use super::setting::Settings;
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -17,16 +18,28 @@ use crate::target::Target;
 const FORMAT: u32 = 1;
 
 /// The stores that a provider file may name.
-const STORES: [&str; 2] = ["sealed", "file"];
+const STORES: [&str; 3] = ["sealed", "keychain", "file"];
 
 /// One text being read, for the places of mistakes.
 pub(super) struct Reader<'a> {
     pub text: &'a str,
     /// Names the text in a message.
     pub place: &'a str,
+    /// What a person has set.
+    pub settings: &'a Settings,
 }
 
 impl Reader<'_> {
+    /// Of a text that is no provider file.
+    pub(super) fn plain<'a>(text: &'a str, place: &'a str) -> Reader<'a> {
+        const NONE: &Settings = &Settings::NONE;
+        Reader {
+            text,
+            place,
+            settings: NONE,
+        }
+    }
+
     pub(super) fn wrong(&self, at: Option<usize>, message: impl std::fmt::Display) -> Error {
         let before = &self.text.as_bytes()[..at.unwrap_or(0).min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
@@ -71,6 +84,11 @@ impl Reader<'_> {
                 None => file,
             },
         };
+        let mut file = file;
+        if let Some(settings) = file.program.as_ref().and_then(|program| program.settings.clone()) {
+            let settings = section::program::settings_of(self, settings.iter())?;
+            self.settings.fill(&settings, &mut file)?;
+        }
         self.build(name, file)
     }
 
@@ -92,15 +110,17 @@ impl Reader<'_> {
         check_name("provider", name)?;
         let flow = self.flow(file.login.flow.as_ref())?;
         let store = self.one_of("store", file.store.as_ref(), &STORES)?;
+        let persist = self.persist(file.persist.as_ref(), flow)?;
         let mut modes = Vec::new();
         let whole = file.parts();
         if file.mode.is_empty() {
-            modes.push(self.mode("", flow, &whole, file.target.as_deref())?);
+            modes.push(self.mode("", (flow, store.as_deref()), &whole, file.target.as_deref())?);
         }
         for (mode, part) in &file.mode {
             check_name("mode", mode.get_ref()).map_err(|error| self.wrong_at(mode, format!("mode: {error}")))?;
             let targets = part.target.as_deref().or(file.target.as_deref());
-            modes.push(self.mode(mode.get_ref(), flow, &part.parts().over(&whole), targets)?);
+            let parts = part.parts().over(&whole);
+            modes.push(self.mode(mode.get_ref(), (flow, store.as_deref()), &parts, targets)?);
         }
         if let Some(first) = &file.login.default_mode {
             let at = modes.iter().position(|mode| mode.name == *first.get_ref());
@@ -109,7 +129,9 @@ impl Reader<'_> {
             })?;
             modes[..=at].rotate_right(1);
         }
+        self.places_differ(name, &modes, &file)?;
         let register = self.url_if("login.register", file.login.register.as_ref())?;
+        let revoke = self.url_if("login.revoke", file.login.revoke.as_ref())?;
         let program = section::program::read(self, file.program.as_ref(), name)?;
         Ok(Provider {
             name: name.into(),
@@ -117,10 +139,59 @@ impl Reader<'_> {
             preset: file.preset.map(toml::Spanned::into_inner),
             flow: flow.flow,
             store,
+            persist,
             register,
+            revoke,
             program,
             modes,
         })
+    }
+
+    fn persist(&self, word: Option<&Text>, flow: &FlowRow) -> Result<Persist> {
+        self.one_of("persist", word, &Persist::WORDS)?;
+        let Some(word) = word else {
+            return Ok(Persist::default());
+        };
+        let fits = |persist| {
+            match flow.flow {
+                Flow::ClientCredentials | Flow::JwtBearer | Flow::TokenExchange => &["both", "none"][..],
+                Flow::Key | Flow::Static => &["both", "key"],
+                _ => &["both", "key", "refresh"],
+            }
+            .contains(&persist)
+        };
+        if !fits(word.get_ref()) {
+            let words = Persist::WORDS.into_iter().filter(|word| fits(word));
+            let words = words.collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "persist: expected one of {words} with the flow `{}`, found another",
+                flow.word
+            );
+            return Err(self.wrong_at(word, message));
+        }
+        Ok(Persist::of(word.get_ref()))
+    }
+
+    /// Two modes that lie in one place would each take the other's session for its own.
+    fn places_differ(&self, name: &str, modes: &[Mode], file: &File) -> Result<()> {
+        for (at, mode) in modes.iter().enumerate() {
+            let names = mode.place.filled(name, &mode.name, "").names();
+            let same = modes[..at].iter().find(|other| {
+                let others = other.place.filled(name, &other.name, "").names();
+                others.iter().any(|other| names.contains(other))
+            });
+            let Some(other) = same else { continue };
+            let part = file.mode.iter().find(|(key, _)| *key.get_ref() == mode.name);
+            let text = part
+                .and_then(|(_, part)| part.place.first())
+                .or_else(|| file.place.first());
+            let message = format!(
+                "place: expected another one for each mode, found that of `{}` for `{}` too; `{{mode}}` may be in it",
+                other.name, mode.name
+            );
+            return Err(self.wrong(text.map(|text| text.span().start), message));
+        }
+        Ok(())
     }
 
     fn flow(&self, word: Option<&Text>) -> Result<&'static FlowRow> {
@@ -137,7 +208,13 @@ impl Reader<'_> {
         })
     }
 
-    fn mode(&self, name: &str, flow: &FlowRow, parts: &Parts, targets: Option<&[TargetPart]>) -> Result<Mode> {
+    fn mode(
+        &self,
+        name: &str,
+        (flow, store): (&FlowRow, Option<&str>),
+        parts: &Parts,
+        targets: Option<&[TargetPart]>,
+    ) -> Result<Mode> {
         let oauth = section::oauth::read(self, &parts.oauth)?;
         let service = section::service::read(self, &parts.service)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
@@ -181,9 +258,11 @@ impl Reader<'_> {
         let mode = Mode {
             name: name.into(),
             workspace,
+            exchange: section::context::exchange(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,
             oauth,
             grant,
+            place: section::place::read(self, &parts.place, name, store)?,
             signing,
             service,
             otp,

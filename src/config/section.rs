@@ -63,6 +63,7 @@ macro_rules! sections {
             #[serde(default)]
             pub instance: BTreeMap<Text, Text>,
             pub store: Option<Text>,
+            pub persist: Option<Text>,
             #[serde(default)]
             pub login: Login,
             pub program: Option<program::Words>,
@@ -88,6 +89,7 @@ macro_rules! sections {
                     preset: self.preset,
                     instance: self.instance,
                     store: self.store.or(base.store),
+                    persist: self.persist.or(base.persist),
                     login: self.login.over(&base.login),
                     program: match (self.program, base.program) {
                         (Some(own), Some(base)) => Some(own.over(&base)),
@@ -120,7 +122,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { context, env, grant, key, mfa, oauth, otp, password, poll, refresh, service, signing, sync, whoami }
+sections! { context, env, grant, key, mfa, oauth, otp, password, place, poll, refresh, service, signing, sync, whoami }
 
 pub(super) mod program;
 pub(super) mod redirect;
@@ -135,6 +137,7 @@ mod login {
         flow: Text,
         default_mode: Text,
         register: Text,
+        revoke: Text,
     }
 }
 

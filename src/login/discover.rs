@@ -5,7 +5,7 @@
 //! the file's targets all the same: nothing that is found here adds one.
 
 use super::register;
-use crate::config::{Flow, Mode, Provider, Service, provider};
+use crate::config::{Flow, Mode, Provider, Service, SettingKey, provider};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Call, Http};
 use crate::oauth::dpop;
@@ -172,6 +172,11 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
         None => None,
     };
     let url = from_variable.or_else(|| service.url.clone()).ok_or_else(|| {
+        let provider = &ask.provider.name;
+        if let Some(name) = ask.provider.program.setting(SettingKey::Service) {
+            let hint = format!("run `keyfob config set {name} https://\u{2026} --provider {provider}`");
+            return Error::usage(format!("`{name}` is not set: it is the URL of the service")).hint(hint);
+        }
         let variable = service.variable.as_ref();
         let or = variable.map_or_else(String::new, |name| format!(" or set {name} to it,"));
         let message = "the URL of the service is not set (`service.url` of the provider file)";

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::service::obtained;
-use super::{Login, Obtained};
+use super::{Login, Obtained, wants_factor};
 use crate::config::{Otp, Slot};
 use crate::error::{Context, Error, Result};
 use crate::http::Failure;
@@ -233,6 +233,9 @@ impl Flow<'_> {
         let reply =
             ask(self.login.http, &self.otp.exchange, &values, CALL).map_err(|failure| self.unanswered(&failure));
         let reply = reply.doing(doing)?;
+        if let Some(error) = wants_factor(self.login.mode, &reply) {
+            return Err(error).doing(doing);
+        }
         let prefix = self.login.mode.key_prefix.as_deref();
         let outcome = match exchanged(self.otp, &answer(&reply), prefix) {
             Outcome::Done(granted) => Ok(Tried::Good(Box::new(granted))),

@@ -6,6 +6,7 @@ mod browser;
 mod device;
 pub mod discover;
 mod email_otp;
+mod identity;
 mod key;
 mod notice;
 mod poll;
@@ -16,18 +17,19 @@ mod service;
 mod unattended;
 mod waiting;
 
-use crate::config::active::is_workspace;
 use crate::config::{Flow, Mode, Provider, profile};
-use crate::error::{Context, Error, Result};
-use crate::http::{Body, Call, Http};
-use crate::oauth::token::{TokenSet, is_json};
-use crate::oauth::{Refusal, id_token};
+use crate::error::{Error, Result};
+use crate::http::{Http, Reply};
+use crate::oauth::Refusal;
+use crate::oauth::token::TokenSet;
 use crate::record::Learnt;
 use crate::report::{sanitise, wrap};
 use crate::secret::Secret;
+use crate::shape;
 use crate::world::World;
 
 pub use browser::Visitor;
+pub use identity::{Identity, details, identity};
 pub use qr::Qr;
 pub use waiting::Waiting;
 
@@ -197,85 +199,30 @@ fn refused(refusal: Refusal) -> Error {
     }
 }
 
-/// What a server says of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Whom it speaks for.
-    pub subject: String,
-    /// The workspace that is the account's own, where the provider file says where to look.
-    pub workspace: Option<String>,
+/// The code of a failure by which a service says that a second factor must be enrolled first.
+const WANTS_FACTOR: &str = "a second factor";
+
+/// The failure of an answer that says, by the words of the provider file, that a second factor must be enrolled first;
+/// none where it says something else.
+pub fn wants_factor(mode: &Mode, reply: &Reply) -> Option<Error> {
+    let mfa = mode.mfa.as_ref()?;
+    let document = shape::document(reply.status, &reply.content_type, &reply.body).ok()?;
+    let wants = shape::account::wants_factor(&mfa.required, reply.status, &document);
+    let message = "the service wants a second factor to be enrolled first";
+    wants.then(|| Error::refused(message).code(WANTS_FACTOR))
 }
 
-/// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
-/// there is neither.
-///
-/// # Errors
-/// As [`identity`].
-pub fn whoami(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<String>> {
-    Ok(identity(http, mode, token)?.map(|identity| identity.subject))
-}
-
-/// Asks the same for all that is of use in the answer.
-///
-/// # Errors
-/// [`crate::error::Class::Login`] when the token is refused; [`crate::error::Class::Temporary`] when nobody answers.
-pub fn identity(http: &Http, mode: &Mode, token: &Secret) -> Result<Option<Identity>> {
-    let (url, pointer) = match (&mode.whoami, &mode.oauth.userinfo_endpoint) {
-        (Some(whoami), _) => (&whoami.url, Some(whoami.subject.as_str())),
-        (None, Some(url)) => (url, None),
-        (None, None) => return Ok(None),
+/// Adds to such a failure, or an issuer's with one of those words, what helps: the page where there is no session to enrol
+/// with (`profile` is none), else the command.
+#[must_use]
+pub fn factor_hint(mode: &Mode, profile: Option<&str>, error: Error) -> Error {
+    let (Some(mfa), Some(code)) = (&mode.mfa, &error.code) else {
+        return error;
     };
-    let doing = "asking whom the credential speaks for";
-    let call = Call {
-        bearer: Some(token),
-        key: mode.oauth.dpop_key.as_ref(),
-        ..Call::new(url, Body::None)
-    };
-    let reply = http.send(&call).map_err(Error::temporary).doing(doing)?;
-    match reply.status {
-        200 if is_json(&reply.content_type) => {
-            let subject = subject(&reply.body, pointer).doing(doing)?;
-            let workspace = own_workspace(mode, &reply.body);
-            Ok(Some(Identity { subject, workspace }))
-        }
-        401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
-        status => {
-            let message = format!("the server answered with status {status} and no JSON that could be used");
-            Err(Error::temporary(message)).doing(doing)
-        }
+    match mfa.hint(profile) {
+        Some(hint) if code == WANTS_FACTOR || mfa.wants(code) => error.hint(hint),
+        _ => error,
     }
-}
-
-/// The workspace in an answer: at the provider file's pointer, where that names one.
-fn own_workspace(mode: &Mode, body: &[u8]) -> Option<String> {
-    let pointer = mode.workspace.as_ref()?.default.as_deref()?;
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let name = match body.pointer(pointer)? {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Some(name).filter(|name| is_workspace(name))
-}
-
-/// The name in an answer: at the pointer, or by the claims of OpenID Connect.
-fn subject(body: &[u8], pointer: Option<&str>) -> Result<String> {
-    let Some(pointer) = pointer else {
-        let claims = id_token::userinfo(body).ok_or_else(|| Error::failure("the server's answer names no subject"))?;
-        return Ok(sanitise(&claims.name));
-    };
-    let body: serde_json::Value = serde_json::from_slice(body)
-        .map_err(|error| Error::temporary(format!("in the server's answer {}", crate::record::place(&error))))?;
-    let subject = match body.pointer(pointer) {
-        Some(serde_json::Value::String(text)) => sanitise(text),
-        Some(serde_json::Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
-    if subject.is_empty() {
-        let message = format!("the server's answer has no text at `{pointer}`");
-        return Err(Error::failure(message).hint("correct `whoami.subject` in the provider file"));
-    }
-    Ok(subject)
 }
 
 #[cfg(test)]

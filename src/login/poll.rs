@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::service::obtained;
 use super::waiting::Waiting;
-use super::{Login, Obtained};
+use super::{Login, Obtained, wants_factor};
 use crate::config::{Poll, Slot};
 use crate::error::{Context, Error, Result};
 use crate::http::Failure;
@@ -115,7 +115,7 @@ impl<'a> Attempt<'a> {
                 return Err(self.over(trouble, lost));
             }
             let next = match self.ask() {
-                Ok(next) => next,
+                Ok(next) => next?,
                 Err(failure) => {
                     lost |= matches!(failure, Failure::CutOff(_));
                     Next::Nothing(failure.to_string())
@@ -150,18 +150,25 @@ impl<'a> Attempt<'a> {
         u64::try_from(self.end.since(self.login.world.now())).unwrap_or(0)
     }
 
-    fn ask(&self) -> Result<Next, Failure> {
+    /// # Errors
+    /// The inner one ends the login.
+    fn ask(&self) -> Result<Result<Next>, Failure> {
         let values = [
             (Slot::State, self.state.as_str()),
             (Slot::Verifier, self.pair.verifier.expose()),
         ];
         let time = Duration::from_secs(self.left().max(1));
         let reply = ask(self.login.http, &self.poll.retrieve, &values, time)?;
+        if let Some(error) = wants_factor(self.login.mode, &reply) {
+            return Ok(Err(error));
+        }
         let prefix = self.login.mode.key_prefix.as_deref();
-        Ok(match next(self.poll, &answer(&reply), &self.pair.challenge, prefix) {
-            Next::Nothing(why) => Next::Nothing(format!("the service answered with {why}")),
-            next => next,
-        })
+        Ok(Ok(
+            match next(self.poll, &answer(&reply), &self.pair.challenge, prefix) {
+                Next::Nothing(why) => Next::Nothing(format!("the service answered with {why}")),
+                next => next,
+            },
+        ))
     }
 
     /// Why the time is over without an answer.

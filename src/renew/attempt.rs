@@ -84,7 +84,7 @@ impl Budget<'_> {
     }
 }
 
-/// Sends one refresh token.
+/// Sends one refresh token, or the credential with which a service gives tokens of its workspaces.
 pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, workspace: Option<&str>) -> Outcome {
     let form = || {
         let form = refresh::form(super::client(world, mode)?, token, &mode.oauth.resource);
@@ -94,13 +94,20 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, w
         })
     };
     let read = |reply: &Reply| super::read(mode, reply);
-    twice(world, &|budget| match &mode.refresh {
-        Some(refresh) => {
-            let send = |time| service::send(http, refresh, token, time);
-            ask(budget, &send, &|reply| service::sort(refresh, reply))
-        }
-        None => post(budget, http, mode, &form, &read),
-    })
+    twice(
+        world,
+        &|budget| match (mode.exchange.as_ref().zip(workspace), &mode.refresh) {
+            (Some((exchange, workspace)), _) => {
+                let send = |time| service::reissue(http, exchange, token, workspace, time);
+                ask(budget, &send, &|reply| service::sort(exchange, reply))
+            }
+            (None, Some(refresh)) => {
+                let send = |time| service::send(http, refresh, token, time);
+                ask(budget, &send, &|reply| service::sort(refresh, reply))
+            }
+            (None, None) => post(budget, http, mode, &form, &read),
+        },
+    )
 }
 
 /// Asks for a token that needs no person.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::place::place;
 use super::{PATIENCE, attempt, mode_of, show};
+use crate::config::{self, Persist};
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::oauth::revoke;
@@ -33,20 +35,42 @@ pub fn keep(
         Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let wanted = sources.config.provider(&session.provider)?.store;
-    let store = match (&wanted, &old) {
+    let provider = sources.config.provider(&session.provider)?;
+    let mode = provider.modes.iter().find(|mode| mode.name == session.mode);
+    let mode = mode.ok_or_else(|| Error::usage(format!("`{}` is no mode of the provider", session.mode)))?;
+    let place = place(sources.world, &provider, mode, account)?;
+    let store = match (&provider.store, &old) {
         (None, Some(old)) => old.store,
-        _ => sources.stores.choose(wanted.as_deref(), sources.world.person())?.store,
+        (wanted, _) => choose(sources, wanted.as_deref(), tool)?,
     };
     let family = data_encoding::HEXLOWER.encode(&sources.world.random::<16>());
     let mut record = Record::new(key, family, tool);
     fill(&mut record);
+    match provider.persist {
+        Persist::Nothing => {
+            return Ok(Stored {
+                record,
+                store: "memory",
+            });
+        }
+        Persist::Key => record.refresh = None,
+        Persist::Refresh if record.refresh.is_none() => {
+            let message = format!(
+                "`{}` keeps refresh tokens alone, and was given none",
+                show(session, &record.key)
+            );
+            return Err(Error::refused(message).hint("ask for a scope such as `offline_access` in `oauth.scopes`"));
+        }
+        _ => (),
+    }
     if let Some(old) = &old {
         record.extra.clone_from(&old.record.extra);
         let same =
             record.secret == old.record.secret && record.refresh == old.record.refresh && old.record.dead.is_none();
         let alike = record.synced_at.is_some() == old.record.synced_at.is_some();
-        if same && alike && record.expires_at == old.record.expires_at {
+        // Only in keyfob's own place: what lies elsewhere may have to move.
+        let stays = mode.place == config::Place::default() && provider.store.is_none_or(|wanted| wanted == old.store);
+        if same && alike && stays && record.expires_at == old.record.expires_at {
             return Ok(Stored {
                 record: old.record.clone(),
                 store: old.store,
@@ -54,8 +78,23 @@ pub fn keep(
         }
     }
     record.obtained_at = Some(sources.world.now());
-    sources.stores.put(&lock, &record, store, None)?;
+    if let Some(left) = sources.stores.put_at(&lock, &record, store, &place)? {
+        let name = show(session, &record.key);
+        let told = format!("keyfob: warning: an earlier secret of `{name}` could not be removed: {left}\n");
+        sources.world.write_stderr(&told);
+    }
     Ok(Stored { record, store })
+}
+
+/// The store for a session. Where the keychain that it should be in is away, a person is told each time.
+fn choose(sources: &Sources, wanted: Option<&str>, tool: &str) -> Result<&'static str> {
+    let chosen = sources.stores.choose(wanted, sources.world.person())?;
+    // A tool's call says nothing of it: a line on stderr would be taken for a failure.
+    if let Some(reason) = chosen.fallback_reason.filter(|_| wanted.is_some() && tool == "keyfob") {
+        let told = format!("keyfob: warning: the keychain is unavailable, so the session goes to a file: {reason}\n");
+        sources.world.write_stderr(&told);
+    }
+    Ok(chosen.store)
 }
 
 /// Takes in that a server refused a secret: with a refresh token it is renewed at the next call, without it is forgotten.
@@ -78,6 +117,30 @@ pub fn reject(sources: &Sources, session: &Session, stored: &Stored, secret: &Se
     current.record.secret = None;
     current.record.generation += 1;
     Ok(sources.stores.put(&lock, &current.record, current.store, None)?)
+}
+
+/// Puts a session's own credential back in the place of a token that it got for a workspace. False where there is none.
+///
+/// # Errors
+/// As [`keep`].
+pub fn restore(sources: &Sources, session: &Session, stored: &Stored) -> Result<bool> {
+    let key = &stored.record.key;
+    let lock = locked(sources, session, key)?;
+    let Some(mut current) = sources.stores.get_locked(&lock, key)? else {
+        return Ok(false);
+    };
+    if mode_of(sources, session, &current.record)?.exchange.is_none() {
+        return Ok(false);
+    }
+    let record = &mut current.record;
+    let Some(own) = record.refresh.take().filter(|_| record.workspace.is_some()) else {
+        return Ok(false);
+    };
+    record.secret = Some(own);
+    (record.workspace, record.expires_at, record.intent) = (None, None, None);
+    record.generation += 1;
+    sources.stores.put(&lock, &current.record, current.store, None)?;
+    Ok(true)
 }
 
 /// What [`forget`] found.

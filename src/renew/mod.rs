@@ -11,6 +11,7 @@ mod attempt;
 mod keep;
 mod life;
 mod overlay;
+mod place;
 mod renewal;
 pub mod service;
 mod unattended;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
 use crate::oauth::{Form, dpop, token};
-use crate::record::{Key, Learnt, Record};
+use crate::record::{Dead, Key, Learnt, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -30,9 +31,10 @@ use crate::time::Timestamp;
 use crate::world::World;
 
 pub use crate::grant::client;
-pub use keep::{Forgotten, forget, keep, reject, revoke};
+pub use keep::{Forgotten, forget, keep, reject, restore, revoke};
 use life::{Life, Measure};
 pub use overlay::overlay;
+pub use place::{check_place, place};
 use renewal::Renewal;
 use unattended::Unattended;
 pub use unattended::{ask, obtain};
@@ -118,7 +120,7 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
     let key = &stored.record.key;
     let profile = show(session, key);
     alive(session, &stored.record)?;
-    if stored.record.refresh.is_none() {
+    if stored.record.refresh.is_none() && mode_of(sources, session, &stored.record)?.exchange.is_none() {
         let message = format!("the session `{profile}` has no refresh token to get one for another workspace with");
         return Err(Error::refused(message));
     }
@@ -237,6 +239,9 @@ fn alive(session: &Session, record: &Record) -> Result<()> {
         None => Ok(()),
         Some(dead) if dead.reason == MOVED => Err(ended(session, record, "it was on its way to a bundle")
             .hint("run `keyfob export --move` again, which finds out whether it got there, or log in again")),
+        Some(dead) if dead.reason == Dead::REMOVED => {
+            Err(ended(session, record, "its secret was removed from where it was kept"))
+        }
         Some(dead) => Err(ended(
             session,
             record,

@@ -55,14 +55,20 @@ impl Renewal<'_> {
                 until.rfc3339()
             )));
         }
-        let Some(sent) = stored.record.refresh.clone() else {
+        let refresh = stored.record.refresh.clone();
+        if refresh.is_none() && self.workspace.is_none() {
             return self.later(ended(self.session, &stored.record, "it has no refresh token"));
-        };
+        }
         let ready = mode_of(self.sources, self.session, &stored.record)
             .and_then(|mode| Ok((mode, Http::new(self.sources.world)?)));
         let (mode, http) = match ready {
             Ok(ready) => ready,
             Err(error) => return self.later(error),
+        };
+        // A session's own credential gets the tokens of its workspaces, and is kept beside them as a refresh token is.
+        let own = stored.record.secret.clone().filter(|_| mode.exchange.is_some());
+        let Some(sent) = refresh.or(own) else {
+            return self.later(ended(self.session, &stored.record, "it has no refresh token"));
         };
         let reserved = match self.sources.stores.reserve(self.lock, self.key) {
             Ok(reserved) => reserved,
@@ -138,6 +144,14 @@ impl Renewal<'_> {
         let cool = |record: &mut Record, seconds: i64| record.cooldown_until = Some(now.plus(seconds));
         let doing = format!("refreshing `{profile}`");
         match outcome {
+            Outcome::Granted(tokens) if issuer.0.exchange.is_some() => {
+                stored.record.refresh = Some(sent.clone());
+                let tokens = token::TokenSet {
+                    refresh: None,
+                    ..tokens
+                };
+                self.keep(stored, tokens, reserved, issuer)
+            }
             Outcome::Granted(tokens) => self.keep(stored, tokens, reserved, issuer),
             Outcome::NotSent(why) => {
                 drop(reserved);
@@ -168,10 +182,13 @@ impl Renewal<'_> {
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
                 let error = Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default()));
-                let hint = format!(
-                    "check the provider file with `keyfob provider show {}`",
-                    self.session.provider
-                );
+                let wants_factor = issuer.0.mfa.as_ref().filter(|mfa| mfa.wants(&code));
+                let hint = wants_factor.and_then(|mfa| mfa.hint(None)).unwrap_or_else(|| {
+                    format!(
+                        "check the provider file with `keyfob provider show {}`",
+                        self.session.provider
+                    )
+                });
                 self.later(error.context(doing).hint(hint))
             }
             // It may be the workspace that is refused: a dead token is found out by the next refresh.

@@ -68,6 +68,22 @@ pub(super) fn send(http: &Http, refresh: &Refresh, token: &Secret, time: Duratio
     ask(http, &refresh.exchange, &values, time)
 }
 
+/// Asks for a token of a workspace with the session's own credential.
+pub(super) fn reissue(
+    http: &Http,
+    exchange: &Refresh,
+    credential: &Secret,
+    workspace: &str,
+    time: Duration,
+) -> Result<Reply, Failure> {
+    let values = [(Slot::Workspace, workspace)];
+    let bearer = Bearer {
+        token: Some(credential),
+        key: None,
+    };
+    ask_as(http, &exchange.exchange, &values, bearer, time)
+}
+
 /// Sorts an answer that is not about patience.
 pub(super) fn sort(refresh: &Refresh, reply: &Reply) -> Outcome {
     match meaning(refresh, &answer(reply)) {

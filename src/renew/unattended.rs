@@ -6,8 +6,9 @@
 
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
+use super::place::place;
 use super::{PATIENCE, learnt, merge, overlay, provider_of, show};
-use crate::config::{Mode, Provider};
+use crate::config::{Mode, Persist, Provider};
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::oauth::token::TokenSet;
@@ -44,6 +45,25 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
         account: provider.modes[at].grant.account.clone().unwrap_or_default(),
         path: None,
     };
+    if provider.persist == Persist::Nothing {
+        let tokens = ask(
+            sources.world,
+            &Http::new(sources.world)?,
+            &provider,
+            &provider.modes[at],
+        );
+        let name = show(session, &key);
+        let mut record = Record::new(key, String::new(), "keyfob");
+        merge(
+            &mut record,
+            tokens.map_err(|error| error.context(format!("asking for a token of `{name}`")))?,
+            sources.world.now(),
+        );
+        return Ok(Stored {
+            record,
+            store: "memory",
+        });
+    }
     let lock = sources
         .stores
         .lock(&key, PATIENCE, &|pause| sources.world.sleep(pause))?;
@@ -183,7 +203,7 @@ impl<'a> Unattended<'a> {
         if !is_new {
             record.generation += 1;
         }
-        let put = self.sources.stores.put(self.lock, record, stored.store, Some(reserved));
+        let put = self.put(record, stored.store, reserved, is_new.then_some(provider));
         if let Err(error) = put {
             let name = show(self.session, self.key);
             let told = format!("keyfob: warning: the token of `{name}` is used and not kept: {error}\n");
@@ -223,7 +243,20 @@ impl<'a> Unattended<'a> {
             record.generation += 1;
         }
         // Without the note the next process asks again, which is what it would have done anyway.
-        let _ = self.sources.stores.put(self.lock, record, stored.store, Some(reserved));
+        let _ = self.put(record, stored.store, reserved, is_new.then_some(provider));
+    }
+
+    /// Writes a record; a new one where its provider file wants it.
+    fn put(&self, record: &Record, store: &str, reserved: Reserved, new_of: Option<&Provider>) -> Result<()> {
+        let stores = &self.sources.stores;
+        let mode = new_of.and_then(|provider| provider.modes.iter().find(|mode| mode.name == self.session.mode));
+        let Some((provider, mode)) = new_of.zip(mode) else {
+            return Ok(stores.put(self.lock, record, store, Some(reserved))?);
+        };
+        let place = place(self.sources.world, provider, mode, &self.key.account)?;
+        // There was no record of this key, so that none is left elsewhere.
+        stores.put_at(self.lock, record, store, &place)?;
+        Ok(())
     }
 
     fn long_enough(&self, stored: Stored) -> Result<Stored> {

@@ -359,7 +359,14 @@ pub fn choose_account(
         );
     }
     stored.pop().ok_or_else(|| {
-        Error::login(format!("there is no session of `{profile}`")).hint(format!("run `keyfob login {profile}`"))
+        let hint = match session.variables.first() {
+            // What worked where a person was is often missing in a job's environment.
+            Some(variable) if sources.world.var_os("CI").is_some() => {
+                format!("this is a CI job: set {variable} from its secrets; elsewhere run `keyfob login {profile}`")
+            }
+            _ => format!("run `keyfob login {profile}`"),
+        };
+        Error::login(format!("there is no session of `{profile}`")).hint(hint)
     })
 }
 

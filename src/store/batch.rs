@@ -5,9 +5,12 @@
 //! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
 //! not what is in them. Security review, section 4a.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::address::Address;
+use super::change::{announce, header, seal};
 use super::disk::lock_name;
 use super::slot::{Flaw, Header};
 use super::stores::{Slot, Stores};
@@ -30,12 +33,19 @@ impl Locks {
     }
 }
 
+/// Where the gate wants what is meant for a store, and the right to write it there, which is held to the end.
+type Places = BTreeMap<String, (&'static str, Option<Lock>)>;
+
 /// A record that is written and not yet under its name.
 struct Ready<'a> {
     key: &'a Key,
     slot: String,
     temporary: String,
     header: Header,
+    /// Of the record whose place it takes.
+    former: Option<Header>,
+    /// Whether the slot only says where it is about to lie.
+    announced: bool,
 }
 
 impl Stores {
@@ -72,15 +82,16 @@ impl Stores {
         Ok(Some(Locks(locks)))
     }
 
-    /// Writes each record into the slot of its key, through the store that is named with it.
+    /// Writes each record into the slot of its key, through the store that is named with it, and to the place that is.
     ///
     /// # Errors
     /// As [`Stores::put`]. Nothing is changed then, except where a file could not be given its name: the error says how
     /// many of the records were.
-    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str)]) -> Result<(), StoreError> {
+    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
         let mut ready = Vec::with_capacity(records.len());
-        for (record, store) in records {
-            match self.write_beside(locks, record, store) {
+        let mut places = Places::new();
+        for (record, store, address) in records {
+            match self.write_beside(locks, &mut places, record, store, address.as_ref()) {
                 Ok(row) => ready.push(row),
                 Err(error) => {
                     ready.iter().for_each(|row| self.take_back(row));
@@ -101,7 +112,14 @@ impl Stores {
         Ok(())
     }
 
-    fn write_beside<'a>(&self, locks: &Locks, record: &'a Record, store: &str) -> Result<Ready<'a>, StoreError> {
+    fn write_beside<'a>(
+        &self,
+        locks: &Locks,
+        places: &mut Places,
+        record: &'a Record,
+        store: &str,
+        address: Option<&Address>,
+    ) -> Result<Ready<'a>, StoreError> {
         let slot = record.key.digest();
         self.check_lock(locks.of(&record.key), &record.key, &slot);
         let group = record.key.group.digest();
@@ -112,13 +130,38 @@ impl Stores {
             Slot::Full { header, .. } => Some(header),
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
         };
-        let (header, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
-        Ok(Ready {
+        // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
+        let stays = old.is_some_and(|old| old.store == store);
+        let store = match places.get(store) {
+            _ if stays => store,
+            Some((place, _)) => place,
+            None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
+        };
+        let store = self.store(store)?;
+        let header = header(record, store, old, address);
+        let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
+        if announced {
+            announce(&folder, &slot, &header, record)?;
+        }
+        let mut row = Ready {
             key: &record.key,
-            temporary: temporary.keep(&bytes)?,
+            temporary: String::new(),
+            former: old.cloned(),
             slot,
-            header,
-        })
+            header: header.clone(),
+            announced,
+        };
+        let written = seal(&row.slot, record, store, header).and_then(|(header, bytes)| {
+            row.header = header;
+            temporary.keep(&bytes)
+        });
+        match written {
+            Ok(temporary) => Ok(Ready { temporary, ..row }),
+            Err(error) => {
+                self.take_back(&row);
+                Err(error)
+            }
+        }
     }
 
     fn give_name(&self, row: &Ready) -> Result<(), StoreError> {
@@ -128,17 +171,30 @@ impl Stores {
             self.set_aside(&folder, &row.slot)?;
         }
         folder.rename(&row.temporary, &row.slot)?;
-        folder.sync()
+        folder.sync()?;
+        if let Some(former) = &row.former
+            && let Ok(store) = self.store(&former.store)
+            && store.elsewhere(former) != self.elsewhere(&row.header)
+        {
+            store.discard(&row.slot, former)?;
+        }
+        Ok(())
     }
 
     /// What cannot be taken back now is by the next one who holds the lock.
     fn take_back(&self, row: &Ready) {
         let group = row.key.group.digest();
         if let Ok(Some(folder)) = self.disk.folder(&group) {
-            let _ = folder.remove(&row.temporary);
-        }
-        if let (Ok(Slot::Empty), Ok(store)) = (self.slot_of(row.key), self.store(&row.header.store)) {
-            let _ = store.discard(&row.slot, &row.header);
+            let is_free = row.announced || matches!(self.slot_of(row.key), Ok(Slot::Empty));
+            if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
+                let _ = store.discard(&row.slot, &row.header);
+            }
+            if !row.temporary.is_empty() {
+                let _ = folder.remove(&row.temporary);
+            }
+            if row.announced {
+                let _ = folder.remove(&row.slot);
+            }
         }
         self.disk.prune(&group);
     }

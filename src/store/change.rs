@@ -4,7 +4,10 @@
 
 use std::rc::Rc;
 
+use zeroize::Zeroizing;
+
 use super::Lock;
+use super::address::{self, Address};
 use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
@@ -39,8 +42,10 @@ impl Stores {
             .make_folder(&key.group.digest(), |folder| folder.temporary(&slot))?;
         let size = match self.peek(&folder, &slot)? {
             Slot::Full { header, bytes } => {
-                self.store(&header.store)?.ready(self.seat.person)?;
-                bytes.len() * 2
+                let (store, size) = (self.store(&header.store)?, bytes.len() * 2);
+                store.ready(self.seat.person)?;
+                store.prove(&header, size.max(RESERVE))?;
+                size
             }
             Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&folder.place(&slot))),
             Slot::Empty | Slot::Flawed(_) => {
@@ -61,6 +66,32 @@ impl Stores {
     /// [`StoreError::Newer`] when a newer keyfob wrote it. The slot is as it was after any error, except that of the
     /// last flush of the directory.
     pub fn put(&self, lock: &Lock, record: &Record, store: &str, reserved: Option<Reserved>) -> Result<(), StoreError> {
+        self.write(lock, record, store, None, reserved).map(|_| ())
+    }
+
+    /// The same for a record that is to lie at this place from now on. Where an earlier one of its key lay elsewhere, that
+    /// is removed; if it could not be, the reason comes back.
+    ///
+    /// # Errors
+    /// As [`Stores::put`].
+    pub fn put_at(
+        &self,
+        lock: &Lock,
+        record: &Record,
+        store: &str,
+        place: &Address,
+    ) -> Result<Option<StoreError>, StoreError> {
+        self.write(lock, record, store, Some(place), None)
+    }
+
+    fn write(
+        &self,
+        lock: &Lock,
+        record: &Record,
+        store: &str,
+        place: Option<&Address>,
+        reserved: Option<Reserved>,
+    ) -> Result<Option<StoreError>, StoreError> {
         let slot = record.key.digest();
         self.check_lock(lock, &record.key, &slot);
         let temporary = match reserved.filter(|reserved| reserved.slot == slot) {
@@ -74,15 +105,15 @@ impl Stores {
         let folder = Rc::clone(temporary.folder());
 
         let now = self.peek(&folder, &slot)?;
-        let place = folder.place(&slot);
+        let path = folder.place(&slot);
         let old = match &now {
-            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
+            Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&path)),
             Slot::Full { header, .. } => Some(header),
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
         };
         if old.is_some_and(|old| old.family == record.family && old.generation >= record.generation) {
-            let place = place.display();
-            return Err(StoreError::Changed(format!("`{place}` was changed by another keyfob")));
+            let path = path.display();
+            return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
         // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
         let stays = old.is_some_and(|old| old.store == store);
@@ -91,11 +122,30 @@ impl Stores {
         } else {
             self.place_of_new(store)?
         };
-        let (_, bytes) = self.pack(&slot, record, self.store(store)?, old)?;
-        if let Slot::Flawed(_) = now {
+        let store = self.store(store)?;
+        let header = header(record, store, old, place);
+        let elsewhere = store.elsewhere(&header);
+        let announced = elsewhere.is_some() && old.is_none();
+        if announced {
+            if let Slot::Flawed(_) = now {
+                self.set_aside(&folder, &slot)?;
+            }
+            announce(&folder, &slot, &header, record)?;
+        }
+        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
+            if announced {
+                let _ = folder.remove(&slot);
+            }
+        })?;
+        if let (Slot::Flawed(_), false) = (&now, announced) {
             self.set_aside(&folder, &slot)?;
         }
-        temporary.commit(&slot, &bytes)
+        temporary.commit(&slot, &bytes)?;
+        // What lies at a place that no slot names any more would be found by nobody.
+        let former = old.and_then(|old| Some((self.store(&old.store).ok()?, old)));
+        Ok(former
+            .filter(|(former, old)| former.elsewhere(old).is_some_and(|place| Some(place) != elsewhere))
+            .and_then(|(former, old)| former.discard(&slot, old).err()))
     }
 
     /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
@@ -123,13 +173,13 @@ impl Stores {
             folder.remove(name)?;
         }
         self.forget_copies(&slot);
-        let was_there = folder.remove(&slot)?;
-        folder.sync()?;
         if let Slot::Full { header, .. } = &now
             && let Ok(store) = self.store(&header.store)
         {
             store.discard(&slot, header)?;
         }
+        let was_there = folder.remove(&slot)?;
+        folder.sync()?;
         self.disk.prune(&group);
         Ok(was_there)
     }
@@ -141,25 +191,8 @@ impl Stores {
         record: &Record,
         store: &dyn Store,
         old: Option<&Header>,
-    ) -> Result<(Header, zeroize::Zeroizing<Vec<u8>>), StoreError> {
-        let too_long = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.len() > MAX_SECRET);
-        if too_long(&record.secret) || too_long(&record.refresh) {
-            return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
-        }
-        let encoded = record.encode();
-        if encoded.len() > MAX_RECORD {
-            return Err(StoreError::Failed("a record longer than 1 MiB is not kept".into()));
-        }
-        let kept = old.filter(|old| old.store == store.name());
-        let mut header = Header {
-            store: store.name().into(),
-            family: record.family.clone(),
-            generation: record.generation,
-            extra: kept.map(|old| old.extra.clone()).unwrap_or_default(),
-        };
-        let body = store.seal(slot, &mut header, &encoded)?;
-        let bytes = slot::encode(&header, &body);
-        Ok((header, bytes))
+    ) -> Result<(Header, Zeroizing<Vec<u8>>), StoreError> {
+        seal(slot, record, store, header(record, store, old, None))
     }
 
     /// Moves a damaged slot to a name of its own, and removes the oldest such if there are more than three.
@@ -193,6 +226,64 @@ impl Stores {
     }
 }
 
+/// The header of a record before its store has sealed it. What an earlier one of the same store says of the place holds,
+/// unless there is another place from now on.
+pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Address>) -> Header {
+    let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
+    if old.is_some_and(|old| old.store != store.name()) {
+        // What is kept of a session stays the same in every store.
+        extra.retain(|member, _| member == address::KEEPS);
+    }
+    let mut header = Header {
+        store: store.name().into(),
+        family: record.family.clone(),
+        generation: record.generation,
+        extra,
+    };
+    if let Some(place) = place {
+        place.note(store.name(), &mut header.extra);
+    }
+    store.address(&mut header, &record.key);
+    header
+}
+
+/// Seals a record, without the token that its header says is not kept.
+pub(super) fn seal(
+    slot: &str,
+    record: &Record,
+    store: &dyn Store,
+    mut header: Header,
+) -> Result<(Header, Zeroizing<Vec<u8>>), StoreError> {
+    let too_long = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.len() > MAX_SECRET);
+    if too_long(&record.secret) || too_long(&record.refresh) {
+        return Err(StoreError::Failed("a secret longer than 64 KiB is not kept".into()));
+    }
+    let encoded = if header.text(address::KEEPS) == Some(address::REFRESH) {
+        let mut record = record.clone();
+        (record.secret, record.expires_at) = (None, None);
+        record.encode()
+    } else {
+        record.encode()
+    };
+    if encoded.len() > MAX_RECORD {
+        return Err(StoreError::Failed("a record longer than 1 MiB is not kept".into()));
+    }
+    let body = store.seal(slot, &mut header, &encoded)?;
+    let bytes = slot::encode(&header, &body);
+    Ok((header, bytes))
+}
+
+/// Writes where a record is about to lie, before it lies there: whoever is killed in between leaves a trace of it.
+pub(super) fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record: &Record) -> Result<(), StoreError> {
+    let mut announced = header.clone();
+    announced.generation = 0;
+    let mut nothing = record.outline();
+    (nothing.secret, nothing.refresh) = (None, None);
+    let mut body = nothing.encode();
+    body.push(b'\n');
+    folder.replace(slot, &slot::encode(&announced, &body))
+}
+
 /// The time in the name of a damaged slot that was set aside.
 fn corrupt_time(name: &str, slot: &str) -> Option<i64> {
     name.strip_prefix(slot)?.strip_prefix(".corrupt-")?.parse().ok()
@@ -204,6 +295,7 @@ impl StoreError {
         let place = place.display();
         let tell = |text| format!("`{place}`: {text}");
         match self {
+            StoreError::Absent(text) => StoreError::Absent(tell(text)),
             StoreError::Changed(text) => StoreError::Changed(tell(text)),
             StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
             StoreError::Denied(text) => StoreError::Denied(tell(text)),

@@ -132,7 +132,7 @@ impl Disk {
         if let Some(folder) = Folder::open(&self.data, true)? {
             return Ok(Rc::new(folder));
         }
-        self.check_parent()?;
+        check_parent(&self.data)?;
         make(&self.data)?;
         let folder = Folder::open(&self.data, true)?;
         let folder = Rc::new(folder.ok_or_else(|| refusal("making", &self.data, Errno::NOENT))?);
@@ -150,24 +150,6 @@ impl Disk {
     /// The data directory if it is there.
     pub(super) fn data(&self) -> Result<Option<Folder>, StoreError> {
         Folder::open(&self.data, true)
-    }
-
-    /// With another user's `HOME`, root would make directories there that the user cannot enter.
-    fn check_parent(&self) -> Result<(), StoreError> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        let parent = self.data.ancestors().skip(1).find_map(|path| {
-            let stat = rustix::fs::statat(CWD, path, AtFlags::empty()).ok()?;
-            Some((path, stat.st_uid))
-        });
-        match parent {
-            Some((path, uid)) if uid != 0 => Err(StoreError::Denied(format!(
-                "the directory `{}` belongs to another user, and root would lock them out; run keyfob as that user",
-                path.display()
-            ))),
-            _ => Ok(()),
-        }
     }
 
     /// Takes a lock, waiting at most `patience`; none when somebody else holds it all that time.
@@ -270,6 +252,24 @@ impl Disk {
             .iter()
             .filter_map(|path| Folder::open(path, false).transpose())
             .collect()
+    }
+}
+
+/// With another user's `HOME`, root would make directories there that the user cannot enter.
+pub(super) fn check_parent(path: &Path) -> Result<(), StoreError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let parent = path.ancestors().skip(1).find_map(|path| {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::empty()).ok()?;
+        Some((path, stat.st_uid))
+    });
+    match parent {
+        Some((path, uid)) if uid != 0 => Err(StoreError::Denied(format!(
+            "the directory `{}` belongs to another user, and root would lock them out; run keyfob as that user",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

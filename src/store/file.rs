@@ -1,10 +1,13 @@
-//! The store of plain JSON: the record itself lies in its slot, protected by the file's mode alone.
+//! The store of plain JSON: the record itself lies in its slot, or in a file at a fixed path, protected by the file's mode
+//! alone.
 //!
 //! The last resort where no keychain answers, and never called anything but that. Security review, section 4b.
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
-use super::{Header, Seat, Store, StoreError};
+use super::{Header, Seat, Store, StoreError, address, fixed, outline};
 
 /// See the module.
 #[derive(Debug)]
@@ -13,6 +16,11 @@ pub(super) struct PlainFile;
 /// For the table.
 pub(super) fn build(_seat: &Seat) -> Box<dyn Store> {
     Box::new(PlainFile)
+}
+
+/// The path where the record lies instead of in its slot.
+fn path(header: &Header) -> Option<&Path> {
+    header.text(address::AT).map(Path::new)
 }
 
 impl Store for PlainFile {
@@ -24,15 +32,38 @@ impl Store for PlainFile {
         Ok(())
     }
 
-    fn seal(&self, _name: &str, _header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn prove(&self, header: &Header, size: usize) -> Result<(), StoreError> {
+        path(header).map_or(Ok(()), |path| fixed::prove(path, size))
+    }
+
+    fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        if let Some(path) = path(header) {
+            fixed::write(path, name, header, record)?;
+            return outline(header, record);
+        }
         let mut body = Zeroizing::new(Vec::with_capacity(record.len() + 1));
         body.extend_from_slice(record);
         body.push(b'\n');
         Ok(body)
     }
 
-    fn open(&self, _name: &str, _header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        Ok(Zeroizing::new(body.to_vec()))
+    fn open(&self, _name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        match path(header) {
+            Some(path) => fixed::read(path, header),
+            None => Ok(Zeroizing::new(body.to_vec())),
+        }
+    }
+
+    fn elsewhere(&self, header: &Header) -> Option<String> {
+        header.text(address::AT).map(str::to_owned)
+    }
+
+    fn sweep(&self, header: &Header) -> Result<(), StoreError> {
+        path(header).map_or(Ok(()), fixed::sweep)
+    }
+
+    fn discard(&self, name: &str, header: &Header) -> Result<(), StoreError> {
+        path(header).map_or(Ok(()), |path| fixed::remove(path, name))
     }
 
     fn protection(&self) -> &'static str {

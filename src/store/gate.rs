@@ -8,6 +8,7 @@
 
 mod convert;
 mod handed;
+mod lost;
 mod tries;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

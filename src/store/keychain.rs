@@ -1,4 +1,4 @@
-//! The OS keychain as the keeper of the data key: the one file that names the keychain packages.
+//! The OS keychain as the keeper of the data key and of items: the one file that names the keychain packages.
 //!
 //! A keychain may be locked, absent, or never answer, and asking it may open a dialog. So every call runs in a thread
 //! with a deadline, and without a person a question is asked first that never prompts. Security review, section 4b.
@@ -12,9 +12,10 @@ use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::parts::Items;
 use super::sealed::{DataKey, KeySource};
 
-/// The service under which a person finds the item in the keychain's own window.
+/// The service under which a person finds the data key in the keychain's own window.
 const SERVICE: &str = "keyfob";
 
 /// How long a keychain may take without a person: a healthy one needs 20 ms, and git is waiting. At one second a
@@ -34,10 +35,10 @@ impl KeySource for Keychain {
     fn find(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
         let id = id.to_owned();
         self.ask(person, move || {
-            if !probe::may_hold(&id, person)? {
+            if !probe::may_hold(SERVICE, &id, person)? {
                 return Ok(None);
             }
-            match entry(&id)?.get_secret().map(Zeroizing::new) {
+            match entry(SERVICE, &id)?.get_secret().map(Zeroizing::new) {
                 Ok(bytes) => {
                     let key = <[u8; 32]>::try_from(bytes.as_slice());
                     let key = key.map_err(|_| StoreError::Damaged("the keychain's key is not 32 bytes".into()))?;
@@ -53,21 +54,64 @@ impl KeySource for Keychain {
         let (id, key) = (id.to_owned(), key.clone());
         self.ask(person, move || {
             probe::takes_items(person)?;
-            entry(&id)?.set_secret(key.as_slice()).map_err(|error| reason(&error))
+            entry(SERVICE, &id)?
+                .set_secret(key.as_slice())
+                .map_err(|error| reason(&error))
         })
     }
 
     fn remove(&self, id: &str, person: bool) -> Result<(), StoreError> {
-        let id = id.to_owned();
+        self.remove_item(SERVICE, id, person)
+    }
+}
+
+/// What one item of the Credential Manager holds; other keychains took a megabyte and more.
+const WINDOWS_LIMIT: usize = 2560;
+
+impl Items for Keychain {
+    fn ready(&self, person: bool) -> Result<(), StoreError> {
+        self.ask(person, move || probe::takes_items(person))
+    }
+
+    fn find_item(&self, service: &str, account: &str, person: bool) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let (service, account) = (service.to_owned(), account.to_owned());
         self.ask(person, move || {
-            if !probe::may_hold(&id, person)? {
+            if !probe::may_hold(&service, &account, person)? {
+                return Ok(None);
+            }
+            match entry(&service, &account)?.get_secret() {
+                Ok(text) => Ok(Some(Zeroizing::new(text))),
+                Err(Error::NoEntry) => Ok(None),
+                Err(error) => Err(reason(&error)),
+            }
+        })
+    }
+
+    fn keep_item(&self, service: &str, account: &str, text: &[u8], person: bool) -> Result<(), StoreError> {
+        let (service, account) = (service.to_owned(), account.to_owned());
+        let text = Zeroizing::new(text.to_vec());
+        self.ask(person, move || {
+            probe::takes_items(person)?;
+            let kept = entry(&service, &account)?.set_secret(&text);
+            kept.map_err(|error| reason(&error))
+        })
+    }
+
+    fn remove_item(&self, service: &str, account: &str, person: bool) -> Result<(), StoreError> {
+        let (service, account) = (service.to_owned(), account.to_owned());
+        self.ask(person, move || {
+            if !probe::may_hold(&service, &account, person)? {
                 return Ok(());
             }
-            match entry(&id)?.delete_credential() {
+            match entry(&service, &account)?.delete_credential() {
                 Ok(()) | Err(Error::NoEntry) => Ok(()),
                 Err(error) => Err(reason(&error)),
             }
         })
+    }
+
+    fn limit(&self) -> Option<usize> {
+        cfg!(target_os = "windows").then_some(WINDOWS_LIMIT)
     }
 }
 
@@ -97,7 +141,7 @@ impl Keychain {
     }
 }
 
-fn entry(id: &str) -> Result<Entry, StoreError> {
+fn entry(service: &str, account: &str) -> Result<Entry, StoreError> {
     // The first call chooses the platform's keychain for the whole process.
     if let Err(error) = keyring::Entry::store_status() {
         return Err(reason(error));
@@ -105,16 +149,18 @@ fn entry(id: &str) -> Result<Entry, StoreError> {
     #[cfg(target_os = "windows")]
     let entry = {
         let local = std::collections::HashMap::from([("persistence", "Local")]);
-        Entry::new_with_modifiers(SERVICE, id, &local)
+        Entry::new_with_modifiers(service, account, &local)
     };
     #[cfg(not(target_os = "windows"))]
-    let entry = Entry::new(SERVICE, id);
+    let entry = Entry::new(service, account);
     entry.map_err(|error| reason(&error))
 }
 
 fn reason(error: &Error) -> StoreError {
     match error {
-        Error::NoStorageAccess(_) => StoreError::Denied("the keychain denies access".into()),
+        Error::NoStorageAccess(_) => {
+            StoreError::Denied("the keychain denies access; allow it in the keychain's own window".into())
+        }
         Error::NoDefaultStore | Error::PlatformFailure(_) => {
             StoreError::Unavailable("there is no keychain here".into())
         }
@@ -133,12 +179,11 @@ mod probe {
     use secret_service::{EncryptionType, Error};
 
     use super::super::StoreError;
-    use super::SERVICE;
 
     /// Whether the item may be there; false only when it surely is not.
-    pub(super) fn may_hold(id: &str, person: bool) -> Result<bool, StoreError> {
+    pub(super) fn may_hold(service_name: &str, account: &str, person: bool) -> Result<bool, StoreError> {
         let service = connect()?;
-        let found = service.search_items(HashMap::from([("service", SERVICE), ("username", id)]));
+        let found = service.search_items(HashMap::from([("service", service_name), ("username", account)]));
         let found = found.map_err(|error| reason(&error))?;
         if !found.unlocked.is_empty() {
             return Ok(true);
@@ -191,7 +236,7 @@ mod probe {
     use super::super::StoreError;
 
     #[expect(clippy::unnecessary_wraps, reason = "the other one fails")]
-    pub(super) fn may_hold(_id: &str, _person: bool) -> Result<bool, StoreError> {
+    pub(super) fn may_hold(_service: &str, _account: &str, _person: bool) -> Result<bool, StoreError> {
         Ok(true)
     }
 

@@ -7,16 +7,21 @@
 //!
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
+mod address;
 mod batch;
 mod change;
 mod disk;
+mod document;
 mod file;
+mod fixed;
 mod folder;
 mod gate;
+mod items;
 mod kernel;
 #[cfg(feature = "keychain")]
 mod keychain;
 mod memory;
+mod parts;
 mod rescue;
 mod sealed;
 pub mod session_file;
@@ -31,12 +36,15 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error};
+use crate::record::{Key, Record};
 use crate::time::Timestamp;
 
+pub use address::Address;
 pub use batch::Locks;
 pub use change::Reserved;
 pub use disk::Lock;
 pub use gate::{Converted, LONGEST_SECS, Opened, Place, SHORTEST, Stage, State, WORK, WORK_RANGE};
+pub use parts::Items;
 pub use sealed::{DataKey, KeySource, NoSource};
 pub use slot::Header;
 pub use stores::{Chosen, Stored, Stores};
@@ -53,6 +61,10 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "sealed",
         build: sealed::build,
+    },
+    Row {
+        name: "keychain",
+        build: items::build,
     },
     Row {
         name: "file",
@@ -72,6 +84,8 @@ pub struct Seat {
     pub runtime: Option<PathBuf>,
     /// Keeps the data key of sealed records.
     pub source: Rc<dyn KeySource>,
+    /// Keeps the records of the store `keychain`.
+    pub items: Rc<dyn Items>,
     /// Waits.
     pub wait: Rc<dyn Fn(Duration)>,
     /// When the run began; only names of files are made from it.
@@ -89,6 +103,8 @@ pub struct Seat {
 /// Why a store did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
+    /// What was kept outside of the slot was removed by somebody else: the session is over.
+    Absent(String),
     /// The slot holds this generation or a later one: somebody else has changed it.
     Changed(String),
     /// Access was refused by a person or by permissions.
@@ -109,7 +125,8 @@ pub enum StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (StoreError::Changed(text)
+        let (StoreError::Absent(text)
+        | StoreError::Changed(text)
         | StoreError::Denied(text)
         | StoreError::Damaged(text)
         | StoreError::Gated(text)
@@ -153,6 +170,17 @@ pub trait Store {
     /// Why not.
     fn ready(&self, person: bool) -> Result<(), StoreError>;
 
+    /// Completes the header of a record that is new here, before anything is written. Defaults to doing nothing.
+    fn address(&self, _header: &mut Header, _key: &Key) {}
+
+    /// Makes sure that so many bytes can be written for this header now. Defaults to what [`Store::ready`] says.
+    ///
+    /// # Errors
+    /// Why not; nothing may be spent then.
+    fn prove(&self, _header: &Header, _size: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Turns an encoded record into the body of its slot, which ends in a line feed.
     ///
     /// `header` is what will stand before it; `name` is the slot's name, which the body may be bound to.
@@ -164,10 +192,33 @@ pub trait Store {
     /// Turns the body of a slot back into an encoded record.
     ///
     /// # Errors
-    /// Any [`StoreError`].
+    /// Any [`StoreError`]; [`StoreError::Absent`] only of a record that [`Store::elsewhere`] names a place of.
     fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
-    /// Removes what the record has outside its slot. Called after the slot is gone.
+    /// The same for a listing: an encoded record whose secrets may be empty. Defaults to [`Store::open`].
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    fn glance(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.open(name, header, body)
+    }
+
+    /// In words for a person, where the record lies if that is not in its slot, whose body is an [`outline`] then.
+    ///
+    /// Defaults to none.
+    fn elsewhere(&self, _header: &Header) -> Option<String> {
+        None
+    }
+
+    /// Removes what a change that was cut off left outside of the slot, whose lock is held. Defaults to doing nothing.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn sweep(&self, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Removes what the record has outside its slot. Called before the slot goes, which would be the only trace of it.
     ///
     /// # Errors
     /// Any [`StoreError`]. Defaults to doing nothing.
@@ -180,4 +231,12 @@ pub trait Store {
 
     /// In words for a person, what protects a record here.
     fn protection(&self) -> &'static str;
+}
+
+/// The body of a slot whose record lies elsewhere: the record without its secrets.
+fn outline(header: &Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let record = Record::decode(record, header.family.clone(), header.generation).map_err(StoreError::Damaged)?;
+    let mut body = record.outline().encode();
+    body.push(b'\n');
+    Ok(body)
 }

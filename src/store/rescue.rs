@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::folder::Folder;
 use super::slot::{self, MAX_SLOT};
-use super::stores::{Slot, Stored, Stores};
+use super::stores::{Look, Slot, Stored, Stores};
 use super::{Lock, StoreError, kernel};
 use crate::digest;
 use crate::record::{Key, Record};
@@ -30,12 +30,13 @@ impl Stores {
     /// Of the last try where it belongs, when no other place takes it either: the session is lost with this process.
     pub fn rescue(&self, lock: &Lock, record: &Record, store: &str) -> Result<&'static str, StoreError> {
         const HOME: &str = "in its place, at the second try";
-        if let Ok(Slot::Full { header, .. }) = self.slot_of(&record.key)
-            && header.family == record.family
-            && header.generation == record.generation
-        {
-            // Only the flush of the directory failed.
-            return Ok(HOME);
+        let mut is_elsewhere = false;
+        if let Ok(Slot::Full { header, .. }) = self.slot_of(&record.key) {
+            if header.family == record.family && header.generation == record.generation {
+                // Only the flush of the directory failed.
+                return Ok(HOME);
+            }
+            is_elsewhere = self.store(&header.store)?.elsewhere(&header).is_some();
         }
         let Err(error) = self.put(lock, record, store, None) else {
             return Ok(HOME);
@@ -43,9 +44,15 @@ impl Stores {
         if matches!(error, StoreError::Changed(_) | StoreError::Newer(_)) {
             return Err(error);
         }
+        // What lies elsewhere is written before its slot: if it is there, only the slot could not follow.
+        let kept = || self.get_locked(lock, &record.key).ok().flatten();
+        if is_elsewhere && kept().is_some_and(|kept| kept.record.refresh == record.refresh) {
+            return Ok("in its place");
+        }
         let slot = record.key.digest();
         // Sealed as it would be at home; in clear only where no disk ever sees it.
-        if let Ok((_, bytes)) = self.pack(&slot, record, self.store(store)?, None)
+        if store != "keychain"
+            && let Ok((_, bytes)) = self.pack(&slot, record, self.store(store)?, None)
             && (self.runtime(true)).is_some_and(|folder| folder.replace(&self.copy(&slot), &bytes).is_ok())
         {
             return Ok("in the directory of XDG_RUNTIME_DIR, until this session ends");
@@ -96,7 +103,7 @@ impl Stores {
             return None;
         }
         let store = self.store(&now.store).ok()?.name();
-        let record = self.unpack(&slot, header, body).ok()?.record;
+        let record = self.unpack(&slot, header, body, Look::Whole).ok()?.record;
         if record.key != *key {
             forget();
             return None;

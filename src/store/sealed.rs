@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::disk::Disk;
 use super::folder::Folder;
 use super::gate::{self, Gate};
-use super::{Header, Seat, Store, StoreError, kernel, slot};
+use super::{Header, Items, Seat, Store, StoreError, kernel, slot};
 use crate::time::Timestamp;
 use crate::world::random;
 
@@ -289,5 +289,27 @@ impl KeySource for NoSource {
 
     fn remove(&self, _id: &str, _person: bool) -> Result<(), StoreError> {
         Err(StoreError::Unavailable(self.0.into()))
+    }
+}
+
+impl Items for NoSource {
+    fn ready(&self, _person: bool) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable(self.0.into()))
+    }
+
+    fn find_item(&self, _: &str, _: &str, person: bool) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.ready(person).map(|()| None)
+    }
+
+    fn keep_item(&self, _: &str, _: &str, _: &[u8], person: bool) -> Result<(), StoreError> {
+        self.ready(person)
+    }
+
+    fn remove_item(&self, _: &str, _: &str, person: bool) -> Result<(), StoreError> {
+        self.ready(person)
+    }
+
+    fn limit(&self) -> Option<usize> {
+        None
     }
 }

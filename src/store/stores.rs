@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::change::header;
 use super::disk::{Disk, Lock, lock_name};
+use super::fixed;
 use super::folder::{Folder, is_temporary_of, temporary_of};
 use super::gate::Stage;
 use super::slot::{self, Flaw, Header, MAX_SLOT};
-use super::{KeySource, NoSource, Seat, Store, StoreError, TABLE};
+use super::{Address, Items, KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
-use crate::record::{Group, Key, Record};
+use crate::record::{Dead, Group, Key, Record};
 use crate::world::World;
 
 /// A record, and the store that it is in.
@@ -33,7 +35,7 @@ pub struct Stored {
 pub struct Chosen {
     /// The store's name in the table.
     pub store: &'static str,
-    /// Why it is not the sealed one, if nobody asked for another.
+    /// Why it is a plain file, if nobody asked for that.
     pub fallback_reason: Option<StoreError>,
 }
 
@@ -42,6 +44,15 @@ pub struct Stores {
     pub(super) disk: Disk,
     pub(super) seat: Seat,
     table: Vec<Box<dyn Store>>,
+}
+
+/// How much of a record is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// [`Store::glance`].
+    Glance,
+    /// [`Store::open`].
+    Whole,
 }
 
 /// What a slot holds, before a store has opened it.
@@ -61,10 +72,12 @@ impl Stores {
     /// is malformed.
     pub fn open(world: &World) -> Outcome<Stores> {
         let runtime = world.var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let (source, items) = keychain(world.var_os("KEYFOB_KEYCHAIN").is_some_and(|value| value == "off"));
         Ok(Stores::with(Seat {
             data: world.dirs()?.data,
             runtime: runtime.filter(|path| path.is_absolute()),
-            source: source(world.var_os("KEYFOB_KEYCHAIN").is_some_and(|value| value == "off")),
+            source,
+            items,
             wait: world.waiter(),
             now: world.now(),
             person: false,
@@ -113,7 +126,7 @@ impl Stores {
         let Some(folder) = self.disk.folder(&key.group.digest())? else {
             return Ok(None);
         };
-        let stored = self.read(&folder, &slot, Some(&key.group))?;
+        let stored = self.read(&folder, &slot, Some(&key.group), Look::Whole)?;
         Ok(stored.filter(|stored| stored.record.key == *key))
     }
 
@@ -127,13 +140,15 @@ impl Stores {
 
     /// All records, those that cannot be read as errors.
     ///
+    /// No keychain is asked: a secret that lies in an item of one stands as an empty text.
+    ///
     /// # Errors
     /// When a directory cannot be read.
     pub fn list(&self) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
         let mut all = Vec::new();
         for folder in self.disk.folders()? {
             for name in folder.names()?.iter().filter(|name| is_slot(name)) {
-                all.extend(self.read(&folder, name, None).transpose());
+                all.extend(self.read(&folder, name, None, Look::Glance).transpose());
             }
         }
         Ok(all)
@@ -180,8 +195,11 @@ impl Stores {
     /// Chooses the store for a new record: the one that is wanted by name, else the sealed one, else plain files. With a
     /// gate it is the sealed one.
     ///
+    /// Plain files take the place of the store `keychain` too where there is no keychain.
+    ///
     /// # Errors
-    /// [`StoreError::Gated`] when the gate is closed. When the wanted one does not exist or cannot be used now; nothing else takes its place then.
+    /// [`StoreError::Gated`] when the gate is closed. When the wanted one does not exist or cannot be used now; nothing
+    /// else takes its place then. A keychain that is locked, or denies access, is there.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
         if let Some(stage) = self.stage()? {
             let store = if stage == Stage::Opening { "file" } else { "sealed" };
@@ -193,11 +211,12 @@ impl Stores {
         }
         if let Some(name) = wanted {
             let store = self.store(name)?;
-            store.ready(person)?;
-            return Ok(Chosen {
-                store: store.name(),
-                fallback_reason: None,
-            });
+            let (store, fallback_reason) = match store.ready(person) {
+                Ok(()) => (store.name(), None),
+                Err(reason @ StoreError::Unavailable(_)) if store.name() == "keychain" => ("file", Some(reason)),
+                Err(error) => return Err(error),
+            };
+            return Ok(Chosen { store, fallback_reason });
         }
         let fallback_reason = self.store("sealed")?.ready(person).err();
         let store = if fallback_reason.is_none() { "sealed" } else { "file" };
@@ -209,9 +228,59 @@ impl Stores {
         self.disk.path(&key.group.digest()).join(key.digest())
     }
 
+    /// The key of the record in a file at a fixed path; none where there is no such file.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when it is not keyfob's, or not this user's alone.
+    pub fn holder(&self, path: &std::path::Path) -> Result<Option<Key>, StoreError> {
+        fixed::holder(path)
+    }
+
+    /// The key of another record of a key's group that lies, or would lie, at the same place outside of its slot.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn sharer(&self, key: &Key, store: &str, place: &Address) -> Result<Option<Key>, StoreError> {
+        let store = self.store(store)?;
+        let wanted = store.elsewhere(&header(
+            &Record::new(key.clone(), String::new(), ""),
+            store,
+            None,
+            Some(place),
+        ));
+        let Some(folder) = self.disk.folder(&key.group.digest())?.filter(|_| wanted.is_some()) else {
+            return Ok(None);
+        };
+        let own = key.digest();
+        for name in folder.names()?.iter().filter(|name| is_slot(name) && **name != own) {
+            let Slot::Full { header, bytes } = self.peek(&folder, name)? else {
+                continue;
+            };
+            let same = header.store == store.name() && store.elsewhere(&header) == wanted;
+            let body = slot::decode(&bytes).map(|(_, body)| body).unwrap_or_default();
+            if let (true, Ok(record)) = (same, Record::decode(body, String::new(), 0)) {
+                return Ok(Some(record.key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// In words for a person, where the record of a key is: its slot, or where its slot points to.
+    pub fn whereabouts(&self, key: &Key) -> String {
+        let elsewhere = match self.slot_of(key) {
+            Ok(Slot::Full { header, .. }) => self.elsewhere(&header),
+            _ => None,
+        };
+        elsewhere.unwrap_or_else(|| self.place(key).display().to_string())
+    }
+
     /// In words for a person, what protects a record in this store.
     pub fn protection(&self, store: &str) -> &'static str {
         self.store(store).map_or("unknown to this keyfob", Store::protection)
+    }
+
+    pub(super) fn elsewhere(&self, header: &Header) -> Option<String> {
+        self.store(&header.store).ok()?.elsewhere(header)
     }
 
     pub(super) fn store(&self, name: &str) -> Result<&dyn Store, StoreError> {
@@ -233,7 +302,9 @@ impl Stores {
         for slot in unfinished.into_iter().filter(|slot| wanted(slot)) {
             self.recover_if_idle(group, &folder, &names, slot);
         }
-        let found = slots.iter().map(|slot| self.read(&folder, slot, Some(group)));
+        let found = slots
+            .iter()
+            .map(|slot| self.read(&folder, slot, Some(group), Look::Whole));
         found.filter_map(Result::transpose).collect()
     }
 
@@ -248,13 +319,24 @@ impl Stores {
     ///
     /// One that is whole and the next generation was cut off between its flush and its rename: it is the record that an
     /// issuer has been told of, so it becomes the slot. Where the slot is unreadable nothing can be compared.
-    fn recover(&self, _lock: &Lock, folder: &Folder, names: &[String], slot: &str) -> Result<(), StoreError> {
+    pub(super) fn recover(
+        &self,
+        _lock: &Lock,
+        folder: &Folder,
+        names: &[String],
+        slot: &str,
+    ) -> Result<(), StoreError> {
         for name in names.iter().filter(|name| is_temporary_of(name, slot)) {
             let now = match self.peek(folder, slot)? {
                 Slot::Flawed(_) => return Ok(()),
                 Slot::Empty => None,
                 Slot::Full { header, .. } => Some(header),
             };
+            if let Some(now) = &now
+                && let Ok(store) = self.store(&now.store)
+            {
+                store.sweep(now)?;
+            }
             let successor = match (self.peek(folder, name), now) {
                 (Ok(Slot::Full { header, .. }), Some(now)) => {
                     header.family == now.family && now.generation.checked_add(1) == Some(header.generation)
@@ -291,13 +373,19 @@ impl Stores {
         folder: &Folder,
         name: &str,
         group: Option<&Group>,
+        look: Look,
     ) -> Result<Option<Stored>, StoreError> {
         let Some(bytes) = folder.read(name, MAX_SLOT)? else {
             return Ok(None);
         };
         let place = folder.place(name);
         let (header, body) = slot::decode(&bytes).map_err(|flaw| flaw.at(&place))?;
-        let stored = self.unpack(name, header, body).map_err(|error| error.at(&place))?;
+        // What lies elsewhere is named by its own place.
+        let named = |error: StoreError| match slot::decode(&bytes) {
+            Ok((header, _)) if self.elsewhere(&header).is_some() => error,
+            _ => error.at(&place),
+        };
+        let stored = self.unpack(name, header, body, look).map_err(named)?;
         let Key { group: found, .. } = &stored.record.key;
         let in_place = group.map_or_else(
             || self.disk.path(&found.digest()).join(name) == place,
@@ -309,16 +397,33 @@ impl Stores {
         Ok(Some(stored))
     }
 
-    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8]) -> Result<Stored, StoreError> {
+    /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
+    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
-        let record = store.open(name, &header, body)?;
+        let read = match look {
+            Look::Glance => store.glance(name, &header, body),
+            Look::Whole => store.open(name, &header, body),
+        };
+        let (encoded, removed) = match read {
+            Ok(encoded) => (encoded, false),
+            Err(StoreError::Absent(_)) => (Zeroizing::new(body.to_vec()), true),
+            Err(error) => return Err(error),
+        };
         let Header {
             family,
             generation,
             store: _,
             extra: _,
         } = header;
-        let record = Record::decode(&record, family, generation).map_err(StoreError::Damaged)?;
+        let mut record = Record::decode(&encoded, family, generation).map_err(StoreError::Damaged)?;
+        if removed {
+            (record.secret, record.refresh) = (None, None);
+            record.dead = record.dead.or(Some(Dead {
+                reason: Dead::REMOVED.into(),
+                at: self.seat.now,
+                refresh_mark: None,
+            }));
+        }
         Ok(Stored {
             record,
             store: store.name(),
@@ -326,14 +431,22 @@ impl Stores {
     }
 }
 
-fn source(off: bool) -> Rc<dyn KeySource> {
+/// What the OS keychain is to the sealed store, and to its own: one keychain, so that a silent one is waited for once.
+fn keychain(off: bool) -> (Rc<dyn KeySource>, Rc<dyn Items>) {
     if off {
-        return Rc::new(NoSource("the keychain is switched off by `KEYFOB_KEYCHAIN`"));
+        let none = || Rc::new(NoSource("the keychain is switched off by `KEYFOB_KEYCHAIN`"));
+        return (none(), none());
     }
     #[cfg(feature = "keychain")]
-    return Rc::new(super::keychain::Keychain::default());
+    {
+        let keychain = Rc::new(super::keychain::Keychain::default());
+        (Rc::clone(&keychain) as Rc<dyn KeySource>, keychain)
+    }
     #[cfg(not(feature = "keychain"))]
-    return Rc::new(NoSource("this keyfob was built without the keychain"));
+    {
+        let none = || Rc::new(NoSource("this keyfob was built without the keychain"));
+        (none(), none())
+    }
 }
 
 /// Whether a name is one of a slot: the digest of a key.

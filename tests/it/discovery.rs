@@ -10,7 +10,9 @@ mod client;
 mod front;
 mod lie;
 mod pushed;
+mod readme;
 mod service;
+mod setting;
 
 use serde_json::json;
 

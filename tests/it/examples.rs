@@ -22,7 +22,12 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme-robot",
         "acme-service",
         "acme-web",
+        "ccp",
+        "cmdop",
+        "bcdock",
+        "clonit",
         "intranet",
+        "myclaude",
     ];
     for name in names {
         let file = example("providers").join(format!("{name}.toml"));
@@ -89,6 +94,74 @@ fn the_program_with_keyfob_inside_finds_what_keyfob_finds() {
         (2, "https://other.example: there is no credential\n")
     );
     embed("other").expect_code(64);
+}
+
+#[test]
+fn the_subtree_of_the_program_with_keyfob_inside_is_keyfobs() {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    let embed = |args: &[&str]| sandbox.program(built("embed"), args).run();
+    // Without a file of the user the program's own counts.
+    let before = embed(&["auth", "whoami"]).expect_code(2);
+    let said = "acme: error: there is no session of `acme/prod`\nacme: hint: run `acme auth login`\n";
+    assert_eq!(before.stderr, said);
+    let help = embed(&["auth", "login", "--help"]).expect_success();
+    assert!(help.text().contains("Usage: acme auth login"), "{}", help.text());
+    embed(&["auth", "git", "get"]).expect_code(64);
+    sandbox.provider(&issuer);
+    embed(&["auth", "login", "--no-browser"]).expect_success();
+    assert_eq!(embed(&["auth", "whoami"]).expect_success().text(), "ann\n");
+    let used = embed(&["https://acme.example/api"]).expect_success();
+    assert_eq!(used.text(), "https://acme.example/api: as ann, from file:acme:ann\n");
+    embed(&["auth", "logout"]).expect_success();
+    embed(&["auth", "print-access-token"]).expect_code(2);
+}
+
+/// A program that hands its `auth` over to keyfob as a process, in a shell or in Python.
+fn hands_over(interpreter: &str, script: &str) {
+    let version = std::process::Command::new(interpreter).arg("-c").arg("").output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        return crate::part::skipped(script, &format!("{interpreter} is not installed"));
+    }
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    let text = std::fs::read_to_string(sandbox.provider(&issuer)).unwrap();
+    sandbox.write_provider("acme", &format!("{text}\n[program]\nname = \"tool\"\n"));
+    let path = example(script);
+    let tool = |args: &[&str]| {
+        let args = [&[path.to_str().unwrap()], args].concat();
+        sandbox.program(interpreter, &args).env("KEYFOB", sandbox.keyfob_path())
+    };
+    let url = format!("{}/userinfo", issuer.url());
+    let before = tool(&["get", &url]).run().expect_code(2);
+    assert!(
+        before.stderr.ends_with("tool: hint: run `tool auth login`\n"),
+        "{}",
+        before.stderr
+    );
+    tool(&["auth", "login", "--no-browser"]).run().expect_success();
+    let token = sandbox.token();
+    let answer = tool(&["get", &url]).run().expect_success();
+    assert!(answer.text().contains("ann"), "{}", answer.text());
+    assert!(!answer.text().contains(&token) && !answer.stderr.contains(&token));
+    // A job has the token in a variable, and nothing is kept.
+    let wrong = tool(&["get", &url]).env("ACME_TOKEN", "canary-of-a-job").run();
+    assert_ne!(wrong.code(), 0, "the server refuses that token");
+    tool(&["auth", "logout"]).run().expect_success();
+    tool(&["auth", "whoami"]).run().expect_code(2);
+    tool(&["other"]).run().expect_code(64);
+}
+
+#[test]
+fn the_wrapper_in_shell_hands_its_subtree_over() {
+    let curl = std::process::Command::new("curl").arg("--version").output();
+    if curl.is_err() {
+        return crate::part::skipped("wrapper.sh", "curl is not installed");
+    }
+    hands_over("sh", "wrapper.sh");
+}
+
+#[test]
+fn the_program_in_python_hands_its_subtree_over() {
+    hands_over("python3", "auth.py");
 }
 
 #[test]

@@ -13,7 +13,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests are outside of the World")]
 
 mod active;
+mod address;
 mod browser;
+mod bundle;
 mod child;
 mod device;
 mod discovery;
@@ -22,6 +24,7 @@ mod every_flow;
 mod examples;
 mod fault;
 mod flow;
+mod gate;
 mod git;
 mod grant;
 mod http_server;
@@ -37,6 +40,7 @@ mod network;
 mod otp;
 mod part;
 mod person;
+mod place;
 mod poll;
 mod program;
 mod provider;
@@ -51,6 +55,7 @@ mod session;
 mod shell;
 mod store;
 mod sync;
+mod systems;
 mod terminal;
 mod tidy;
 mod tls;

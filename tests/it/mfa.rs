@@ -2,7 +2,11 @@
 //! that was cut off. The service checks each code by itself.
 
 mod cut_off;
+mod password;
+mod required;
 mod service;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 use serde_json::{Value, json};
 
@@ -379,4 +383,29 @@ fn a_seed_is_forgotten_here_alone_where_that_is_wanted() {
         .keyfob(&["mfa", "disable", "acme", "--yes"])
         .run()
         .expect_code(64);
+}
+
+#[test]
+fn a_file_that_keeps_no_seed_keeps_none_but_where_nobody_else_has_it() {
+    let (sandbox, service) = set("[mfa]\nkeep = false");
+    enroll(&sandbox).expect_success();
+    assert_eq!(sandbox.files_with(KEY).len(), 1, "keyfob alone has it");
+    let damaged = sandbox.files_with(KEY).remove(0);
+    std::fs::write(&damaged, "canary").unwrap();
+    for args in [&["mfa", "code", "acme"][..], &["mfa", "status", "acme"]] {
+        sandbox.keyfob(args).run().expect_code(4);
+    }
+    sandbox.keyfob(&["mfa", "add", ANN]).stdin(KEY).run().expect_code(5);
+    sandbox
+        .keyfob(&["mfa", "add", ANN, "--replace"])
+        .stdin(KEY)
+        .run()
+        .expect_success();
+    assert!(is_code(&sandbox, &service, &["mfa", "code", "acme"]));
+    std::fs::write(&damaged, "canary").unwrap();
+    sandbox
+        .keyfob(&["mfa", "disable", ANN, "--local", "--yes"])
+        .run()
+        .expect_success();
+    assert!(!damaged.exists());
 }

@@ -239,6 +239,19 @@ fn help_is_the_programs() {
     for part in ["keyfob", "--provider", "docker", "PROVIDER", "  list ", "  provider "] {
         assert!(!help.text().contains(part), "{part}: {}", help.text());
     }
+    for part in ["  mode ", "  workspace "] {
+        assert!(
+            help.text().contains(part) && !help.text().contains("  config "),
+            "{part}: {}",
+            help.text()
+        );
+    }
+    let mode = run(&sandbox, &["mode", "--help"]).expect_success();
+    assert!(
+        mode.text().contains("Usage: ctl mode [OPTIONS] [MODE]\n"),
+        "{}",
+        mode.text()
+    );
     let login = run(&sandbox, &["auth", "login", "--help"]).expect_success();
     assert!(
         login.text().contains("Usage: ctl login [OPTIONS]\n"),

@@ -52,7 +52,7 @@ fn login(sandbox: &Sandbox, columns: u16, rows: u16, options: &str) -> String {
 }
 
 /// Reads the QR code on a screen as a phone would; `drawn` says whether blocks are dark.
-fn scan(text: &str, drawn: bool) -> Option<String> {
+pub fn scan(text: &str, drawn: bool) -> Option<String> {
     let is_block = |c: char| matches!(c, '\u{2580}' | '\u{2584}' | '\u{2588}');
     let blocks = text
         .lines()

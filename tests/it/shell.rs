@@ -353,6 +353,43 @@ fn the_function_evaluates_the_export_alone_and_passes_all_else_as_it_is() {
 }
 
 #[test]
+fn the_function_of_a_link_evaluates_the_export_of_the_link() {
+    for shell in SHELLS.iter().filter(|shell| shell.is_there()) {
+        let mut sandbox = set();
+        let text = "format = 1\n[login]\nflow = \"key\"\n[env]\nvariables = [\"CCP_KEY\"]\n";
+        sandbox.write_provider("ccp", text);
+        std::os::unix::fs::symlink(sandbox.keyfob_path(), sandbox.path().join("bin/ccp")).unwrap();
+        let setup = sandbox.program("ccp", &["auth", "shell-setup", "--shell", shell.word]);
+        let setup = setup.run().expect_success().text().to_owned();
+        assert!(
+            !setup.contains("keyfob") && setup.contains("ccp auth export-access-token"),
+            "{setup}"
+        );
+        sandbox.set("CCP_KEY", "canary'x");
+        let token = if shell.word == "nushell" {
+            "print $env.TOKEN"
+        } else {
+            "echo $TOKEN"
+        };
+        let more = "ccp auth print-access-token";
+        let script = format!("{setup}\nccp auth export-access-token\n{token}\n{more}\n");
+        let output = shell.run(&sandbox, &script);
+        assert_eq!(output.expect_success().text(), "canary'x\ncanary'x\n", "{}", shell.word);
+    }
+    // As the tool's own page has it: no quotes around the substitution.
+    let mut sandbox = set();
+    sandbox.write_provider(
+        "ccp",
+        "format = 1\n[login]\nflow = \"key\"\n[env]\nvariables = [\"CCP_KEY\"]\n",
+    );
+    std::os::unix::fs::symlink(sandbox.keyfob_path(), sandbox.path().join("bin/ccp")).unwrap();
+    sandbox.set("CCP_KEY", "canary-y");
+    sandbox.set("SHELL", "/bin/bash");
+    let plain = SHELLS[0].run(&sandbox, "eval $(ccp auth export-access-token); echo $TOKEN");
+    assert_eq!(plain.expect_success().text(), "canary-y\n");
+}
+
+#[test]
 fn a_name_that_a_shell_would_run_is_no_command_to_wrap() {
     let sandbox = set();
     for name in ["", "a b", "a;b", "$(x)", "-a", "a'", "../a", "a\nb", "\u{e4}"] {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails should stop")]
 
 mod hostile;
+mod items;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use keyfob::record::{Group, Key, MAX_SECRET, Record};
 use keyfob::secret::Secret;
-use keyfob::store::{DataKey, KeySource, Lock, Seat, StoreError, Stored, Stores, TABLE};
+use keyfob::store::{DataKey, Items, KeySource, Lock, Seat, StoreError, Stored, Stores, TABLE};
 use keyfob::time::Timestamp;
+use zeroize::Zeroizing;
 
 /// A home that is removed with everything in it.
 pub(crate) struct Home {
@@ -23,18 +25,64 @@ pub(crate) struct Home {
     source: Source,
 }
 
+/// Texts by service and account.
+type Kept = BTreeMap<(String, String), Vec<u8>>;
+
 /// A keychain in this process, shared by threads, that can lose its keys and be locked.
 #[derive(Clone, Default)]
 pub(crate) struct Source {
     keys: Arc<Mutex<BTreeMap<String, DataKey>>>,
-    locked: Arc<Mutex<bool>>,
+    items: Arc<Mutex<Kept>>,
+    trouble: Arc<Mutex<Option<StoreError>>>,
+    /// The bytes that an item holds.
+    limit: Arc<Mutex<Option<usize>>>,
+}
+
+impl Source {
+    fn answer(&self) -> Result<(), StoreError> {
+        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) {
+        *self.trouble.lock().unwrap() = Some(StoreError::Locked("the keychain is locked".into()));
+    }
+}
+
+impl Items for Source {
+    fn ready(&self, _person: bool) -> Result<(), StoreError> {
+        self.answer()
+    }
+
+    fn find_item(&self, service: &str, account: &str, _: bool) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.answer()?;
+        let name = (service.to_owned(), account.to_owned());
+        Ok(self.items.lock().unwrap().get(&name).cloned().map(Zeroizing::new))
+    }
+
+    fn keep_item(&self, service: &str, account: &str, text: &[u8], _: bool) -> Result<(), StoreError> {
+        self.answer()?;
+        let limit = *self.limit.lock().unwrap();
+        assert!(limit.is_none_or(|limit| text.len() <= limit), "{} bytes", text.len());
+        let name = (service.to_owned(), account.to_owned());
+        self.items.lock().unwrap().insert(name, text.to_vec());
+        Ok(())
+    }
+
+    fn remove_item(&self, service: &str, account: &str, _: bool) -> Result<(), StoreError> {
+        self.answer()?;
+        let name = (service.to_owned(), account.to_owned());
+        self.items.lock().unwrap().remove(&name);
+        Ok(())
+    }
+
+    fn limit(&self) -> Option<usize> {
+        *self.limit.lock().unwrap()
+    }
 }
 
 impl KeySource for Source {
     fn find(&self, id: &str, _person: bool) -> Result<Option<DataKey>, StoreError> {
-        if *self.locked.lock().unwrap() {
-            return Err(StoreError::Locked("the keychain is locked".into()));
-        }
+        self.answer()?;
         Ok(self.keys.lock().unwrap().get(id).cloned())
     }
 
@@ -75,6 +123,16 @@ impl Home {
         self.path.join("data")
     }
 
+    /// The ids of the keys in the keychain.
+    pub(crate) fn keychain(&self) -> Vec<String> {
+        self.source.keys.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// Locks the keychain, or unlocks it.
+    pub(crate) fn lock_keychain(&self, locked: bool) {
+        *self.source.locked.lock().unwrap() = locked;
+    }
+
     /// All files of records, and what lies beside them.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut level = vec![self.data().join("records")];
@@ -98,6 +156,7 @@ fn stores_at(path: PathBuf, source: &Source, fail_at: Option<u32>) -> Stores {
         data: path.join("data"),
         runtime: Some(path.join("runtime")),
         source: Rc::new(source.clone()),
+        items: Rc::new(source.clone()),
         wait: Rc::new(nap),
         now: Timestamp::from_unix(1_000),
         person: false,
@@ -155,10 +214,15 @@ fn secret(stored: &Stored) -> &str {
     stored.record.secret.as_ref().map_or("", Secret::expose)
 }
 
-/// Runs a test for every row of the table.
+/// Runs a test for every row of the table, for items of a keychain that hold less than a record too.
 fn each(test: impl Fn(&Home, &Stores, &'static str)) {
-    for row in TABLE {
+    let small = TABLE
+        .iter()
+        .filter(|row| row.name == "keychain")
+        .map(|row| (row, Some(128)));
+    for (row, limit) in TABLE.iter().map(|row| (row, None)).chain(small) {
         let home = Home::new();
+        *home.source.limit.lock().unwrap() = limit;
         let stores = home.stores();
         let chosen = stores.choose(Some(row.name), false).unwrap();
         assert_eq!(chosen.store, row.name);
@@ -200,6 +264,7 @@ fn delete_tells_whether_there_was_something_and_leaves_nothing() {
         assert!(!stores.delete(&lock, &key).unwrap());
         assert_eq!(stores.get(&key).unwrap(), None);
         assert_eq!(home.files(), Vec::<PathBuf>::new());
+        assert!(home.source.items.lock().unwrap().is_empty(), "{store}");
     });
 }
 
@@ -400,7 +465,7 @@ fn a_sealed_file_shows_no_secret() {
 fn a_locked_keychain_hides_sealed_records_and_new_ones_go_to_a_file_with_the_reason() {
     let home = Home::new();
     put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
-    *home.source.locked.lock().unwrap() = true;
+    home.source.lock();
     let stores = home.stores();
     assert!(matches!(stores.get(&session("ann")), Err(StoreError::Locked(_))));
     let next = put(&stores, &record(session("ann"), 2, "canary"), "sealed");

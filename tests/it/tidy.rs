@@ -100,16 +100,22 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn rust_files(under: &Path) -> Vec<PathBuf> {
+fn all_files(under: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(under).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.extend(all_files(&path));
+        } else {
             found.push(path);
         }
     }
+    found
+}
+
+fn rust_files(under: &Path) -> Vec<PathBuf> {
+    let mut found = all_files(under);
+    found.retain(|path| path.extension().is_some_and(|end| end == "rs"));
     found
 }
 
@@ -230,6 +236,7 @@ fn the_readme_has_every_variable_of_the_program() {
     let machine = [
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "APPDATA",
         "BROWSER",
         "DISPLAY",
         "HOME",
@@ -345,6 +352,16 @@ fn every_dependency_says_why_it_is_there() {
             _ if line.starts_with('#') => explained = true,
             _ if inside => assert!(explained, "{line}"),
             _ => (),
+        }
+    }
+}
+
+#[test]
+fn no_source_knows_a_program_that_a_provider_file_describes() {
+    for (name, ..) in crate::systems::SYSTEMS {
+        for path in all_files(&root().join("src")) {
+            let text = fs::read_to_string(&path).unwrap_or_default().to_lowercase();
+            assert!(!text.contains(name), "{} knows {name}", path.display());
         }
     }
 }

@@ -8,7 +8,7 @@
 # shellcheck disable=SC2016
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
-need gnome-keyring-daemon gnome-keyring dbus-run-session dbus keyctl keyutils python3 python3
+need gnome-keyring-daemon gnome-keyring dbus-run-session dbus keyctl keyutils python3 python3 secret-tool libsecret-tools
 PYTHON=
 for candidate in python3 /usr/bin/python3; do
     "$candidate" -c 'import dbus, dbus.service' 2>/dev/null && PYTHON=$candidate && break
@@ -61,7 +61,9 @@ session() {
     # Nothing on the bus that could be started either.
     no-service) dbus-run-session --config-file="$WORK/bare-bus.conf" -- "$@" ;;
     no-bus) env -u DBUS_SESSION_BUS_ADDRESS DISPLAY= "$@" ;;
-    silent) dbus-run-session --config-file="$WORK/bare-bus.conf" -- bash -c '
+    # The mark of an earlier stub would be taken for this one's.
+    silent) rm -f "$WORK/silent.ready"
+        dbus-run-session --config-file="$WORK/bare-bus.conf" -- bash -c '
         "$0" "$1" & stub=$!
         for _ in $(seq 100); do [[ -e $2 ]] && break; sleep 0.1; done
         status=0; "${@:3}" || status=$?
@@ -179,5 +181,86 @@ for kind in locked no-service no-bus silent; do
     ok "$kind: get answers, without asking any keychain" answers "$kind"
     ok "$kind: and answers alike when the keychain is back" answers unlocked
 done
+forget_cache
+
+# The store of the keychain's own items: a key in one of them, under names that a provider file fixes.
+provider() {
+    mkdir -p "$KEYFOB_HOME/config/providers"
+    chmod -R go-w "$KEYFOB_HOME"
+    printf 'format = 1\nstore = "keychain"\n[login]\nflow = "key"\n[env]\nvariables = ["ACME_TOKEN"]\n%s\n' "$1" \
+        >"$KEYFOB_HOME/config/providers/acme.toml"
+}
+# `in_session KIND SECONDS command …`: the command's stderr goes to $WORK/err.
+in_session() { timed "$2" session "$1" sh -c '"$@" 2>"$WORK/err"' - "${@:3}"; }
+keep() { in_session "$1" 6 sh -c 'printf %s "$0" | keyfob set-token acme:ann' "${2:-$SECRET}"; }
+kept() { keep "$@" && [[ $STATUS == 0 ]]; }
+gives() { in_session "$1" 4 keyfob token acme && [[ $STATUS == 0 && $(cat "$WORK/out") == "${2:-$SECRET}" ]]; }
+refuses() { in_session "$1" 4 "${@:4}" && [[ $STATUS == "$2" && ! -s $WORK/out ]] && grep -q "$3" "$WORK/err"; }
+item() { in_session unlocked 6 secret-tool lookup service "$1" username "$2"; }
+lists() { in_session "$1" 4 keyfob status && [[ $STATUS == 0 ]] && grep -q 'vault-marketplace' "$WORK/out"; }
+
+say "a session in an item of the keychain"
+new_home items
+provider $'[place]\nservice = "vault-marketplace"\naccount = "{account}"\nvalue = "refresh"'
+ok 'a key is kept' kept unlocked
+ok 'in the keychain' stored_in keychain
+ok 'and in no file' hidden
+ok 'another program reads it under the fixed names' item vault-marketplace ann
+ok 'it is the key and nothing else' test "$(cat "$WORK/out")" = "$SECRET"
+ok 'token gives it' gives unlocked
+BEFORE=$(fingerprint)
+for kind in locked no-service no-bus silent; do
+    case $kind in
+    locked) message='the keychain is locked' ;;
+    silent) message='the keychain does not answer' ;;
+    *) message='there is no keychain here' ;;
+    esac
+    ok "$kind: token says so in time" refuses "$kind" 4 "$message" keyfob token acme
+    sed 's/^/    keyfob says: /' "$WORK/err"
+    ok "$kind: a logout that cannot reach it forgets nothing" refuses "$kind" 4 "$message" keyfob logout acme:ann --local
+    ok "$kind: status asks no keychain" lists "$kind"
+    ok "$kind: the slot is untouched" untouched
+    export ACME_TOKEN=canary-variable
+    ok "$kind: a variable is answered at once" gives "$kind" canary-variable
+    unset ACME_TOKEN
+done
+ok 'unlocked again: token gives it' gives unlocked
+LONG=canary-$(head -c 45000 /dev/urandom | base64 -w 0 | tr -d '+/=')
+ok 'a long key is kept' kept unlocked "$LONG"
+ok 'whole' gives unlocked "$LONG"
+ok 'a person removes the item in the keychain' in_session unlocked 6 secret-tool clear service vault-marketplace username ann
+ok 'and the session is over' refuses unlocked 2 'was removed' keyfob token acme
+ok 'another login' kept unlocked
+ok 'logout' in_session unlocked 6 keyfob logout acme --local
+ok 'removes the item' eval 'item vault-marketplace ann; [[ $STATUS != 0 && ! -s $WORK/out ]]'
+ok 'and the slot' test -z "$(slots)"
+
+say "a whole session under a name of its own"
+new_home record
+provider ''
+ok 'a key is kept' kept unlocked
+ok 'in the keychain' stored_in keychain
+ok 'as JSON' eval 'item keyfob acme:ann && "$PYTHON" -c "import json, sys; json.load(sys.stdin)[\"record\"]" <"$WORK/out"'
+ok 'token gives it' gives unlocked
+ok 'logout' in_session unlocked 6 keyfob logout acme --local
+ok 'removes the item' eval 'item keyfob acme:ann; [[ $STATUS != 0 ]]'
+
+say "a new session while the keychain is away"
+for kind in no-service no-bus silent; do
+    new_home "items-$kind"
+    provider $'[place]\nservice = "vault-marketplace"\nfile = "~/.acme/credentials"'
+    ok "$kind: it goes to the file" kept "$kind"
+    ok "$kind: with a warning" grep -q 'warning: the keychain is unavailable' "$WORK/err"
+    ok "$kind: at its place" grep -q "$SECRET" "$HOME/.acme/credentials"
+    ok "$kind: token gives it" gives "$kind"
+    ok "$kind: also when the keychain is back" gives unlocked
+    ok "$kind: the next login goes to the keychain" kept unlocked
+    ok "$kind: and the file is gone" test ! -e "$HOME/.acme/credentials"
+    ok "$kind: logout" in_session unlocked 6 keyfob logout acme --local
+done
+new_home items-locked
+provider ''
+ok 'locked: a key is not put elsewhere' eval 'keep locked && [[ $STATUS == 4 ]]'
+ok 'locked: and nothing is kept' test -z "$(slots)"
 forget_cache
 finish

@@ -2,34 +2,63 @@
 
 use super::{Check, Run};
 use crate::error::{Class, Context, Error, Result};
-use crate::login::{self, Login, Obtained};
+use crate::login::{self, Identity, Login, Obtained};
 use crate::oauth::id_token::{self, Claims, Expected, Mistake};
 use crate::report::message;
 use crate::secret::Secret;
 
-/// The account; none where nobody says it, and for a credential that is kept whatever they say.
+/// Whom a credential speaks for, and what else the server says of it.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The account; none where nobody says it, and for a credential that is kept whatever they say.
+    pub subject: Option<String>,
+    /// The server's answer; none where it was not asked.
+    pub said: Option<Identity>,
+}
+
+/// Finds out whom a credential speaks for.
 ///
 /// # Errors
 /// [`Class::Refused`] when the credential is another account's than the wanted one, or its ID token another login's: it
-/// must not be used. Those of [`login::whoami`] for a credential that the person has still.
-pub(super) fn subject(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Option<String>> {
+/// must not be used. Those of [`login::identity`] for a credential that the person has still.
+pub(super) fn learn(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Known> {
     let wanted = login.options.account.as_deref();
     let claims = claims(run, login, obtained, check)?;
-    let subject = match (&obtained.subject, claims) {
-        (Some(subject), _) => Some(subject.clone()),
-        (None, Some(claims)) if login.mode.whoami.is_none() => Some(match wanted {
-            Some(wanted) if claims.is(wanted) => wanted.to_owned(),
-            _ => claims.name,
-        }),
-        _ => ask(run, login, obtained, check)?,
+    let (subject, said) = match (&obtained.subject, claims) {
+        (Some(subject), _) => (Some(subject.clone()), more(login, obtained, check)),
+        (None, Some(claims)) if login.mode.whoami.is_none() => {
+            let name = match wanted {
+                Some(wanted) if claims.is(wanted) => wanted.to_owned(),
+                _ => claims.name,
+            };
+            (Some(name), more(login, obtained, check))
+        }
+        _ => {
+            let said = ask(run, login, obtained, check)?;
+            (said.as_ref().map(|said| said.subject.clone()), said)
+        }
     };
     match (wanted, &subject) {
         (Some(wanted), Some(subject)) if wanted != subject => Err(Error::refused(format!(
             "the login was for `{wanted}`, but the credential speaks for `{subject}`"
         ))
         .hint("log out in the browser, then log in with the account that you want")),
-        _ => Ok(subject),
+        _ => Ok(Known { subject, said }),
     }
+}
+
+/// What the server says besides the name, where the provider file wants it. A login does not fail for it.
+fn more(login: &Login, obtained: &Obtained, check: Check) -> Option<Identity> {
+    let mode = login.mode;
+    let whoami = mode.whoami.as_ref();
+    let is_wanted = whoami.is_some_and(|whoami| whoami.scopes.is_some() || !whoami.fields.is_empty())
+        || mode.workspace.as_ref().is_some_and(|kind| kind.default.is_some());
+    if !is_wanted || check == Check::None {
+        return None;
+    }
+    login::identity(login.http, mode, &obtained.tokens.access)
+        .ok()
+        .flatten()
 }
 
 /// The claims of the ID token, where it is what names the account, or must answer a nonce.
@@ -58,16 +87,16 @@ fn claims(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result
     }
 }
 
-fn ask(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Option<String>> {
+fn ask(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Option<Identity>> {
     if check == Check::None {
         return Ok(None);
     }
-    match login::whoami(login.http, login.mode, &obtained.tokens.access) {
+    match login::identity(login.http, login.mode, &obtained.tokens.access) {
         Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
             unnamed(run, &message(&error));
             Ok(None)
         }
-        subject => subject,
+        said => said,
     }
 }
 

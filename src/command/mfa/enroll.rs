@@ -30,7 +30,7 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let codes = Codes::of(run, args.backup_codes.as_deref())?;
     if !args.no_phone && !run.world.person() {
         return Err(Error::usage("nobody is at a terminal to be asked for the first code")
-            .hint("`--no-phone` confirms with keyfob's own code; the seed is then on no other device"));
+            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
     }
     let mut caller = Caller::new(run, &profile)?;
     let Some(mfa) = caller.mode.mfa.clone() else {
@@ -81,12 +81,12 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     ));
     let given = if more.is_empty() { &begun.backup_codes } else { &more };
     // The codes come first: they are lost if they are not shown now, and the seed is kept as pending.
-    enrolling.codes.put(run, given)?;
+    let shown = enrolling.codes.put(run, given);
     if let Some(store) = store {
         seed::settle(run.sources, &session, &account)?;
         tell(run, &session, &account, store);
     }
-    Ok(0)
+    shown.map(|()| 0)
 }
 
 /// One enrolment of an account at a time.
@@ -189,10 +189,10 @@ impl Enrolling<'_> {
         let code = begun.seed.code(self.run.world.now()).digits;
         match self.confirm(caller, enrolment, begun, &code)? {
             Tried::Good(codes) => Ok(codes),
-            Tried::Wrong(says) => Err(
-                Error::refused(format!("the service does not take keyfob's own code{says}"))
-                    .hint("look whether the clock of this machine is right, then run it again"),
-            ),
+            Tried::Wrong(says) => Err(Error::refused(format!(
+                "the service does not take the code that was made here{says}"
+            ))
+            .hint("look whether the clock of this machine is right, then run it again")),
         }
     }
 
@@ -244,8 +244,11 @@ impl Enrolling<'_> {
             Answered::Unknown(error) => {
                 let name = caller.name();
                 // It may have been taken, and then these are good.
-                if !begun.backup_codes.is_empty() {
-                    self.codes.put(self.run, &begun.backup_codes)?;
+                if !begun.backup_codes.is_empty()
+                    && let Err(lost) = self.codes.put(self.run, &begun.backup_codes)
+                {
+                    self.run
+                        .note(&format!("keyfob: warning: {}\n", crate::report::message(&lost)));
                 }
                 Err(error.hint(match self.store {
                     Some(_) => {
@@ -338,16 +341,23 @@ impl Codes {
                 run.note(&format!(
                     "{count} backup codes, each good once where the app is lost. They are not shown again:\n"
                 ));
-                run.print_whole(&lines)
+                // Who stops reading these has lost them, which is no success.
+                let written = run.world.write_stdout(lines.as_bytes());
+                written.map_err(|error| lost(Error::failure(format!("writing to standard output: {}", error.kind()))))
             }
             Codes::File(path) => {
-                write(path, lines.as_bytes())?;
+                write(path, lines.as_bytes()).map_err(lost)?;
                 let place = crate::report::printable(&path.display().to_string());
                 run.note(&format!("Wrote {count} backup codes, each good once, to {place}.\n"));
                 Ok(())
             }
         }
     }
+}
+
+fn lost(error: Error) -> Error {
+    let error = error.context("the second factor is enrolled, but its backup codes are lost");
+    error.hint("have the service make others")
 }
 
 /// Writes a file that only its owner reads, and replaces none.

@@ -61,6 +61,8 @@ pub enum Slot {
     State,
     /// The verifier of the proof key (RFC 7636, section 4.1).
     Verifier,
+    /// The workspace that a token is wanted for.
+    Workspace,
 }
 
 /// The slots by their words, each with whether its value must stay out of URLs, which servers and proxies write down.
@@ -75,6 +77,7 @@ const SLOTS: &[(Slot, &str, bool)] = &[
     (Slot::Scope, "scope", false),
     (Slot::State, "state", false),
     (Slot::Verifier, "verifier", true),
+    (Slot::Workspace, "workspace", false),
 ];
 
 impl Slot {
@@ -193,6 +196,13 @@ pub struct Call {
     pub body: Option<Template>,
     /// What the reply has.
     pub reply: Pointers,
+}
+
+impl Call {
+    /// Whether a slot is anywhere in what is sent.
+    pub fn asks(&self, slot: Slot) -> bool {
+        self.body.as_ref().is_some_and(|body| body.has(slot)) || self.query.iter().any(|(_, part)| part.has(slot))
+    }
 }
 
 /// Statuses and words by which an answer is known.
@@ -387,6 +397,7 @@ mod tests {
             Slot::Scope,
             Slot::State,
             Slot::Verifier,
+            Slot::Workspace,
         ];
         for slot in all {
             assert_eq!(SLOTS.iter().filter(|(row, ..)| *row == slot).count(), 1, "{slot:?}");

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Text;
+use super::call::{self, Marks, Method, Place, Slot, Template};
+use super::refresh::Refresh;
 use crate::config::read::Reader;
 use crate::error::Result;
 
@@ -11,6 +13,7 @@ words! {
     header: Text,
     parameter: Text,
     default: Text,
+    [exchange]: call::Words,
 }
 
 /// What choosing another workspace does.
@@ -67,6 +70,32 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Option<W
     }))
 }
 
+/// How a service gives a token of a workspace for the session's own credential, which goes along as bearer token; none
+/// where the issuer is asked as for a refresh. Its body defaults to `{ workspace = "{workspace}" }`.
+///
+/// Only the status 401 says that the credential itself is not good any more: a workspace may be closed to it otherwise.
+pub(in crate::config) fn exchange(reader: &Reader, words: &Words) -> Result<Option<Refresh>> {
+    let place = Place {
+        key: "context.exchange",
+        slots: &[Slot::Workspace],
+        needs: &[Slot::Workspace],
+        method: Method::Post,
+        body: Template::table(&[("workspace", Slot::Workspace)]),
+    };
+    let Some(exchange) = call::read(reader, &words.exchange, &place)? else {
+        return Ok(None);
+    };
+    if let Some(kind) = words.kind.as_ref().filter(|kind| kind.get_ref() != "reissue") {
+        let message = "context.kind: expected reissue beside `context.exchange`, found another";
+        return Err(reader.wrong_at(kind, message));
+    }
+    Ok(Some(Refresh {
+        exchange,
+        rejected: Marks::of(&[401], &[]),
+        state: None,
+    }))
+}
+
 impl Words {
     /// The first word that stands, with its name.
     fn first(&self) -> Option<(&'static str, &Text)> {
@@ -75,12 +104,14 @@ impl Words {
             header,
             parameter,
             default,
+            exchange,
         } = self;
         let words = [
             ("kind", kind),
             ("header", header),
             ("parameter", parameter),
             ("default", default),
+            ("exchange.url", &exchange.url),
         ];
         words
             .into_iter()

@@ -50,6 +50,24 @@ pub struct Mfa {
     pub found: Found,
 }
 
+impl Mfa {
+    /// What helps a person of whom a second factor is wanted: the command where there is a session of this profile to
+    /// enrol with, else the page. None where the file knows neither.
+    pub fn hint(&self, profile: Option<&str>) -> Option<String> {
+        match (profile, &self.enrolment, &self.page) {
+            (Some(name), Some(_), _) => Some(format!("run `keyfob mfa enroll {name}`")),
+            (_, _, Some(page)) => Some(format!("enrol one at {page}")),
+            (None, Some(_), None) => Some("with a session, run `keyfob mfa enroll`".into()),
+            (_, None, None) => None,
+        }
+    }
+
+    /// Whether an issuer's error code says that a second factor must be enrolled first.
+    pub fn wants(&self, code: &str) -> bool {
+        self.required.words.iter().any(|word| word == code)
+    }
+}
+
 /// The two calls that enrol a second factor.
 #[derive(Debug, Clone)]
 pub struct Enrolment {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::super::StoreError;
 use super::super::disk::{Disk, Lock};
+use super::super::folder::{Folder, temporary_of};
 use super::super::sealed::{CURRENT, current_id, write_current};
 use super::super::slot::{Flaw, Header};
-use super::super::stores::{Slot, Stores, is_slot};
+use super::super::stores::{Look, Slot, Stores, is_slot};
 use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
 use crate::record::Key;
 use crate::secret::Secret;
@@ -27,14 +28,14 @@ const SWITCH: &str = "gate-switch.lock";
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long one record's holder is waited for: as long as a renewal may take.
-const RECORD_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const RECORD_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of the records.
 #[derive(Debug, Default)]
 pub struct Converted {
     /// Records that changed their store.
     pub moved: usize,
-    /// Files that nobody can read, which stay as they are.
+    /// Files that nobody can read, which stay as they are and may be in clear.
     pub unread: Vec<StoreError>,
 }
 
@@ -159,7 +160,7 @@ impl Stores {
         Ok((place, converted))
     }
 
-    fn remove_gate(&self, place: Place) -> Result<(), StoreError> {
+    pub(super) fn remove_gate(&self, place: Place) -> Result<(), StoreError> {
         let data = self.disk.make_data()?;
         if place == Place::Nowhere {
             // It names a key that nobody will have any more.
@@ -262,6 +263,7 @@ impl Stores {
     /// Moves every record that `is_meant` into another store.
     fn convert(&self, to: &str, is_meant: &dyn Fn(&Header) -> bool) -> Result<Converted, StoreError> {
         let mut converted = Converted::default();
+        self.settle(&mut converted)?;
         self.each_slot(&mut |folder, name, slot| {
             let place = folder.place(name);
             match slot {
@@ -269,7 +271,7 @@ impl Stores {
                 Slot::Full { header, .. } if !is_meant(header) => (),
                 Slot::Flawed(flaw @ Flaw::Damaged(_)) => converted.unread.push(flaw.at(&place)),
                 Slot::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(&place)),
-                Slot::Full { .. } => match self.read(folder, name, None) {
+                Slot::Full { .. } => match self.read(folder, name, None, Look::Whole) {
                     Ok(None) => (),
                     Ok(Some(stored)) => converted.moved += usize::from(self.move_to(&stored.record.key, to)?),
                     Err(error @ StoreError::Damaged(_)) => converted.unread.push(error),
@@ -279,6 +281,45 @@ impl Stores {
             Ok(())
         })?;
         Ok(converted)
+    }
+
+    /// Finishes or removes what writers that were killed left behind, which may be in clear, and names what was set aside.
+    ///
+    /// One who is at work this moment writes by the rule that holds now, or a record that is moved after it.
+    fn settle(&self, converted: &mut Converted) -> Result<(), StoreError> {
+        for folder in self.disk.folders()? {
+            let names = folder.names()?;
+            let mut left: Vec<&str> = names.iter().filter_map(|name| temporary_of(name)).collect();
+            left.dedup();
+            for slot in left {
+                if let Some(locks) = self.both_locks(&folder, slot, Duration::ZERO)? {
+                    self.recover(&locks[0], &folder, &names, slot)?;
+                }
+            }
+            let aside = names.iter().filter(|name| name.contains(".corrupt-"));
+            converted.unread.extend(aside.map(|name| {
+                let place = folder.place(name);
+                StoreError::Damaged(format!("`{}` is a damaged record that was set aside", place.display()))
+            }));
+        }
+        Ok(())
+    }
+
+    /// The lock of a slot of which it is not known whether it is a session's or an origin's; none if another has it.
+    pub(super) fn both_locks(
+        &self,
+        folder: &Folder,
+        slot: &str,
+        patience: Duration,
+    ) -> Result<Option<[Lock; 2]>, StoreError> {
+        let place = folder.place(slot);
+        let shard = place.ancestors().nth(2).and_then(|path| path.file_name());
+        let shard = shard.unwrap_or_default().to_string_lossy();
+        let take = |name: &str| self.disk.lock(name, patience, &*self.seat.wait);
+        let Some(session) = take(&format!("{slot}.lock"))? else {
+            return Ok(None);
+        };
+        Ok(take(&format!("origin-{shard}.lock"))?.map(|origin| [session, origin]))
     }
 
     /// Moves one record into another store, as it is. Says whether it was there and elsewhere.
@@ -300,15 +341,15 @@ impl Stores {
         };
         let group = key.group.digest();
         let (_, temporary) = self.disk.make_folder(&group, |folder| folder.temporary(&slot))?;
-        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, None)?;
+        let (_, bytes) = self.pack(&slot, &stored.record, self.store(to)?, Some(&header))?;
         temporary.commit(&slot, &bytes)?;
         self.store(&header.store)?.discard(&slot, &header)?;
         Ok(true)
     }
 
-    fn each_slot(
+    pub(super) fn each_slot(
         &self,
-        see: &mut dyn FnMut(&super::super::folder::Folder, &str, &Slot) -> Result<(), StoreError>,
+        see: &mut dyn FnMut(&Folder, &str, &Slot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         for folder in self.disk.folders()? {
             for name in folder.names()?.iter().filter(|name| is_slot(name)) {

@@ -43,6 +43,7 @@ pub(crate) fn stores(sandbox: &Sandbox) -> Stores {
         data: sandbox.keyfob_home().join("data"),
         runtime: None,
         source: Rc::new(NoSource("a test has no keychain")),
+        items: Rc::new(NoSource("a test has no keychain")),
         wait: Rc::new(|_| ()),
         now: now(),
         person: false,

@@ -87,7 +87,11 @@ fn where_nobody_can_say_whether_it_was_taken_the_person_decides() {
 fn a_refusal_keeps_nothing() {
     let rows = [
         (Reply::json(400, &json!({"message": "Wrong code"})), 5, "“Wrong code”"),
-        (Reply::error(401, "invalid_code"), 5, "own code: it says “invalid_code”"),
+        (
+            Reply::error(401, "invalid_code"),
+            5,
+            "made here: it says “invalid_code”",
+        ),
         (
             Reply::json(429, &json!({})).with("Retry-After", "90"),
             3,

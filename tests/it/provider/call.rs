@@ -151,6 +151,62 @@ const MISTAKES: &[(&str, usize, &str)] = &[
         5,
         "refresh.rejected: expected statuses from 200 to 599 and texts, found another",
     ),
+    // Second factors and passwords.
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa.enroll]\nurl = \"https://acme.example\"\n",
+        1,
+        "mfa.confirm.url: expected beside `mfa.enroll`, found nothing",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa.confirm]\nurl = \"https://acme.example\"\n",
+        1,
+        "mfa.enroll.url: expected beside `mfa.confirm`, found nothing",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa.confirm]\nurl = \"https://acme.example\"\nbody = { factor = \"{factor}\" }\n",
+        6,
+        "mfa.confirm.body: expected the slot `{code}` in it, found none",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa.enroll]\nurl = \"http://acme.example\"\n[mfa.confirm]\nurl = \"https://acme.example\"\n",
+        5,
+        "mfa.enroll.url: expected https, or http to 127.0.0.1 or [::1], found another scheme",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa]\nkeep = \"canary\"\n",
+        5,
+        "mfa.keep: expected true or false, found a text",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa]\nuri = \"canary\"\n",
+        5,
+        "mfa.uri: expected a JSON pointer such as `/sub`, found none",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[mfa]\nrequired = [\"x\", 99]\n",
+        5,
+        "mfa.required: expected statuses from 200 to 599 and texts, found another",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[password.set]\nurl = \"https://acme.example\"\nquery = { p = \"{password}\" }\n",
+        6,
+        "password.set.query: expected `{password}` in the body alone, since URLs are written down, found it here",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[password.set]\nurl = \"https://acme.example\"\nbody = { p = \"{code}\" }\n",
+        6,
+        "password.set.body: expected a slot of {current}, {password}, found another",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[password.clear]\nurl = \"https://acme.example\"\nmethod = \"DELETE\"\nbody = { a = 1 }\n",
+        7,
+        "password.clear.body: expected nothing beside the method DELETE, found a body",
+    ),
+    (
+        "format = 1\n[login]\nflow = \"key\"\n[password.status]\nurl = \"https://acme.example\"\nmethod = \"FETCH canary\"\n",
+        6,
+        "password.status.method: expected DELETE, GET, PATCH, POST, PUT, found another",
+    ),
 ];
 
 #[test]

@@ -41,7 +41,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[login]\nflow = \"key\"\nfow = 1\n",
         4,
-        "login.fow: expected one of flow, default_mode, register, found another key",
+        "login.fow: expected one of flow, default_mode, register, revoke, found another key",
     ),
     (
         "format = 1\n[mode.dev]\nflow = \"key\"\n",
