@@ -122,6 +122,7 @@ fn wanted(run: &Run, args: &cli::Export) -> Result<Vec<Profile>> {
     let wanted = wanted?;
     if wanted.is_empty() && !args.all && !args.origins {
         let kept = run.sources.stores.list()?.into_iter().flatten();
+        let kept = kept.filter(|stored| stored.record.synced_at.is_none());
         let mut names: Vec<String> = kept
             .map(|stored| format!("  {}\n", shown(&stored.record.key)))
             .collect();
@@ -232,6 +233,10 @@ impl Plan {
     }
 
     fn add(&mut self, run: &Run, args: &cli::Export, stored: Stored) {
+        // One that was synced here is in no listing, and nobody's who does not name it.
+        if args.all && stored.record.synced_at.is_some() {
+            return;
+        }
         let mut record = clean(&stored.record);
         if let Some(going) = Going::noted(&stored.record).filter(|_| args.moving) {
             if going.has_arrived() {
@@ -283,6 +288,7 @@ impl Fate {
     fn of(run: &Run, args: &cli::Export, record: &Record) -> Fate {
         let has_ended = record.expires_at.is_some_and(|end| end <= run.world.now());
         match (&record.dead, &record.refresh, &record.secret) {
+            _ if record.synced_at.is_some() => Fate::Left("it was synced here, and belongs where it comes from"),
             _ if is_unattended(run, record) => Fate::Left("it needs no person: a tool's call begins another one there"),
             (Some(dead), ..) if dead.reason == MOVED => Fate::Left("it is on its way to a bundle: give `--move` again"),
             _ if record.synced_at.is_some() => Fate::Left("it is another machine's, which synced it to here"),

@@ -11,7 +11,7 @@ use super::sync::script::{ANSWER, PROBE};
 use crate::cli;
 use crate::config::{Profile, Provider, profile};
 use crate::error::{Context, Error, Result};
-use crate::record::{Group, Key, Record, Synced};
+use crate::record::{Record, Synced};
 use crate::renew;
 use crate::resolve::Session;
 use crate::time::Timestamp;
@@ -99,35 +99,15 @@ fn fits(provider: &Provider, synced: &Synced) -> Result<()> {
 /// Forgets the synced sessions of a provider and mode, and of the account if one is named.
 fn forget(run: &Run, synced: &Synced) -> Result<String> {
     let mut gone = false;
-    let (mut left, mut mine) = (false, Vec::new());
-    for stored in run.sources.stores.list()? {
-        // What cannot be read here is no session that was synced, or another one's business.
-        let Ok(stored) = stored else { continue };
-        let record = stored.record;
-        let is_meant = record.key.group == synced.group()
-            && record.synced_at.is_some()
-            && synced
-                .account
-                .as_ref()
-                .is_none_or(|account| *account == record.key.account);
-        if is_meant {
-            mine.push(record.key);
-        } else {
-            left |= matches!(&record.key.group, Group::Session { provider, .. } if *provider == synced.provider);
+    for stored in run.sources.stores.group(&synced.group())? {
+        let account = stored.record.key.account;
+        let is_meant = synced.account.as_ref().is_none_or(|name| *name == account);
+        if is_meant && stored.record.synced_at.is_some() {
+            let session = Session::kept(&synced.provider, &synced.mode, Some(account));
+            renew::forget(run.sources, &session, &session.key())?;
+            gone = true;
         }
     }
-    for Key {
-        group: _,
-        account,
-        path: _,
-    } in mine
-    {
-        let session = Session::kept(&synced.provider, &synced.mode, Some(account));
-        renew::forget(run.sources, &session, &session.key())?;
-        gone = true;
-    }
-    if !left {
-        provider_file::remove(run, &synced.provider)?;
-    }
+    provider_file::remove(run, &synced.provider)?;
     Ok(if gone { "removed" } else { "absent" }.into())
 }

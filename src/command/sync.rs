@@ -37,7 +37,7 @@ pub(super) fn sync(run: &Run, args: &cli::Sync) -> Result<u8> {
         place: &place,
         program: &provider.program.name,
         command: &command,
-        script: script::sync(&provider.program.name, mode, &synced),
+        script: script::sync(&provider.program, mode, &synced),
         secret: synced.secret.as_ref(),
         variables: &provider.secret_variables(),
         patience: Duration::from_secs(args.place.timeout.into()),
@@ -58,7 +58,7 @@ pub(super) fn desync(run: &Run, args: &cli::Desync) -> Result<u8> {
         place: &place,
         program: &provider.program.name,
         command: &command,
-        script: script::desync(&provider.program.name, &synced),
+        script: script::desync(&provider.program, &synced),
         secret: None,
         variables: &provider.secret_variables(),
         patience: Duration::from_secs(args.place.timeout.into()),
@@ -137,7 +137,9 @@ fn renewed(run: &Run, session: &Session, stored: Stored) -> Result<Stored> {
             run.note(&format!(
                 "keyfob: warning: the token could not be renewed first: {why}\n"
             ));
-            Ok(stored)
+            // The issuer may have given another, though not one that lives for so long.
+            let now = run.sources.stores.get(&stored.record.key)?;
+            renew::fresh(run.sources, session, now.unwrap_or(stored), None)
         }
         other => other,
     }

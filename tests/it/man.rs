@@ -48,7 +48,7 @@ fn commands(command: &Command, page: &mut String) {
             *page += &body(Man::render_options_section, &own);
         }
     }
-    for below in command.get_subcommands() {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         commands(below, page);
     }
 }
@@ -66,7 +66,7 @@ fn page() -> String {
     page += ".SH OPTIONS\n";
     page += &body(Man::render_options_section, &root);
     page += ".SH COMMANDS\n";
-    for command in root.get_subcommands() {
+    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
         commands(command, &mut page);
     }
     let tools = root

@@ -1,6 +1,7 @@
 //! `sync` and `desync`, with a shell script for the command that reaches a machine, and a home of its own for the machine.
 
 mod fault;
+mod form;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -196,6 +197,18 @@ fn no_listing_shows_what_was_synced() {
             .text()
             .starts_with("There are no sessions.")
     );
+    let export = pair
+        .there
+        .keyfob(&["export", "--all", "--armor", "-o", "-", "--passphrase-file", "-"])
+        .stdin("a good passphrase\n");
+    let export = export.run();
+    assert!(!export.stderr.contains("acme"), "{}", export.stderr);
+    let named = pair
+        .there
+        .keyfob(&["export", "acme", "--armor", "-o", "-", "--passphrase-file", "-"])
+        .stdin("a good passphrase\n");
+    let named = named.run();
+    assert!(named.stderr.contains("it was synced here"), "{}", named.stderr);
     let asked = pair.there(&["status", "acme"]).expect_success();
     assert!(asked.text().contains("state      synced\n"), "{}", asked.text());
     assert!(
@@ -336,68 +349,6 @@ fn a_provider_file_with_other_targets_gets_no_token() {
 }
 
 #[test]
-fn a_machine_without_keyfob_has_the_session_in_a_file() {
-    let pair = Pair::without_keyfob("");
-    pair.here.login(&pair.issuer);
-    pair.sync().expect_success();
-    let file = pair.session_file();
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let document: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    assert_eq!(document["secret"].as_str().unwrap(), pair.here.token());
-    assert_eq!(document["provider"], "acme");
-    assert!(document.get("refresh").is_none());
-    // A keyfob that comes later reads it where it has nothing of its own.
-    pair.same_file();
-    assert_eq!(pair.there.token(), pair.here.token());
-    assert!(pair.there(&["status", "acme"]).text().contains("synced"));
-    pair.desync().expect_success();
-    assert!(!file.exists() && !file.parent().unwrap().exists());
-    pair.desync().expect_success();
-}
-
-const VARIABLE: &str = "[sync]\nas = \"variable\"\nvariable = \"ACME_SESSION_TOKEN\"\n";
-
-#[test]
-fn a_variable_in_a_file_is_what_a_shell_reads() {
-    let pair = Pair::logged_in(VARIABLE);
-    pair.sync().expect_success();
-    let token = pair.here.token();
-    let script = ". \"$HOME/.config/acme/session\"; echo \"$ACME_SESSION_TOKEN $ACME_SESSION_TOKEN_EXPIRES\"";
-    let read = pair.there.program("sh", &["-c", script]).run().expect_success();
-    let (value, end) = read.text().trim_end().split_once(' ').unwrap();
-    assert_eq!(value, token);
-    assert!(end.parse::<u64>().is_ok());
-    assert_eq!(
-        pair.there.files_with("canary"),
-        Vec::<std::path::PathBuf>::new(),
-        "no record"
-    );
-}
-
-#[test]
-fn a_variable_in_a_file_wins_over_a_session_as_any_variable_does() {
-    let pair = Pair::logged_in("[sync]\nas = \"variable\"\n");
-    pair.same_file();
-    pair.there.login(&pair.issuer);
-    let own = pair.there.token();
-    pair.sync().expect_success();
-    let token = pair.here.token();
-    assert_ne!(own, token);
-    assert_eq!(pair.there.token(), token);
-    let git = ask_git(&pair.there).run().expect_success();
-    assert!(git.text().contains(&format!("password={token}\n")));
-    let set = pair.there.keyfob(&["token", "acme"]).env("ACME_TOKEN", "canary-set");
-    assert_eq!(set.run().expect_success().text(), "canary-set\n");
-    pair.desync().expect_success();
-    assert_eq!(pair.there.token(), own);
-    // Others must not be able to put one there.
-    pair.sync().expect_success();
-    std::fs::set_permissions(pair.session_file(), PermissionsExt::from_mode(0o644)).unwrap();
-    let refused = pair.there(&["token", "acme"]).expect_code(4);
-    assert!(refused.stderr.contains(".config/acme/session"), "{}", refused.stderr);
-}
-
-#[test]
 fn a_variable_that_is_set_here_is_what_is_synced() {
     let pair = Pair::logged_in("");
     let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme"]);
@@ -456,4 +407,14 @@ fn a_program_that_is_a_link_to_keyfob_takes_it_and_speaks_in_its_own_name() {
 /// Makes the synced session one of the other machine's own.
 fn change_nothing_but_own(pair: &Pair) {
     change(&pair.there, |record| record.synced_at = None);
+}
+
+#[test]
+fn a_login_there_makes_it_a_session_of_that_machines_own() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    pair.sync().expect_success();
+    pair.there.login(&pair.issuer);
+    assert!(pair.there(&["list"]).expect_success().text().contains("acme:ann"));
+    pair.sync().expect_code(5);
 }

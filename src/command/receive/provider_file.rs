@@ -9,6 +9,7 @@ use crate::command::{Run, login};
 use crate::config::Provider;
 use crate::error::{Error, Result};
 use crate::record::{About, Synced};
+use crate::resolve::Session;
 
 /// The first line of such a file. Without it the file is a person's, and stays.
 const MARK: &str =
@@ -53,12 +54,18 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     Ok(provider)
 }
 
-/// Removes the file if it is one of ours.
+/// Removes the file if it is one of ours, and no session is left that it is for.
 pub(super) fn remove(run: &Run, provider: &str) -> Result<()> {
     let path = path(run, provider);
     let is_ours = std::fs::read_to_string(&path).is_ok_and(|text| text.starts_with(MARK));
     if !is_ours {
         return Ok(());
+    }
+    for mode in run.sources.config.provider(provider)?.modes {
+        let session = Session::kept(provider, &mode.name, None);
+        if !run.sources.stores.group(&session.group())?.is_empty() {
+            return Ok(());
+        }
     }
     let removed = std::fs::remove_file(&path);
     removed.map_err(|error| Error::store(format!("removing {}: {}", path.display(), error.kind())))?;

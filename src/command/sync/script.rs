@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::config::Mode;
+use crate::config::{Mode, Program};
 use crate::record::Synced;
 
 /// Begins the line by which the other machine says what it did.
@@ -19,17 +19,23 @@ pub(in crate::command) const PROBE: &str = "keyfob-receive 1";
 /// Ends the document that the script reads; no line of a session is like it.
 const END: &str = "KEYFOB-END";
 
-/// What every script begins with. A program that asks for no password by SSH often has a shorter PATH than a person.
+/// What every script begins with. A program of the provider's name is tried where the provider file says that there is one,
+/// or where it is a link to us: any other may take `receive` for who knows what. A program that asks for no password by SSH often has a shorter PATH than a person.
 const HEAD: &str = r#"set -u
 umask 077
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/bin:$HOME/.local/bin:$HOME/.cargo/bin
 dir=$HOME/.config/$program
+is_ours() {
+if [ "$1" = keyfob ] || [ "$declared" = yes ]; then return 0; fi
+case $(ls -ld "$(command -v "$1")" 2>/dev/null) in *keyfob) return 0 ;; esac
+return 1
+}
 find_keyfob() {
 receiver=
 for name in "$provider" keyfob; do
-if command -v "$name" >/dev/null 2>&1 && [ "$("$name" receive --probe </dev/null 2>/dev/null)" = "$probe" ]; then
+if is_ours "$name" && command -v "$name" >/dev/null 2>&1 && [ "$("$name" receive --probe </dev/null 2>/dev/null)" = "$probe" ]; then
 receiver=$name
 return
 fi
@@ -79,7 +85,7 @@ echo "$answer$gone"
 "#;
 
 /// The script that leaves a session there.
-pub(super) fn sync(program: &str, mode: &Mode, session: &Synced) -> Zeroizing<Vec<u8>> {
+pub(super) fn sync(program: &Program, mode: &Mode, session: &Synced) -> Zeroizing<Vec<u8>> {
     match mode.synced_variable() {
         Some(variable) => {
             let lines = session.assignments(variable);
@@ -95,14 +101,17 @@ pub(super) fn sync(program: &str, mode: &Mode, session: &Synced) -> Zeroizing<Ve
 }
 
 /// The script that takes it back.
-pub(super) fn desync(program: &str, session: &Synced) -> Zeroizing<Vec<u8>> {
+pub(super) fn desync(program: &Program, session: &Synced) -> Zeroizing<Vec<u8>> {
     whole(program, session, &[FORGET], &session.encode())
 }
 
 /// Neither the program's name nor the provider's can have quotes.
-fn whole(program: &str, session: &Synced, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
+fn whole(program: &Program, session: &Synced, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
     let provider = &session.provider;
-    let words = format!("{{\nprovider='{provider}'\nprogram='{program}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n");
+    let (name, declared) = (&program.name, if program.is_declared { "yes" } else { "no" });
+    let words = format!(
+        "{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n"
+    );
     let (begin, end) = (format!("main <<'{END}'\n"), format!("\n{END}\nexit\n}}\n"));
     let mut parts = vec![words.as_str(), HEAD];
     parts.extend(functions);
@@ -117,10 +126,13 @@ fn whole(program: &str, session: &Synced, functions: &[&str], input: &str) -> Ze
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Provider;
 
     #[test]
     fn a_script_says_nothing_of_a_session_but_in_its_document() {
-        let text = desync("acme", &Synced::named("acme", "", Some("a'; id; '".into())));
+        let file = "format = 1\n[login]\nflow = \"key\"\n";
+        let program = Provider::parse(file, "acme", "test").unwrap().program;
+        let text = desync(&program, &Synced::named("acme", "", Some("a'; id; '".into())));
         let text = String::from_utf8(text.to_vec()).unwrap();
         let (before, rest) = text.split_once("main <<'KEYFOB-END'\n").unwrap();
         assert!(!before.contains("id;"));

@@ -127,7 +127,10 @@ fn wrong_arguments_reach_no_machine() {
         &["sync", "https://host", "acme"],
         &["sync", "--vm", "vm1", "--timeout", "0", "acme"],
         &["sync", "--vm", "vm1", "no-such-provider"],
+        &["sync", "--container", "-x", "acme"],
+        &["sync", "--container", "c;id", "acme"],
         &["desync", "acme"],
+        &["desync", "--vm", "-x", "acme"],
     ] {
         pair.here.keyfob(args).run().expect_code(64);
     }
@@ -202,4 +205,71 @@ fn a_person_who_runs_receive_is_told_what_to_run() {
     let output = run.run();
     assert_eq!(output.code(), 64);
     assert!(output.text().contains("keyfob sync --help"), "{}", output.text());
+}
+
+#[test]
+fn a_provider_file_names_a_program_and_a_place_for_the_id() {
+    let sandbox = Sandbox::new();
+    for (sync, words) in [
+        ("as = \"file\"", ":4: sync.as: expected record or variable"),
+        ("as = \"variable\"", ":4: sync.variable: expected"),
+        ("variable = \"A B\"", ":4: sync.variable: expected names"),
+        ("vm = { command = [] }", "sync.vm.command: expected a program"),
+        (
+            "vm = { command = [\"vm\"] }",
+            ":4: sync.vm.command: expected `{id}` in an argument",
+        ),
+        (
+            "vm = { command = [\"{id}\"] }",
+            ":4: sync.vm.command: expected first the name",
+        ),
+        (
+            "vm = { command = [\"../vm\", \"{id}\"] }",
+            ":4: sync.vm.command: expected first the name",
+        ),
+        (
+            "vm = { command = [\"-vm\", \"{id}\"] }",
+            ":4: sync.vm.command: expected first the name",
+        ),
+        (
+            "vm = { command = [\"vm\", \"{id}\\n\"] }",
+            ":4: sync.vm.command: expected words without",
+        ),
+        ("container = { command = \"docker {id}\" }", ":4: sync.container"),
+        ("host = \"a\"", ":4: sync.host: expected"),
+    ] {
+        let text = format!("format = 1\nlogin.flow = \"key\"\n[sync]\n{sync}\n");
+        sandbox.write_provider("acme", &text);
+        let said = sandbox.keyfob(&["provider", "check", "acme"]).run();
+        let told = format!("{}{}", said.text(), said.stderr);
+        assert!(said.code() == 64 && told.contains(words), "{sync}: {told}");
+    }
+    sandbox.write_provider("acme", "format = 1\n[login]\nflow = \"key\"\n");
+    sandbox
+        .keyfob(&["set-token", "acme"])
+        .stdin("canary")
+        .run()
+        .expect_success();
+    let said = sandbox.keyfob(&["sync", "acme", "--vm", "vm1"]).run().expect_code(64);
+    assert!(said.stderr.contains("add `sync.vm.command`"), "{}", said.stderr);
+}
+
+#[test]
+fn a_locked_machine_sends_nothing_and_takes_nothing() {
+    for is_here in [true, false] {
+        let pair = Pair::logged_in("");
+        let locked = if is_here { &pair.here } else { &pair.there };
+        let set = locked
+            .keyfob(&["lock", "set", "--work", "12", "--passphrase-file", "-"])
+            .stdin("a good passphrase\n")
+            .run();
+        if set.code() != 0 {
+            panic!("{}", set.stderr);
+        }
+        locked.keyfob(&["lock"]).run();
+        let said = pair.sync();
+        assert!([1, 4].contains(&said.code()), "{}: {}", said.code(), said.stderr);
+        assert!(said.stderr.contains("locked"), "{}", said.stderr);
+        assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new());
+    }
 }

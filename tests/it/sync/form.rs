@@ -1,0 +1,133 @@
+//! What a session is on the other machine: a file where there is no keyfob, a variable in one, one for each mode; and the
+//! way into a container.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::{Pair, ask_git, program};
+use crate::sandbox::Sandbox;
+
+#[test]
+fn a_machine_without_keyfob_has_the_session_in_a_file() {
+    let pair = Pair::without_keyfob("");
+    pair.here.login(&pair.issuer);
+    pair.sync().expect_success();
+    let file = pair.session_file();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let document: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(document["secret"].as_str().unwrap(), pair.here.token());
+    assert_eq!(document["provider"], "acme");
+    assert!(document.get("refresh").is_none());
+    // A keyfob that comes later reads it where it has nothing of its own.
+    pair.same_file();
+    assert_eq!(pair.there.token(), pair.here.token());
+    assert!(pair.there(&["status", "acme"]).text().contains("synced"));
+    pair.desync().expect_success();
+    assert!(!file.exists() && !file.parent().unwrap().exists());
+    pair.desync().expect_success();
+}
+
+const VARIABLE: &str = "[sync]\nas = \"variable\"\nvariable = \"ACME_SESSION_TOKEN\"\n";
+
+#[test]
+fn a_variable_in_a_file_is_what_a_shell_reads() {
+    let pair = Pair::logged_in(VARIABLE);
+    pair.sync().expect_success();
+    let token = pair.here.token();
+    let script = ". \"$HOME/.config/acme/session\"; echo \"$ACME_SESSION_TOKEN $ACME_SESSION_TOKEN_EXPIRES\"";
+    let read = pair.there.program("sh", &["-c", script]).run().expect_success();
+    let (value, end) = read.text().trim_end().split_once(' ').unwrap();
+    assert_eq!(value, token);
+    assert!(end.parse::<u64>().is_ok());
+    assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new(), "no record");
+}
+
+#[test]
+fn a_variable_in_a_file_wins_over_a_session_as_any_variable_does() {
+    let pair = Pair::logged_in("[sync]\nas = \"variable\"\n");
+    pair.same_file();
+    pair.there.login(&pair.issuer);
+    let own = pair.there.token();
+    pair.sync().expect_success();
+    let token = pair.here.token();
+    assert_ne!(own, token);
+    assert_eq!(pair.there.token(), token);
+    let git = ask_git(&pair.there).run().expect_success();
+    assert!(git.text().contains(&format!("password={token}\n")));
+    let set = pair.there.keyfob(&["token", "acme"]).env("ACME_TOKEN", "canary-set");
+    assert_eq!(set.run().expect_success().text(), "canary-set\n");
+    pair.desync().expect_success();
+    assert_eq!(pair.there.token(), own);
+    // Others must not be able to put one there.
+    pair.sync().expect_success();
+    std::fs::set_permissions(pair.session_file(), PermissionsExt::from_mode(0o644)).unwrap();
+    let refused = pair.there(&["token", "acme"]).expect_code(4);
+    assert!(refused.stderr.contains(".config/acme/session"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_container_is_reached_by_the_engine_that_is_there() {
+    let pair = Pair::logged_in("");
+    let vm = std::fs::read_to_string(pair.here.path().join("bin/vm")).unwrap();
+    let engine = vm
+        .trim_start_matches("#!/bin/sh\n")
+        .replace("[ \"$2\" = vm1 ]", "[ \"$3\" = web.1 ]");
+    program(&pair.here, "bin/docker", &engine);
+    let sync = ["sync", "acme", "--container", "web.1", "--json"];
+    let said = pair.here.keyfob(&sync).run().expect_success();
+    let answer: serde_json::Value = serde_json::from_str(said.text()).unwrap();
+    assert_eq!(
+        (&answer["schema"], &answer["target"], &answer["kept"]),
+        (&1.into(), &"the container web.1".into(), &"record".into())
+    );
+    assert!(
+        (3500..=3600).contains(&answer["expires_in_secs"].as_i64().unwrap()),
+        "{answer}"
+    );
+    assert!(
+        said.stderr.contains("`keyfob sync acme:ann --container web.1`"),
+        "{}",
+        said.stderr
+    );
+    let arguments = std::fs::read_to_string(pair.here.path().join("argv")).unwrap();
+    assert_eq!(arguments, "exec -i web.1 sh\n");
+    assert_eq!(pair.there.token(), pair.here.token());
+    pair.here
+        .keyfob(&["desync", "acme", "--container", "web.1"])
+        .run()
+        .expect_success();
+    assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_mode_has_its_own_session_there() {
+    let pair = Pair::new("[mode.dev]\n[mode.prod]\n");
+    for mode in ["dev", "prod"] {
+        pair.here
+            .keyfob(&["login", &format!("acme/{mode}"), "--no-browser"])
+            .run()
+            .expect_success();
+        pair.here
+            .keyfob(&["sync", &format!("acme/{mode}"), "--vm", "vm1"])
+            .run()
+            .expect_success();
+    }
+    let token = |sandbox: &Sandbox, mode: &str| {
+        let run = sandbox.keyfob(&["token", &format!("acme/{mode}")]).run();
+        run.expect_success().text().to_owned()
+    };
+    for mode in ["dev", "prod"] {
+        assert_eq!(token(&pair.there, mode), token(&pair.here, mode));
+    }
+    pair.here
+        .keyfob(&["desync", "acme/dev", "--vm", "vm1"])
+        .run()
+        .expect_success();
+    assert_eq!(pair.there(&["token", "acme/dev"]).code(), 2);
+    assert_eq!(token(&pair.there, "prod"), token(&pair.here, "prod"));
+    pair.here
+        .keyfob(&["desync", "acme/prod", "--vm", "vm1"])
+        .run()
+        .expect_success();
+    assert!(!pair.there.keyfob_home().join("config/providers/acme.toml").exists());
+}
