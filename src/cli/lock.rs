@@ -21,9 +21,9 @@ pub enum LockDo {
         /// The present passphrase is this file's first line.
         #[arg(long, value_name = "FILE")]
         current_passphrase_file: Option<String>,
-        /// How hard it is to guess: 12 to 20, each twice as slow. Defaults to 17.
+        /// What each try costs, as a power of two: 12 to 20. Defaults to 17.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(12..=20))]
-        work: Option<u8>,
+        work_factor: Option<u8>,
     },
     /// Take the passphrase away.
     Clear {

@@ -30,8 +30,13 @@ pub(super) fn lock(run: &Run, args: cli::Lock) -> Result<u8> {
         Some(cli::LockDo::Set {
             new,
             current_passphrase_file,
-            work,
-        }) => set(run, &new, current_passphrase_file.as_deref(), work.unwrap_or(WORK)),
+            work_factor,
+        }) => set(
+            run,
+            &new,
+            current_passphrase_file.as_deref(),
+            work_factor.unwrap_or(WORK),
+        ),
         Some(cli::LockDo::Clear { lost: true, yes, .. }) => abandon(run, yes),
         Some(cli::LockDo::Clear { passphrase, .. }) => clear(run, &passphrase),
         Some(cli::LockDo::Status { json }) => status(run, json),

@@ -26,8 +26,6 @@ use crate::secret::Secret;
 use crate::store::Stored;
 
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
-    // Before anything is begun at an issuer: what it gives could not be kept.
-    run.sources.stores.unlocked()?;
     let profile = run.profile(args.profile.as_deref())?;
     let mut client_id = args.client_id;
     if !args.set.is_empty() || (client_id.is_some() && is_bare_preset(run, &profile.provider)?) {
@@ -164,7 +162,6 @@ fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Resu
 }
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
-    run.sources.stores.unlocked()?;
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
     let (provider, at) = provider_of(run, &profile)?;
     let wanted = wanted_account(&provider, &profile, "set-token")?;

@@ -29,7 +29,7 @@ mod workspace;
 
 use level::Level;
 
-use crate::cli::Command;
+use crate::cli::{self, Command};
 use crate::config::{Profile, Said, preset};
 use crate::error::{Error, Result};
 use crate::record::Group;
@@ -83,6 +83,10 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
 }
 
 fn command(run: &Run, command: Command) -> Result<u8> {
+    if !works_locked(&command) {
+        // Before anything is asked of a person or begun at an issuer: what that gives could not be kept.
+        run.sources.stores.unlocked()?;
+    }
     match command {
         Command::Login(args) => login::login(run, args),
         Command::Logout(args) => logout::run(run, &args),
@@ -110,6 +114,22 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),
     }
+}
+
+/// Whether a command is of use on a machine that is locked: it hands nothing out and keeps nothing.
+fn works_locked(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Account(_)
+            | Command::Desync(_)
+            | Command::Lock(_)
+            | Command::Logout(_)
+            | Command::Mode(_)
+            | Command::Provider(cli::Provider::List { .. } | cli::Provider::Show { .. } | cli::Provider::Check { .. })
+            | Command::ShellSetup(_)
+            | Command::Unlock(_)
+            | Command::Workspace(_)
+    )
 }
 
 /// `keyfob auth login` is `keyfob login`, so that a program can hand its `auth` subtree over unchanged.

@@ -6,9 +6,10 @@
 use clap::{CommandFactory, FromArgMatches};
 
 use super::level::Level;
+use super::text::table;
 use super::voice::{Usual, Voice, wanted};
 use crate::cli::{Cli, TOOLS};
-use crate::config::{Config, Profile, Provider};
+use crate::config::{Alias, Config, Profile, Provider};
 use crate::error::{Error, Result};
 use crate::record::{Group, Key};
 use crate::report;
@@ -218,19 +219,23 @@ fn help(command: clap::Command, provider: &Provider) -> clap::Command {
     } else {
         program.name.clone()
     };
-    let mut after = String::new();
-    for alias in &program.aliases {
-        let (words, own) = (alias.words.join(" "), alias.own.join(" "));
-        after += &format!("\n  {} {words}   for {own}", program.name);
-    }
-    if !after.is_empty() {
-        after = format!("Also:{after}\n\n");
-    }
+    let also = |alias: &Alias| {
+        [
+            format!("  {} {}", program.name, alias.words.join(" ")),
+            alias.own.join(" "),
+        ]
+    };
+    let also = table(&program.aliases.iter().map(also).collect::<Vec<_>>());
+    let also = if also.is_empty() {
+        also
+    } else {
+        format!("In other words:\n{also}\n")
+    };
     without_profiles(command)
         .bin_name(called)
         .display_name("keyfob")
         .about(format!("Sign-in to {}", report::sanitise(&provider.title)))
-        .after_help(after + TOOLS.rsplit("\n\n").next().unwrap_or_default())
+        .after_help(also + TOOLS.rsplit("\n\n").next().unwrap_or_default())
         .mut_subcommands(|below| {
             let is_of_use = match below.get_name() {
                 "config" => !program.settings.is_empty(),

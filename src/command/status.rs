@@ -22,7 +22,6 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
         Some(text) => Some(run.completed(Profile::parse(text)?)?),
         None => None,
     };
-    run.sources.stores.unlocked()?;
     // What is asked may renew a token, so what is kept is shown after that.
     let checks = if args.check {
         check::all(run, wanted.as_ref())?
@@ -287,7 +286,6 @@ fn variables(run: &Run, wanted: Option<&Profile>) -> Result<Vec<Value>> {
 }
 
 pub(super) fn list(run: &Run, args: &cli::List) -> Result<u8> {
-    run.sources.stores.unlocked()?;
     let now = run.world.now();
     let mut rows = Vec::new();
     for stored in run.sources.stores.list()? {

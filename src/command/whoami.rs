@@ -87,10 +87,7 @@ pub(super) fn ask(run: &Run, profile: &Profile, details: bool) -> Result<Asked> 
     let mut mode = provider.modes[at].clone();
     let session = run.meant(profile)?;
     let (name, secret, source, kept) = match session.variable(run.sources)? {
-        Some((variable, secret)) => {
-            run.sources.stores.unlocked()?;
-            (session.show(), secret, format!("env:{variable}"), None)
-        }
+        Some((variable, secret)) => (session.show(), secret, format!("env:{variable}"), None),
         None => {
             let (session, stored) = run.session(profile)?;
             let stored = renew::fresh(run.sources, &session, stored, None)?;

@@ -115,6 +115,7 @@ impl Session {
         if let Some(program) = &self.hidden
             && let Some((found, _)) = synced::find(sources, self, program)?
         {
+            sources.stores.unlocked()?;
             return Ok(vec![found]);
         }
         let records = match (sources.stores.group(&self.group()), &self.account) {
@@ -124,6 +125,9 @@ impl Session {
         if records.is_empty() && self.hidden.is_none() {
             // Where the file is no good, there is no session.
             let found = self.synced_file(sources).ok().flatten();
+            if found.is_some() {
+                sources.stores.unlocked()?;
+            }
             return Ok(found.map(|(found, _)| found).into_iter().collect());
         }
         Ok(records)

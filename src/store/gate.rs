@@ -34,7 +34,7 @@ pub(super) const FILE: &str = "gate.json";
 const FILE_LIMIT: usize = 64 * 1024;
 const TURN: &str = "gate.lock";
 
-/// How much work a guess is, as scrypt's log2(N): memory for `8 * 128 * 2^n` bytes. 17 takes 128 MiB and a third of a
+/// How much work a guess is, as scrypt's log2(N): memory for `8 * 128 * 2^n` bytes. 17 takes 128 MiB and about half a
 /// second; at half of it a stolen file is guessed at twice the speed, at double small machines have no room.
 pub const WORK: u8 = 17;
 

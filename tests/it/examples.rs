@@ -22,10 +22,10 @@ fn every_provider_file_among_the_examples_is_valid() {
         "acme-robot",
         "acme-service",
         "acme-web",
-        "ccp",
-        "cmdop",
         "bcdock",
+        "ccp",
         "clonit",
+        "cmdop",
         "intranet",
         "myclaude",
     ];

@@ -50,7 +50,7 @@ fn run(sandbox: &Sandbox, args: &[&str], stdin: &str) -> Output {
 pub(crate) fn set(sandbox: &Sandbox) -> Output {
     run(
         sandbox,
-        &["lock", "set", "--work", WORK, "--passphrase-file", "-"],
+        &["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"],
         PASSPHRASE,
     )
     .expect_success()
@@ -128,6 +128,12 @@ fn a_locked_machine_answers_nothing_whoever_asks() {
             (&["status"], "", 4),
             (&["status", "--json"], "", 4),
             (&["list"], "", 4),
+            (&["mfa", "status", "acme"], "", 4),
+            (&["mfa", "enroll", "acme"], "", 4),
+            (&["password", "status", "acme"], "", 4),
+            (&["export", "--output", "bundle"], "", 4),
+            (&["import", "bundle"], "", 4),
+            (&["sync", "acme", "--container", "c"], "", 4),
             (&["logout", "--all"], "", 4),
             (&["login", "acme", "--no-browser"], "", 4),
             (&["login", "other", "--with-token"], "canary-new", 4),

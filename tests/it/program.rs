@@ -231,7 +231,7 @@ fn help_is_the_programs() {
     for part in [
         "Sign-in to Acme Control\n",
         "Usage: ctl ",
-        "ctl me show   for whoami --json",
+        "  ctl me show                whoami --json\n",
         "2 log in first",
     ] {
         assert!(help.text().contains(part), "{part}: {}", help.text());

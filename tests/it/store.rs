@@ -130,7 +130,8 @@ impl Home {
 
     /// Locks the keychain, or unlocks it.
     pub(crate) fn lock_keychain(&self, locked: bool) {
-        *self.source.locked.lock().unwrap() = locked;
+        let trouble = locked.then(|| StoreError::Locked("the keychain is locked".into()));
+        *self.source.trouble.lock().unwrap() = trouble;
     }
 
     /// All files of records, and what lies beside them.

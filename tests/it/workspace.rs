@@ -301,6 +301,14 @@ fn a_wrong_context_is_told_with_its_line_and_key() {
             "6: context.kind: expected header beside `[refresh]`",
         ),
         ("what = \"x\"", "context.what: expected "),
+        (
+            "kind = \"header\"\n[context.exchange]\nurl = \"https://acme.example/c\"",
+            "6: context.kind: expected reissue beside `context.exchange`",
+        ),
+        (
+            "kind = \"reissue\"\n[context.exchange]\nurl = \"https://acme.example/c\"\nbody = { a = \"b\" }",
+            "9: context.exchange.body: expected the slot `{workspace}`",
+        ),
     ] {
         sandbox.write_provider(
             "acme",

@@ -52,7 +52,7 @@ fn at_every_call(sandbox: &Sandbox, run: &dyn Fn() -> Run, after: &dyn Fn(&str),
 }
 
 fn lock_set(sandbox: &Sandbox) -> Run {
-    let args = ["lock", "set", "--work", WORK, "--passphrase-file", "-"];
+    let args = ["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"];
     sandbox.keyfob(&args).stdin(PASSPHRASE)
 }
 

@@ -29,10 +29,12 @@ fn open(stores: &Stores) -> keyfob::store::Opened {
 fn waiting(path: &Path) -> (Stores, Rc<RefCell<Vec<Duration>>>) {
     let waits = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&waits);
+    let source = Source::default();
     let stores = Stores::with(Seat {
         data: path.join("data"),
         runtime: None,
-        source: Rc::new(Source::default()),
+        items: Rc::new(source.clone()),
+        source: Rc::new(source),
         wait: Rc::new(move |span| noted.borrow_mut().push(span)),
         now: Timestamp::from_unix(1_000),
         person: false,

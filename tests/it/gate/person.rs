@@ -48,7 +48,7 @@ fn refused(sandbox: &Sandbox, args: &[&str], stdin: &str, why: &str) {
 fn a_passphrase_that_is_no_good_is_refused_before_anything_changes() {
     let (sandbox, _issuer) = home();
     let before = sandbox.files();
-    let file = ["lock", "set", "--work", WORK, "--passphrase-file"];
+    let file = ["lock", "set", "--work-factor", WORK, "--passphrase-file"];
     let from = |place| [&file[..], &[place]].concat();
     for (stdin, why) in [
         ("", "is empty"),
@@ -64,8 +64,8 @@ fn a_passphrase_that_is_no_good_is_refused_before_anything_changes() {
     refused(&sandbox, &["lock", "set"], "", "there is no terminal");
     sandbox.keyfob(&from("-")).stdin([0xff; 12]).run().expect_code(64);
     for args in [
-        &["lock", "set", "--work", "11"][..],
-        &["lock", "set", "--work", "21"],
+        &["lock", "set", "--work-factor", "11"][..],
+        &["lock", "set", "--work-factor", "21"],
         &["lock", "set", PASSPHRASE],
         &["lock", "open"],
         &["unlock", PASSPHRASE],
@@ -158,7 +158,11 @@ fn another_passphrase_replaces_the_first() {
     );
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
     let change = |current: &[&str], new: &str| {
-        let args = [&["lock", "set", "--work", WORK, "--passphrase-file", new], current].concat();
+        let args = [
+            &["lock", "set", "--work-factor", WORK, "--passphrase-file", new],
+            current,
+        ]
+        .concat();
         run(&sandbox, &args, "")
     };
     let output = change(&[], new).expect_code(64);
@@ -248,7 +252,7 @@ fn a_user_who_is_not_root_hands_the_key_down_too() {
             .stdin(PASSPHRASE)
             .run()
     };
-    nobody(&["lock", "set", "--work", WORK, "--passphrase-file", "-"]).expect_success();
+    nobody(&["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"]).expect_success();
     let script = "bin/keyfob token other";
     let output = nobody(&["unlock", "--passphrase-file", "-", "--", "sh", "-c", script]).expect_success();
     assert_eq!(output.text(), "canary-other\n");
@@ -281,7 +285,7 @@ fn a_disk_on_which_nothing_can_be_counted_tries_nothing() {
 #[cfg(target_os = "linux")]
 fn at_a_terminal_the_passphrase_is_asked_twice_and_a_slip_changes_nothing() {
     let (sandbox, _issuer) = home();
-    let args = format!("lock set --work {WORK}");
+    let args = format!("lock set --work-factor {WORK}");
     let output = terminal(&sandbox, &args, &format!("{PASSPHRASE}\ncanary horse buttery\n"));
     assert_eq!(output.code(), 64, "{}", output.text());
     assert!(output.text().contains("are not the same"), "{}", output.text());

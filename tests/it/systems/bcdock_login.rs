@@ -290,7 +290,7 @@ fn row_2_7_a_credential_is_in_the_file_of_the_program() {
     let (program, bcdock) = logged_in();
     let output = row.run(program.call(&["auth", "status"]));
     row.exit(&output, 0);
-    row.says(&output, "~/.config/bcdock/credentials.json");
+    row.says(&output, ".config/bcdock/credentials.json");
     let place = program.sandbox.path().join(".config/bcdock/credentials.json");
     let mode = std::fs::metadata(&place).unwrap().permissions().mode() & 0o777;
     assert_eq!(

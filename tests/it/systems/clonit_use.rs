@@ -290,7 +290,7 @@ fn row_3_14_a_session_is_an_access_and_a_refresh_token_in_one_file() {
     let (program, _clonit) = logged_in();
     let output = row.run(program.call(&["status"]));
     row.exit(&output, 0);
-    row.says(&output, "~/.config/clonit/credentials.json");
+    row.says(&output, ".config/clonit/credentials.json");
     let text = std::fs::read_to_string(program.sandbox.path().join(CREDENTIALS)).unwrap();
     assert!(text.contains("canary-refresh") && text.contains("eyJ"));
     for token in ["canary-refresh", "eyJ"] {

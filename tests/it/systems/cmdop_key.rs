@@ -165,7 +165,7 @@ fn row_1_34_the_programs_variables_are_read() {
     let before = (prod.all(), dev.all());
     let output = row.run(program.call(&["whoami"]).env("CMDOP_SERVER_ADDRESS", other.url()));
     row.exit(&output, 2);
-    row.says(&output, "error");
+    row.says(&output, "hint: ");
     assert_eq!(other.all(), 0);
     row.saw("no request with the session of the usual one");
     let call = program.call(&["whoami"]).env("CMDOP_API_KEY", KEY);

@@ -1,12 +1,14 @@
 //! myclaude, rows 4.12 to 4.16, 4.23, 4.24, 4.28 and 4.31: the keychain, what takes its place, and what is kept nowhere.
 
 use std::os::unix::net::UnixListener;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::family::claims;
 use super::found::holding;
 use super::keychain;
 use super::myclaude::{HANDLE, Myclaude, browser, logged_in, login, set, set_with, sign_in};
-use super::program::Program;
+use super::program::{Call, Program};
 use super::row::{Row, root, said};
 
 /// What `secret-tool` shows of the item that the provider file names.
@@ -18,6 +20,33 @@ const PART: &str = "a session as an item of a keychain";
 /// Turns on what a comment of the file offers: the ID token is kept nowhere.
 const MEMORY: (&str, &str) = ("# persist = \"refresh\"", "persist = \"refresh\"");
 
+/// A line for a shell beside a keychain, with one login of a person; none where the machine lacks a part of it.
+fn beside_keychain(program: &mut Program, line: &str) -> Option<(Call, JoinHandle<Vec<String>>)> {
+    let shows = program.sandbox.program("sh", &["-c", "command -v secret-tool"]).run();
+    let call = keychain::call(program, line).filter(|_| shows.code() == 0)?;
+    let visits = browser(program, 1);
+    let run = call.run.env("BROWSER", program.sandbox.path().join("bin/browser"));
+    Some((Call { run, ..call }, visits))
+}
+
+/// Runs `$LINE` where a keychain answers that nobody has unlocked.
+const LOCKED: &str = r#"
+unset KEYFOB_KEYCHAIN
+gnome-keyring-daemon --foreground --components=secrets >/dev/null 2>&1 </dev/null &
+keychain=$!
+tries=0
+until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
+    string:org.freedesktop.secrets 2>/dev/null | grep -q 'boolean true'; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || break
+    sleep 0.05
+done
+sh -c "$LINE"
+status=$?
+kill $keychain
+exit $status
+"#;
+
 #[test]
 fn row_4_12_the_refresh_token_is_in_the_keychain_until_a_logout() {
     let mut row = Row::new(
@@ -26,13 +55,8 @@ fn row_4_12_the_refresh_token_is_in_the_keychain_until_a_logout() {
     );
     let (mut program, myclaude) = set();
     let line = format!("myclaude login && {LOOKUP} > seen; myclaude logout; {LOOKUP} > after");
-    let Some(call) = keychain::call(&program, &line) else {
+    let Some((call, visits)) = beside_keychain(&mut program, &line) else {
         return row.skipped(PART);
-    };
-    let visits = browser(&mut program, 1);
-    let call = super::program::Call {
-        run: call.run.env("BROWSER", program.sandbox.path().join("bin/browser")),
-        ..call
     };
     let output = row.run(call);
     visits.join().unwrap();
@@ -80,13 +104,8 @@ fn row_4_15_the_names_in_the_keychain_are_the_files() {
     );
     let (mut program, _myclaude) = set();
     let line = "myclaude login; secret-tool search --all service vault-marketplace | grep -v secret";
-    let Some(call) = keychain::call(&program, line) else {
+    let Some((call, visits)) = beside_keychain(&mut program, line) else {
         return row.skipped(PART);
-    };
-    let visits = browser(&mut program, 1);
-    let call = super::program::Call {
-        run: call.run.env("BROWSER", program.sandbox.path().join("bin/browser")),
-        ..call
     };
     let output = row.run(call);
     visits.join().unwrap();
@@ -176,13 +195,8 @@ fn row_4_28_the_keychain_is_the_platforms() {
     );
     let (mut program, _myclaude) = set();
     let line = "myclaude login && myclaude status && myclaude whoami";
-    let Some(call) = keychain::call(&program, line) else {
+    let Some((call, visits)) = beside_keychain(&mut program, line) else {
         return row.skipped(PART);
-    };
-    let visits = browser(&mut program, 1);
-    let call = super::program::Call {
-        run: call.run.env("BROWSER", program.sandbox.path().join("bin/browser")),
-        ..call
     };
     let output = row.run(call);
     row.exit(&output, 0);
@@ -201,7 +215,7 @@ fn refused() -> (Program, Myclaude) {
     sign_in(&mut running, 1);
     running.wait().expect_success();
     myclaude.ends_all();
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(1100));
     (program, myclaude)
 }
 
@@ -220,10 +234,28 @@ fn row_4_31_four_troubles_have_four_messages() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "has ended");
-    let (program, _myclaude) = set();
+    let (mut program, _myclaude) = set();
     let output = login(&mut row, program.call(&["login", "--no-browser"]));
     row.exit(&output, 0);
     row.says(&output, "warning: the keychain");
+    program.done(&["logout"]);
+    let Some((call, visits)) = beside_keychain(&mut program, "myclaude login") else {
+        return row.skipped(PART);
+    };
+    call.run.run().expect_success();
+    visits.join().unwrap();
+    let run = program.sandbox.program("dbus-run-session", &["--", "sh", "-c", LOCKED]);
+    let run = run
+        .env("XDG_RUNTIME_DIR", program.sandbox.path().join("run"))
+        .env("LINE", "myclaude print-access-token");
+    let call = Call {
+        run: run.deadline(Duration::from_secs(120)),
+        shown: "myclaude print-access-token".into(),
+        words: program.words.clone(),
+    };
+    let output = row.run(call);
+    row.exit(&output, 4);
+    row.says(&output, "locked");
     row.held();
 }
 

@@ -40,7 +40,7 @@ fn row_4_14_who_one_is_is_no_secret_and_known_without_asking() {
     }
     assert_eq!(myclaude.all(), before);
     let uid = format!("uid-{HANDLE}");
-    assert_eq!(holding(&program, &uid).len(), 1);
+    assert!(!holding(&program, &uid).is_empty());
     program.done(&["logout"]);
     assert!(holding(&program, &uid).is_empty());
     row.saw(format!(
