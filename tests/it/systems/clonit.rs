@@ -77,7 +77,7 @@ pub fn logged_in() -> (Program, Clonit) {
     let (program, clonit) = set();
     let phone = clonit.phone();
     program.done(&["login", "--no-browser"]);
-    assert_eq!(phone.is_put_away(), 1);
+    assert_eq!(phone.put_away(), 1);
     (program, clonit)
 }
 
@@ -193,7 +193,7 @@ pub struct Phone {
 
 impl Phone {
     /// How many codes were typed.
-    pub fn is_put_away(mut self) -> usize {
+    pub fn put_away(mut self) -> usize {
         self.stopped.store(true, Ordering::SeqCst);
         let thread = self.thread.take().expect("it is put away once");
         thread.join().expect("every page was as it should be")

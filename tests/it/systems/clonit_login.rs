@@ -10,7 +10,7 @@ use crate::sandbox::Output;
 pub fn login(row: &mut Row, clonit: &Clonit, call: Call) -> Output {
     let phone = clonit.phone();
     let output = row.run(call);
-    phone.is_put_away();
+    phone.put_away();
     output
 }
 
@@ -165,7 +165,7 @@ fn row_3_8_it_polls_until_the_approval_and_keeps_the_session() {
     assert!(holding(&program, "canary-refresh").is_empty());
     let phone = clonit.phone();
     let output = running.wait();
-    phone.is_put_away();
+    phone.put_away();
     row.exit(&output, 0);
     let polls = clonit.seen("/oauth/token").len();
     assert!(polls >= 3, "{polls}");

@@ -61,7 +61,7 @@ fn row_3_16_a_session_is_renewed_by_itself() {
     clonit.life_secs(1);
     let phone = clonit.phone();
     program.done(&["login", "--no-browser"]);
-    phone.is_put_away();
+    phone.put_away();
     clonit.life_secs(3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let output = row.run(program.call(&["print-access-token"]));
@@ -211,7 +211,7 @@ fn row_3_24_a_code_that_has_expired_is_followed_by_a_fresh_one() {
     clonit.code_secs(600);
     let phone = clonit.phone();
     let output = row.run(program.call(&["login", "--no-browser"]));
-    phone.is_put_away();
+    phone.put_away();
     row.exit(&output, 0);
     let codes = clonit.devices().len();
     assert_eq!(codes, 2);
@@ -252,7 +252,7 @@ fn row_3_26_a_session_that_was_cleared_and_one_that_ended_are_told_apart() {
     clonit.life_secs(1);
     let phone = clonit.phone();
     program.done(&["login", "--no-browser"]);
-    phone.is_put_away();
+    phone.put_away();
     clonit.ends_all();
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let output = row.run(program.call(&["whoami"]));
@@ -278,7 +278,7 @@ fn a_person_without_a_browser_logs_in_on_another_device() {
         hidden: &[],
     };
     session.held(&program);
-    assert_eq!(phone.is_put_away(), 1);
+    assert_eq!(phone.put_away(), 1);
 }
 
 #[test]
