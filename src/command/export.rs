@@ -288,7 +288,6 @@ impl Fate {
     fn of(run: &Run, args: &cli::Export, record: &Record) -> Fate {
         let has_ended = record.expires_at.is_some_and(|end| end <= run.world.now());
         match (&record.dead, &record.refresh, &record.secret) {
-            _ if record.synced_at.is_some() => Fate::Left("it was synced here, and belongs where it comes from"),
             _ if is_unattended(run, record) => Fate::Left("it needs no person: a tool's call begins another one there"),
             (Some(dead), ..) if dead.reason == MOVED => Fate::Left("it is on its way to a bundle: give `--move` again"),
             _ if record.synced_at.is_some() => Fate::Left("it is another machine's, which synced it to here"),

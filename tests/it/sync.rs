@@ -208,7 +208,11 @@ fn no_listing_shows_what_was_synced() {
         .keyfob(&["export", "acme", "--armor", "-o", "-", "--passphrase-file", "-"])
         .stdin("a good passphrase\n");
     let named = named.run();
-    assert!(named.stderr.contains("it was synced here"), "{}", named.stderr);
+    assert!(
+        named.stderr.contains("another machine's, which synced it to here"),
+        "{}",
+        named.stderr
+    );
     let asked = pair.there(&["status", "acme"]).expect_success();
     assert!(asked.text().contains("state      synced\n"), "{}", asked.text());
     assert!(
