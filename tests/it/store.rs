@@ -42,10 +42,6 @@ impl Source {
     fn answer(&self) -> Result<(), StoreError> {
         self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
     }
-
-    fn lock(&self) {
-        *self.trouble.lock().unwrap() = Some(StoreError::Locked("the keychain is locked".into()));
-    }
 }
 
 impl Items for Source {
@@ -456,17 +452,15 @@ fn a_sealed_file_shows_no_secret() {
     let home = Home::new();
     put(&home.stores(), &record(origin("ann"), 1, "canary"), "sealed").unwrap();
     let text = String::from_utf8(std::fs::read(&home.files()[0]).unwrap()).unwrap();
-    assert!(
-        !text.contains("canary") && !text.contains("a.example") && !text.contains("ann"),
-        "{text}"
-    );
+    let shown = ["canary", "a.example", "ann"].iter().any(|part| text.contains(part));
+    assert!(!shown, "{text}");
 }
 
 #[test]
 fn a_locked_keychain_hides_sealed_records_and_new_ones_go_to_a_file_with_the_reason() {
     let home = Home::new();
     put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
-    home.source.lock();
+    home.lock_keychain(true);
     let stores = home.stores();
     assert!(matches!(stores.get(&session("ann")), Err(StoreError::Locked(_))));
     let next = put(&stores, &record(session("ann"), 2, "canary"), "sealed");

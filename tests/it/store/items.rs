@@ -121,7 +121,7 @@ fn a_listing_asks_no_keychain() {
     for bare in [false, true] {
         let stores = home.stores();
         put_at(&stores, &tokens(1 + u64::from(bare)), &place(bare)).unwrap();
-        home.source.lock();
+        home.lock_keychain(true);
         assert!(matches!(stores.get(&session("ann")), Err(StoreError::Locked(_))));
         let listed = stores.list().unwrap().remove(0).unwrap();
         assert_eq!(listed.store, "keychain");
