@@ -260,7 +260,7 @@ fn a_locked_machine_sends_nothing_and_takes_nothing() {
         let pair = Pair::logged_in("");
         let locked = if is_here { &pair.here } else { &pair.there };
         let set = locked
-            .keyfob(&["lock", "set", "--work", "12", "--passphrase-file", "-"])
+            .keyfob(&["lock", "set", "--work-factor", "12", "--passphrase-file", "-"])
             .stdin("a good passphrase\n")
             .run();
         if set.code() != 0 {
