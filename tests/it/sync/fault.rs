@@ -266,10 +266,19 @@ fn a_locked_machine_sends_nothing_and_takes_nothing() {
         if set.code() != 0 {
             panic!("{}", set.stderr);
         }
-        locked.keyfob(&["lock"]).run();
+        locked.keyfob(&["lock"]).run().expect_success();
         let said = pair.sync();
-        assert!([1, 4].contains(&said.code()), "{}: {}", said.code(), said.stderr);
+        assert!(
+            [1, 4].contains(&said.code()),
+            "here: {is_here}, {}: {}",
+            said.code(),
+            said.stderr
+        );
         assert!(said.stderr.contains("locked"), "{}", said.stderr);
         assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new());
+        assert!(
+            !pair.session_file().exists(),
+            "no file takes the place of a locked keyfob"
+        );
     }
 }
