@@ -126,6 +126,8 @@ fn works_locked(command: &Command) -> bool {
             | Command::Logout(_)
             | Command::Mode(_)
             | Command::Provider(cli::Provider::List { .. } | cli::Provider::Show { .. } | cli::Provider::Check { .. })
+            // Else the sender would take this machine for one without a keyfob, and leave a file in clear.
+            | Command::Receive(cli::Receive { probe: true, .. })
             | Command::ShellSetup(_)
             | Command::Unlock(_)
             | Command::Workspace(_)

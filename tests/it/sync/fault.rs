@@ -260,16 +260,25 @@ fn a_locked_machine_sends_nothing_and_takes_nothing() {
         let pair = Pair::logged_in("");
         let locked = if is_here { &pair.here } else { &pair.there };
         let set = locked
-            .keyfob(&["lock", "set", "--work", "12", "--passphrase-file", "-"])
+            .keyfob(&["lock", "set", "--work-factor", "12", "--passphrase-file", "-"])
             .stdin("a good passphrase\n")
             .run();
         if set.code() != 0 {
             panic!("{}", set.stderr);
         }
-        locked.keyfob(&["lock"]).run();
+        locked.keyfob(&["lock"]).run().expect_success();
         let said = pair.sync();
-        assert!([1, 4].contains(&said.code()), "{}: {}", said.code(), said.stderr);
+        assert!(
+            [1, 4].contains(&said.code()),
+            "here: {is_here}, {}: {}",
+            said.code(),
+            said.stderr
+        );
         assert!(said.stderr.contains("locked"), "{}", said.stderr);
         assert_eq!(pair.there.files_with("canary"), Vec::<PathBuf>::new());
+        assert!(
+            !pair.session_file().exists(),
+            "no file takes the place of a locked keyfob"
+        );
     }
 }
