@@ -123,7 +123,7 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
-    /// Show or set what is yours to set of a provider, such as its URL.
+    /// Show or set what a provider file leaves to you, such as a URL.
     Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),

@@ -30,6 +30,7 @@ mod person;
 mod program;
 mod recorded;
 mod row;
+mod trouble;
 
 pub use row::SYSTEMS;
 use row::{root, rows, written};

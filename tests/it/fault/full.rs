@@ -181,7 +181,7 @@ fn give_away(path: &Path, dir: u32, file: u32) {
 /// `keyfob` with these arguments as nobody.
 fn as_nobody(sandbox: &Sandbox, arguments: &[&str]) -> Run {
     // The program under test may lie where nobody cannot go.
-    let copy = sandbox.path().join("program");
+    let copy = sandbox.path().join("keyfob-copy");
     if !copy.exists() {
         std::fs::copy(sandbox.keyfob_path(), &copy).unwrap();
     }

@@ -19,7 +19,7 @@ const NOBODY: u32 = 65534;
 /// A sandbox that belongs to nobody, and the program in it.
 fn of_nobody() -> (Sandbox, PathBuf) {
     let mut sandbox = Sandbox::new();
-    let program = sandbox.path().join("program");
+    let program = sandbox.path().join("keyfob-copy");
     std::fs::copy(sandbox.keyfob_path(), &program).unwrap();
     chown(sandbox.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     sandbox.set("CANARY", "canary-in-the-environment");
@@ -117,7 +117,7 @@ fn root_with_the_home_of_another_user_writes_nothing_there() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(made, ["program"]);
+    assert_eq!(made, ["keyfob-copy"]);
 }
 
 /// A home with something to answer for every command that answers.

@@ -145,7 +145,7 @@ fn locked(row: &mut Row) -> (Program, Cmdop, Cmdop) {
         "set",
         "--passphrase-file",
         "passphrase",
-        "--work",
+        "--work-factor",
         "12",
     ];
     let output = row.run(program.call(&args));
@@ -207,7 +207,7 @@ fn row_1_29_the_programs_own_words_set_the_passphrase() {
         "set",
         "--passphrase-file",
         "passphrase",
-        "--work",
+        "--work-factor",
         "12",
     ];
     let output = row.run(program.call(&args));
