@@ -123,7 +123,7 @@ pub enum Command {
     /// Show and check provider files.
     #[command(subcommand)]
     Provider(Provider),
-    /// Show or set what a provider file leaves to you, such as a URL.
+    /// Show or set what a provider file leaves to you.
     Config(Config),
     /// Show the mode in use, or choose another.
     Mode(Mode),
@@ -143,7 +143,7 @@ pub enum Command {
     Password(Password),
     /// Run a program with the secret in its environment alone.
     Run(RunChild),
-    /// Let another machine act as you until the access token ends.
+    /// Let another machine act as you until the token ends.
     Sync(Sync),
     /// Take a session back from another machine.
     Desync(Desync),

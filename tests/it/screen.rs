@@ -84,7 +84,7 @@ fn a_terminal_shows_page_code_qr_code_and_a_countdown_that_is_gone_afterwards() 
         "{text}"
     );
     let (_, after) = text.rsplit_once(WIPE).unwrap();
-    assert!(after.starts_with("Logged in to Acme as `ann`."), "{after:?}");
+    assert!(after.starts_with("✓ Logged in to Acme as `ann`."), "{after:?}");
     let notice = text.split("Waiting").next().unwrap();
     assert!(
         notice.lines().count() < 24,

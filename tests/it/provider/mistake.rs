@@ -126,7 +126,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\nstore = \"canary\"\n[login]\nflow = \"key\"\n",
         2,
-        "store: expected one of sealed, file, found another",
+        "store: expected one of sealed, keychain, file, found another",
     ),
     (
         "format = 1\n[login]\nflow = \"canary\"\n",

@@ -93,11 +93,6 @@ impl Case {
         });
         let codes: Vec<_> = codes.collect();
         assert_eq!(self.kept(), before, "{} {trouble}", self.program.name);
-        println!(
-            "{:9} {trouble:12} {:?}",
-            self.program.name,
-            codes.iter().map(|(_, code)| code).collect::<Vec<_>>()
-        );
         codes
     }
 
