@@ -58,7 +58,7 @@ impl Sealed {
     /// Opens what is on the disk now with the key of this file.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`open()`].
     pub fn check(&self, written: &[u8]) -> Result<Zeroizing<Vec<u8>>, Flaw> {
         let file = armor::decode(written)?;
         payload(&Header::read(&file)?, &self.file_key)

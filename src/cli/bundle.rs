@@ -2,14 +2,16 @@
 
 use clap::{Args, value_parser};
 
-use super::PROFILE;
 use crate::bundle::age;
 
 /// `keyfob export`
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Sessions to take: of all modes and accounts that are not named.
-    #[arg(value_name = PROFILE)]
+    /// Sessions to take, of all modes and accounts that are not named.
+    #[arg(
+        value_name = "PROFILE",
+        help = "PROVIDER[/MODE][:ACCOUNT]; all modes and accounts not named"
+    )]
     pub profiles: Vec<String>,
     /// Everything that is kept.
     #[arg(long)]
@@ -41,7 +43,7 @@ pub struct Export {
     /// Take the passphrase from a file; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["recipient", "recipients_file"])]
     pub passphrase_file: Option<String>,
-    /// What each try of a passphrase costs, as a power of two.
+    /// What each try costs, as a power of two: 10 to 22. Defaults to 18.
     #[arg(long, value_name = "N", default_value_t = age::WORK_FACTOR, hide_default_value = true,
         value_parser = value_parser!(u8).range(age::LEAST_WORK_FACTOR as i64..=age::MAX_WORK_FACTOR as i64))]
     pub work_factor: u8,

@@ -5,11 +5,11 @@ use clap::Args;
 /// The other machine.
 #[derive(Debug, Args)]
 pub struct SyncPlace {
-    /// A machine as ssh://[USER@]HOST[:PORT], or which session is meant.
-    #[arg(value_name = "TARGET")]
+    /// A machine, or which session is meant.
+    #[arg(value_name = "TARGET", help = "A machine as ssh://[USER@]HOST[:PORT], or which session is meant")]
     pub first: Option<String>,
-    /// Which session is meant, PROVIDER[/MODE][:ACCOUNT].
-    #[arg(value_name = "PROFILE")]
+    /// Which session is meant.
+    #[arg(value_name = "PROFILE", help = "Which session is meant, PROVIDER[/MODE][:ACCOUNT]")]
     pub second: Option<String>,
     /// A VM, by the name that the provider's command takes.
     #[arg(long, value_name = "ID", conflicts_with = "container")]

@@ -203,7 +203,7 @@ pub trait Store {
         self.open(name, header, body)
     }
 
-    /// In words for a person, where the record lies if that is not in its slot, whose body is an [`outline`] then.
+    /// In words for a person, where the record lies if that is not in its slot, whose body is an outline then.
     ///
     /// Defaults to none.
     fn elsewhere(&self, _header: &Header) -> Option<String> {

@@ -282,7 +282,7 @@ fn the_shell_is_the_one_that_is_named_or_the_users_own() {
         ("/usr/bin/zsh", "export "),
         ("/usr/bin/fish", "set -gx "),
         ("/opt/pwsh", "$env:"),
-        ("/root/.cargo/bin/nu", "{\"TOKEN\":"),
+        ("/opt/nu", "{\"TOKEN\":"),
     ] {
         let run = sandbox.keyfob(&["export-access-token", "acme"]);
         let output = run
