@@ -6,7 +6,10 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct SyncPlace {
     /// A machine, or which session is meant.
-    #[arg(value_name = "TARGET", help = "A machine as ssh://[USER@]HOST[:PORT], or which session is meant")]
+    #[arg(
+        value_name = "TARGET",
+        help = "A machine as ssh://[USER@]HOST[:PORT], or which session is meant"
+    )]
     pub first: Option<String>,
     /// Which session is meant.
     #[arg(value_name = "PROFILE", help = "Which session is meant, PROVIDER[/MODE][:ACCOUNT]")]

@@ -154,7 +154,7 @@ impl<'a> Caller<'a> {
             account::Outcome::Refused(words) => return Ok(Answered::No(status, says(words))),
             account::Outcome::Limited(after_secs) => {
                 let seconds = after_secs.unwrap_or(PAUSE_SECS).clamp(1, MAX_PAUSE_SECS);
-                return Err(Error::temporary(format!("the service wants a pause of {seconds} s")).context(doing));
+                Error::temporary(format!("the service wants a pause of {seconds} s"))
             }
             account::Outcome::Nothing(why) => Error::temporary(format!("it answered with {}", sanitise(&why))),
             account::Outcome::Unusable(why) => Error::failure(format!("it answered with {}", sanitise(&why))),

@@ -309,6 +309,12 @@ fn is_unattended(run: &Run, record: &Record) -> bool {
     })
 }
 
+/// Makes a record that is on its way to a bundle what it was before.
+pub(super) fn come_back(record: &mut Record) {
+    record.dead = None;
+    Going::forget(record);
+}
+
 /// The record without what belongs to this store alone.
 fn clean(record: &Record) -> Record {
     let mut record = record.clone();

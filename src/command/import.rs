@@ -136,8 +136,7 @@ impl<'a> Found<'a> {
         for record in records {
             match run.sources.stores.get_locked(locks.of(&record.key), &record.key) {
                 Ok(None) => found.new.push((record, None)),
-                // What has ended is in nobody's way.
-                Ok(Some(here)) if here.record.dead.is_some() => found.new.push((record, Some(here.store))),
+                Ok(Some(here)) if is_in_nobodys_way(&here.record, record) => found.new.push((record, Some(here.store))),
                 Ok(Some(here)) if comparable(&here.record) == comparable(record) => found.same.push(record),
                 Ok(Some(here)) => found.differ.push((record, Some(here.store))),
                 Err(StoreError::Damaged(_) | StoreError::Unavailable(_)) => found.differ.push((record, None)),
@@ -190,6 +189,20 @@ fn comparable(record: &Record) -> Record {
     record.intent = None;
     record.cooldown_until = None;
     record
+}
+
+/// Whether what is here has ended. What was on its way to a bundle may not have got there: only what it was itself takes
+/// its place.
+fn is_in_nobodys_way(here: &Record, coming: &Record) -> bool {
+    match &here.dead {
+        None => false,
+        Some(dead) if dead.reason == renew::MOVED => {
+            let mut here = comparable(here);
+            super::export::come_back(&mut here);
+            here == comparable(coming)
+        }
+        Some(_) => true,
+    }
 }
 
 /// The store that the provider file wants; else the one that has the other; else the best that answers.

@@ -168,6 +168,13 @@ fn tell(run: &Run, session: &Session, record: &Record, local: bool, time: Durati
         run.note(&format!("{here}The session goes on where it was synced from.\n"));
         return;
     }
+    if record.dead.as_ref().is_some_and(|dead| dead.reason == renew::MOVED) {
+        // A bundle may have the token, and whoever has that the session.
+        run.note(&format!(
+            "{here}It was on its way to a bundle, so the issuer was not told.\n"
+        ));
+        return;
+    }
     if local {
         run.note(&format!(
             "{here}The issuer was not told and may still honour the token.\n"

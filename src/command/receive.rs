@@ -57,8 +57,12 @@ fn keep(run: &Run, synced: &Synced) -> Result<String> {
     let session = run.meant(&profile)?;
     fits(&provider, synced)?;
     let key = session.key();
-    if let Ok(Some(old)) = run.sources.stores.get(&key)
-        && is_own(&old.record, now)
+    // One that cannot be read now may be this machine's own.
+    if run
+        .sources
+        .stores
+        .get(&key)?
+        .is_some_and(|old| is_own(&old.record, now))
     {
         let message = format!("there is a session of `{}` of this machine's own", session.show());
         return Err(Error::refused(message).hint(format!("run `keyfob logout {}` there first", session.show())));
@@ -73,7 +77,9 @@ fn keep(run: &Run, synced: &Synced) -> Result<String> {
 /// Whether somebody logged in here, and can still use it.
 fn is_own(record: &Record, now: Timestamp) -> bool {
     let lives = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
-    record.synced_at.is_none() && record.dead.is_none() && (record.refresh.is_some() || lives)
+    // One that was on its way to a bundle may not have got there.
+    let dead = record.dead.as_ref().is_some_and(|dead| dead.reason != renew::MOVED);
+    record.synced_at.is_none() && !dead && (record.refresh.is_some() || lives)
 }
 
 /// A provider file here that sends the token elsewhere than the one there is another provider's.

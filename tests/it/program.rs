@@ -139,6 +139,14 @@ fn a_wrong_provider_file_says_where() {
             "commands = { x = \"--all\" }",
             ":5: program.commands: expected a command",
         ),
+        (
+            "commands = { login = \"desync --vm x\" }",
+            ":5: program.commands: expected a command that starts no program",
+        ),
+        (
+            "commands = { x = \"unlock -- sh\" }",
+            ":5: program.commands: expected a command that starts no program",
+        ),
         ("commands = { x = \"token\" }", "`x` leads to no command of keyfob"),
         ("commands = { x = \"sh -c y\" }", "`x` leads to no command of keyfob"),
         ("command = 1", ":5: program.command: expected"),

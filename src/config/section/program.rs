@@ -204,8 +204,16 @@ fn alias(reader: &Reader, (words, own): (&Text, &Text)) -> Result<Alias> {
         let message = "program.commands: expected a command such as `whoami --json`, found another text";
         return Err(reader.wrong_at(own, message));
     }
+    // A provider file starts no program, not even by a word that looks like another.
+    if alias.own.iter().any(|word| STARTERS.contains(&word.as_str())) {
+        let message = "program.commands: expected a command that starts no program, found one that does";
+        return Err(reader.wrong_at(own, message));
+    }
     Ok(alias)
 }
+
+/// Words of commands that start a program: only a person may say them.
+const STARTERS: [&str; 5] = ["--", "desync", "receive", "run", "sync"];
 
 /// Whether a text can be the name of a program: a letter, then letters, digits, `.`, `_` or `-`; no shell acts on it.
 pub fn is_program(name: &str) -> bool {

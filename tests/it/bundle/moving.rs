@@ -193,3 +193,28 @@ fn what_is_on_its_way_is_in_no_imports_way() {
         "canary-ann\n"
     );
 }
+
+#[test]
+fn a_logout_of_what_is_on_its_way_ends_no_session_elsewhere() {
+    let sandbox = cut_off(true);
+    let output = sandbox.keyfob(&["logout", "acme:ann"]).run().expect_success();
+    assert!(
+        output
+            .stderr
+            .contains("on its way to a bundle, so the issuer was not told"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn what_may_not_have_got_there_is_replaced_by_itself_alone() {
+    let sandbox = cut_off(true);
+    take(&sandbox, "ann", |record| {
+        record.secret = Some(keyfob::secret::Secret::new("canary-renewed".into()))
+    });
+    let before = sandbox.files();
+    let output = import(&sandbox, &sandbox, &[]).expect_code(5);
+    assert!(output.stderr.contains("--replace"), "{}", output.stderr);
+    assert_eq!(sandbox.files(), before);
+}
