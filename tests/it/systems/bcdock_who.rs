@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::bcdock::{EMAIL, STAFF, logged_in, set};
 use super::bcdock_login::secret;
+use super::ccp;
 use super::found::holding;
 use super::recorded::Session;
 use super::row::Row;
@@ -70,6 +71,13 @@ fn row_2_28_a_logout_needs_no_network() {
     assert!(left.is_empty(), "{left:?}");
     row.says(&output, "Logged out");
     row.saw(format!("{} files have something of it", left.len()));
+    // A service that would have been told.
+    let (other, service) = ccp::logged_in();
+    drop(service);
+    let output = row.run(other.call(&["auth", "logout"]));
+    row.exit(&output, 0);
+    row.says(&output, "the issuer could not be told");
+    assert!(holding(&other, "canary").is_empty());
     row.held();
 }
 

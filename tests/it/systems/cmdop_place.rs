@@ -96,7 +96,7 @@ fn row_1_5_the_file_is_its_owners_alone_from_the_first_byte() {
 fn row_1_30_the_directory_is_the_same_on_all_systems_but_one() {
     let mut row = Row::new(
         "1.30",
-        "The directory is `~/.cmdop` on Linux and macOS, and `%APPDATA%\\cmdop` on Windows; the file says both.",
+        "The directory is `~/.cmdop` on Linux and macOS; for Windows the file names `%APPDATA%\\cmdop`, which is not run here.",
     );
     let (program, _prod, _dev) = logged_in();
     let output = row.run(program.call(&["auth", "status"]));

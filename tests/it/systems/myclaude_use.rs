@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::ccp;
 use super::client::request;
 use super::family::{claims, jwt};
 use super::found::holding;
@@ -205,6 +206,17 @@ fn row_4_27_a_logout_forgets_here() {
             myclaude.all() - before
         ));
     }
+    for (args, ended) in [
+        (&["auth", "logout", "--local"][..], None),
+        (&["auth", "logout"], Some("revoked")),
+    ] {
+        let (other, service) = ccp::logged_in();
+        let output = row.run(other.call(args));
+        row.exit(&output, 0);
+        assert_eq!(service.families()[0].ended, ended);
+        assert!(holding(&other, "canary").is_empty());
+    }
+    row.saw("at the service the first session lives, and the second is revoked");
     row.held();
 }
 
