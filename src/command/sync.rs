@@ -53,7 +53,9 @@ pub(super) fn desync(run: &Run, args: &cli::Desync) -> Result<u8> {
     let (provider, at) = run.sources.config.profile(&profile)?;
     let mode = &provider.modes[at];
     let command = place.command(run.world, &provider.name, mode)?;
-    let synced = Synced::named(&provider.name, &mode.name, profile.account.clone());
+    // The account that `sync` would send, so that what another one has there stays.
+    let account = run.meant(&profile)?.account;
+    let synced = Synced::named(&provider.name, &mode.name, account);
     let question = Question {
         place: &place,
         program: &provider.program.name,

@@ -88,7 +88,9 @@ pub fn keep(
 
 /// The store for a session. Where the keychain that it should be in is away, a person is told each time.
 fn choose(sources: &Sources, wanted: Option<&str>, tool: &str) -> Result<&'static str> {
-    let chosen = sources.stores.choose(wanted, sources.world.person())?;
+    // A tool's call opens no dialog, wherever its person sits.
+    let person = tool == "keyfob" && sources.world.person();
+    let chosen = sources.stores.choose(wanted, person)?;
     // A tool's call says nothing of it: a line on stderr would be taken for a failure.
     if let Some(reason) = chosen.fallback_reason.filter(|_| wanted.is_some() && tool == "keyfob") {
         let told = format!("keyfob: warning: the keychain is unavailable, so the session goes to a file: {reason}\n");

@@ -110,7 +110,8 @@ pub(super) fn ask(
     signal::yield_to_the_end();
     if status.is_none() {
         signal::end_group(group);
-        let _ = child.wait();
+        // One that runs as somebody else cannot be ended by us, and is not waited for.
+        let _ = watch(&mut child, &ended, Instant::now() + REST);
     }
     drop(kept);
     let until = Instant::now() + REST;
