@@ -30,11 +30,18 @@ pub struct TokenSet {
     pub expires_in_secs: Option<i64>,
     /// The granted scopes, sorted, where the reply names them.
     pub scopes: Option<Vec<String>>,
-    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; `id_token.rs` reads its claims, and it is not kept.
+    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; `id_token.rs` reads its claims.
     pub id_token: Option<Secret>,
 }
 
 impl TokenSet {
+    /// The same with the ID token only where it is to be kept.
+    #[must_use]
+    pub fn with_id_token(mut self, kept: bool) -> TokenSet {
+        self.id_token = self.id_token.filter(|_| kept);
+        self
+    }
+
     /// An access token of which nothing else is known.
     pub fn bare(access: Secret) -> TokenSet {
         TokenSet {
