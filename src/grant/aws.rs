@@ -1,11 +1,12 @@
 //! A token of the machine, or of a session, for keys of AWS.
 //!
-//! It knows the service's one action and its answers in XML, and nothing of requests that are signed with the keys. The keys
+//! It knows the service's one action and its answers, and nothing of requests that are signed with the keys. The keys
 //! are one secret: the JSON of `credential_process`, so that they are kept, sealed and renewed as any token is.
 //! AWS Security Token Service API reference, `AssumeRoleWithWebIdentity`.
 
 use roxmltree::{Document, Node};
 use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::subject;
@@ -20,6 +21,9 @@ use crate::world::World;
 
 /// The version of the service's interface, the only one there is.
 const VERSION: &str = "2011-06-15";
+
+/// How deep an answer is read; the service's have four levels.
+const DEPTH: usize = 8;
 
 /// The keys as one secret, in the names that `credential_process` has for them.
 #[derive(Serialize)]
@@ -49,29 +53,53 @@ pub(super) fn form(world: &World, mode: &Mode) -> Result<Form> {
 /// Reads the service's answer as one of a token endpoint.
 pub(super) fn read(world: &World, reply: &Reply) -> token::Reply {
     let unusable = |why: &str| token::Reply::Unusable(format!("status {} and {why}", reply.status));
-    let Ok(text) = std::str::from_utf8(&reply.body) else {
-        return unusable("something other than XML");
-    };
-    let Ok(document) = Document::parse(text) else {
-        return unusable("something other than XML");
+    let Some(answer) = tree(reply) else {
+        return unusable("neither JSON nor XML");
     };
     if reply.status == 200 {
-        let keys = child(document.root_element(), "AssumeRoleWithWebIdentityResult");
-        return keys
+        let result = answer.pointer("/AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult");
+        return result
             .and_then(|found| granted(found, world.now()))
             .unwrap_or_else(|| unusable("an answer without keys"));
     }
-    let error = child(document.root_element(), "Error");
-    let code = error.and_then(|error| text_of(error, "Code"));
+    let error = answer
+        .pointer("/ErrorResponse/Error")
+        .or_else(|| answer.pointer("/Error"));
+    let code = error.and_then(|error| text(error, "/Code"));
     let plain = |code: &&str| (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
     match code.filter(plain) {
         Some(code) => token::Reply::Error {
             code: meaning(code).into(),
-            description: error.and_then(|error| text_of(error, "Message")).map(Into::into),
+            description: error.and_then(|error| text(error, "/Message")).map(Into::into),
             interval_secs: None,
         },
         None => unusable("no error code"),
     }
+}
+
+/// The answer as one tree, in whichever of the two forms it came: the service has JSON for those who ask for it, and what
+/// speaks like the service has XML alone.
+fn tree(reply: &Reply) -> Option<Value> {
+    if let Ok(value) = serde_json::from_slice(&reply.body) {
+        return Some(value);
+    }
+    let document = Document::parse(std::str::from_utf8(&reply.body).ok()?).ok()?;
+    let root = document.root_element();
+    Some(Value::Object(
+        [(root.tag_name().name().to_owned(), value(root, DEPTH))]
+            .into_iter()
+            .collect(),
+    ))
+}
+
+/// An element: its text, or its children by their names without a namespace, which has the service's version in it.
+fn value(node: Node, depth: usize) -> Value {
+    let mut children = node.children().filter(Node::is_element).peekable();
+    if depth == 0 || children.peek().is_none() {
+        return Value::String(node.text().unwrap_or_default().trim().to_owned());
+    }
+    let named = children.map(|child| (child.tag_name().name().to_owned(), value(child, depth - 1)));
+    Value::Object(named.collect())
 }
 
 /// The code of RFC 6749, section 5.2, that means the same; else the service's own.
@@ -87,31 +115,33 @@ fn meaning(code: &str) -> &str {
     }
 }
 
-fn granted(result: Node, now: Timestamp) -> Option<token::Reply> {
-    let found = child(result, "Credentials")?;
-    let role = child(result, "AssumedRoleUser").and_then(|user| text_of(user, "Arn"));
+fn granted(result: &Value, now: Timestamp) -> Option<token::Reply> {
+    let role = visible(result, "/AssumedRoleUser/Arn");
     let keys = Keys {
-        access_key_id: text_of(found, "AccessKeyId")?,
-        secret_access_key: text_of(found, "SecretAccessKey")?,
-        session_token: text_of(found, "SessionToken")?,
+        access_key_id: visible(result, "/Credentials/AccessKeyId")?,
+        secret_access_key: visible(result, "/Credentials/SecretAccessKey")?,
+        session_token: visible(result, "/Credentials/SessionToken")?,
         account_id: role.and_then(|arn| arn.split(':').nth(4)).filter(|id| !id.is_empty()),
     };
-    let end = Timestamp::parse(text_of(found, "Expiration")?)?;
+    let end = match result.pointer("/Credentials/Expiration")? {
+        Value::String(text) => Timestamp::parse(text)?,
+        number => Timestamp::from_unix(token::seconds(number)?),
+    };
     let mut json = Zeroizing::new(serde_json::to_string(&keys).ok()?);
     let secret = Secret::new(std::mem::take(&mut *json));
     Some(token::Reply::Granted(TokenSet {
-        expires_in_secs: Some(end.since(now)).filter(|secs| *secs > 0),
+        expires_in_secs: token::life(&Value::from(end.since(now))),
         ..TokenSet::bare(secret.is_token().then_some(secret)?)
     }))
 }
 
-/// The first element of a name, whatever its namespace: the service's has a version in it.
-fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
-    node.children().find(|child| child.tag_name().name() == name)
+/// A text of visible ASCII, which all parts of keys are; as JSON any other would pass for a token.
+fn visible<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    text(value, pointer).filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
-fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
-    child(node, name)?.text().map(str::trim).filter(|text| !text.is_empty())
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -160,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_in_json_is_the_same() {
+        let answer = r#"{"AssumeRoleWithWebIdentityResponse":{"AssumeRoleWithWebIdentityResult":{"Credentials":{
+            "AccessKeyId":"ASIAcanary","SecretAccessKey":"canary","SessionToken":"canary","Expiration":1.8000036E9}}}}"#;
+        let token::Reply::Granted(tokens) = reply(200, answer) else {
+            panic!("no keys");
+        };
+        assert_eq!(tokens.expires_in_secs, Some(3600));
+        let refused = reply(400, r#"{"Error":{"Code":"ExpiredTokenException","Message":"late"}}"#);
+        assert!(matches!(refused, token::Reply::Error { ref code, .. } if code == "invalid_grant"));
+    }
+
+    #[test]
     fn an_answer_with_less_than_all_keys_gives_none() {
         for (from, to) in [
             ("<AccessKeyId>ASIAcanary</AccessKeyId>", ""),
@@ -175,6 +217,8 @@ mod tests {
             );
         }
         assert!(matches!(reply(200, "{}"), token::Reply::Unusable(_)));
+        let deep = "<a>".repeat(2000) + &"</a>".repeat(2000);
+        assert!(matches!(reply(200, &deep), token::Reply::Unusable(_)));
     }
 
     #[test]

@@ -161,6 +161,18 @@ fn granted(wire: Wire, kind: &str) -> Result<Reply, String> {
     }))
 }
 
+/// A number of seconds: an integer, or a float without a fraction.
+pub fn seconds(value: &Value) -> Option<i64> {
+    let Value::Number(number) = value else { return None };
+    number.as_i64().or_else(|| {
+        let whole = number
+            .as_f64()
+            .filter(|seconds| seconds.is_finite() && seconds.fract() == 0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "beyond the range it becomes its end")]
+        whole.map(|seconds| seconds as i64)
+    })
+}
+
 /// A lifetime in seconds: an integer, an integral float, or a text of digits; beyond the bounds it is clamped.
 pub fn life(value: &Value) -> Option<i64> {
     let seconds = match value {

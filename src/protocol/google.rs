@@ -8,7 +8,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
-use crate::model::{Action, Answer, Credential, Request};
+use crate::model::{Action, Answer, Credential};
 use crate::protocol::{self, Call, Protocol};
 use crate::report;
 
@@ -123,6 +123,7 @@ fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Request;
     use crate::protocol::desk::{Desk, NOW, credential};
     use crate::time::Timestamp;
 

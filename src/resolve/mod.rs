@@ -5,6 +5,7 @@
 
 mod identity;
 mod origin;
+mod proof;
 mod session;
 mod synced;
 mod workspace;

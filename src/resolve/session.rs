@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Sources, identity, synced, workspace};
+use super::{Sources, identity, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
@@ -280,7 +280,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
             stored.record.expires_at,
         )
     };
-    let proof = prove(sources, session, request, &stored.record)?;
+    let proof = proof::of(sources, session, request, &stored.record)?;
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
     if let Answer::Found(credential) = &mut answer {
         credential.expires_at = expires_at;
@@ -291,28 +291,6 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         credential.proof = Some(proof);
     }
     Ok(answer)
-}
-
-/// The proof that must go with a token that is bound to a key (RFC 9449); none where it is a bearer token.
-///
-/// # Errors
-/// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there.
-fn prove(sources: &Sources, session: &Session, request: &Request, record: &Record) -> Result<Option<Secret>> {
-    let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
-    let Some((key, token)) = key.zip(record.secret.as_ref()) else {
-        return Ok(None);
-    };
-    let profile = session.show();
-    let Some(proves) = request.proves.as_ref().filter(|_| request.understands.authtype) else {
-        let message = format!(
-            "the token of `{profile}` is bound to a key (DPoP), and what `{}` asks for is a bearer token",
-            request.tool
-        );
-        return Err(Error::refused(message).hint(format!(
-            "for one request, run `keyfob token {profile} --header --dpop-method GET --dpop-url URL`"
-        )));
-    };
-    renew::prove(sources.world, key, proves, token).map(Some)
 }
 
 /// Whether there is a secret that ends after this moment.
