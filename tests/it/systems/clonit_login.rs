@@ -4,6 +4,7 @@ use super::clonit::{Clonit, EMAIL, browse, set};
 use super::found::holding;
 use super::program::{Call, Program};
 use super::row::{Row, said};
+use crate::run::Running;
 use crate::sandbox::Output;
 
 /// Logs in with `--no-browser`, and a phone on which the person approves.
@@ -23,21 +24,48 @@ pub fn token(program: &Program) -> String {
 fn row_3_1_nothing_but_a_login_logs_in() {
     let mut row = Row::new(
         "3.1",
-        "Without a session every other call ends with a code and the command that helps; none begins a login or asks the \
-         network.",
+        "What needs no cloud works without a session. What needs one ends with a code and the command that helps, and a tool \
+         gets nothing: none begins a login or asks the network.",
     );
     let (program, clonit) = set();
-    for args in [&["print-access-token"][..], &["whoami"]] {
+    for args in [
+        &["shell-setup", "--shell", "bash"][..],
+        &["config", "list"],
+        &["list"],
+        &["logout"],
+    ] {
+        let output = row.run(program.call(args));
+        row.exit(&output, 0);
+    }
+    let export = &["export-access-token", "--shell", "bash"][..];
+    for args in [
+        &["print-access-token"][..],
+        export,
+        &["whoami"],
+        &["status"],
+        &["run", "--", "true"],
+    ] {
         let output = row.run(program.call(args));
         row.exit(&output, 2);
+        assert!(said(&output).contains("run `clonit login`"), "{args:?}: {}", said(&output));
     }
-    let output = row.run(program.call(&["status"]));
-    row.exit(&output, 2);
-    row.says(&output, "There is no session");
-    let git = program.other("git", &["ls-remote", "https://cloud.clonit.ai.invalid/x"]);
-    git.run.run();
-    assert_eq!(clonit.all(), 0);
-    row.saw(format!("{} requests", clonit.all()));
+    row.saw("each of these names `clonit login`");
+    let helper = format!("credential.helper=!'{}' git", program.sandbox.keyfob_path().display());
+    let url = format!("{}/team.git", clonit.url());
+    let git = program.other("git", &["-c", &helper, "ls-remote", &url]);
+    let output = git.run.run();
+    row.ran("git ls-remote https://cloud.clonit.ai/team.git");
+    assert!(
+        output.code() != 0 && output.stderr.contains("clonit"),
+        "{}",
+        output.stderr
+    );
+    row.says(&output, "keyfob: hint");
+    // git itself asks its server, and nobody asks the auth service.
+    let own = clonit.seen("/team.git/info/refs").len();
+    assert!(own > 0);
+    assert_eq!(clonit.all(), own);
+    row.saw(format!("{} requests of any of them but git's own", clonit.all() - own));
     row.held();
 }
 
@@ -154,23 +182,34 @@ fn row_3_7_the_person_signs_in_in_the_browser_with_the_companys_own_sign_in() {
 fn row_3_8_it_polls_until_the_approval_and_keeps_the_session() {
     let mut row = Row::new(
         "3.8",
-        "It asks at the service's pace until the person has approved, and keeps the session then.",
+        "It asks at the service's pace until the person has approved, five seconds slower from the moment when the service \
+         says `slow_down`, and keeps the session then.",
     );
     let (program, clonit) = set();
     let mut running = row.start(program.call(&["login", "--no-browser"]));
-    while running.is_running() && clonit.seen("/oauth/token").len() < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let asked = |running: &mut Running, times: usize| {
+        while running.is_running() && clonit.seen("/oauth/token").len() < times {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    asked(&mut running, 2);
     assert!(clonit.families().is_empty());
     assert!(holding(&program, "canary-refresh").is_empty());
+    clonit.is_hurried();
+    asked(&mut running, 3);
     let phone = clonit.phone();
     let output = running.wait();
     phone.put_away();
     row.exit(&output, 0);
-    let polls = clonit.seen("/oauth/token").len();
-    assert!(polls >= 3, "{polls}");
+    let pauses = clonit.pauses();
+    let seconds: Vec<u64> = pauses.iter().map(std::time::Duration::as_secs).collect();
+    assert!(
+        seconds.len() == 3 && seconds[0] >= 1 && seconds[1] >= 1 && seconds[2] >= 6,
+        "{pauses:?}"
+    );
+    row.saw("at least a second between two questions, and six after the `slow_down`");
     assert_eq!(clonit.subject(&token(&program)).as_deref(), Some(EMAIL));
-    row.saw("asked twice before the approval, and again after it; the session is kept");
+    row.saw("asked before the approval, and again after it; the session is kept");
     row.held();
 }
 

@@ -197,25 +197,43 @@ fn row_3_23_a_browser_that_does_not_open_is_no_hindrance() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn row_3_24_a_code_that_has_expired_is_followed_by_a_fresh_one() {
     let mut row = Row::new(
         "3.24",
-        "Where the code has expired, the message names the command for a fresh one, which works.",
+        "Where the code has expired, a person on a terminal gets a fresh one with Enter; elsewhere the message names the \
+         command for it, which works.",
     );
-    let (program, clonit) = set();
+    let (mut program, clonit) = set();
     clonit.code_secs(1);
     let output = row.run(program.call(&["login", "--no-browser"]));
     row.exit(&output, 2);
     row.says(&output, "expired");
     row.says(&output, "hint: ");
     clonit.code_secs(600);
-    let phone = clonit.phone();
-    let output = row.run(program.call(&["login", "--no-browser"]));
-    phone.put_away();
+    let output = login(&mut row, &clonit, program.call(&["login", "--no-browser"]));
     row.exit(&output, 0);
+    row.says(&output, "WDJB-MJH1");
+    program.done(&["logout"]);
+    clonit.code_secs(1);
+    program.sandbox.set("TERM", "xterm");
+    let mut terminal = program.terminal("clonit login --no-browser");
+    terminal.shows("Press Enter for a fresh one");
+    clonit.code_secs(600);
+    let phone = clonit.phone();
+    terminal.types("");
+    let output = terminal.ends();
+    assert_eq!(phone.put_away(), 1);
+    row.ran("clonit login --no-browser");
+    row.exit(&output, 0);
+    let text = said(&output);
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part}: {text}"));
+    assert!(at("WDJB-MJH2") < at("Press Enter") && at("Press Enter") < at("WDJB-MJH3"));
+    row.saw("“The code has expired. Press Enter for a fresh one”, and after that WDJB-MJH3");
+    row.says(&output, "Logged in");
     let codes = clonit.devices().len();
-    assert_eq!(codes, 2);
-    row.saw(format!("{codes} codes"));
+    assert_eq!(codes, 4);
+    row.saw(format!("{codes} codes of all three logins"));
     row.held();
 }
 
