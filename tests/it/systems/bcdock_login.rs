@@ -125,23 +125,22 @@ fn row_2_4_each_kind_lives_as_long_as_the_service_says() {
     assert_eq!(asked(&bcdock, "GET", "/api/v1/me", &first), 200);
     bcdock.passes(&program, 15 * 60);
     assert_eq!(asked(&bcdock, "GET", "/api/v1/me", &first), 401);
-    row.saw("after 15 minutes the service does not take the token any more");
-    for days in [0, 6, 6] {
+    row.saw("a quarter of an hour later the service does not take the token any more");
+    for (days, when) in [(0, "then"), (6, "six days later"), (6, "and six days later")] {
         bcdock.passes(&program, days * DAY);
         let before = refreshes(&bcdock);
         let output = row.run(program.call(&["--mode", "session", "auth", "print-access-token"]));
         row.exit(&output, 0);
         assert_eq!(asked(&bcdock, "GET", "/api/v1/me", output.text().trim_end()), 200);
-        row.saw(format!(
-            "{} refresh after {days} days more",
-            refreshes(&bcdock) - before
-        ));
+        row.saw(format!("{when} {} refresh", refreshes(&bcdock) - before));
     }
     bcdock.passes(&program, 8 * DAY);
+    row.saw("eight days after the last");
     let output = row.run(program.call(&["--mode", "session", "auth", "print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "has ended");
     bcdock.passes(&program, 400 * DAY);
+    row.saw("the key, more than a year later");
     let output = row.run(program.call(&["auth", "whoami"]));
     row.exit(&output, 0);
     row.says(&output, EMAIL);

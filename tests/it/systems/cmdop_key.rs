@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::cmdop::{Cmdop, EMAIL, KEY, logged_in, machines, set};
+use super::person::Person;
 use super::program::Program;
 use super::row::{Row, root, said};
 use crate::sandbox::Output;
@@ -147,14 +148,18 @@ fn row_1_22_an_option_picks_the_workspace_of_a_key() {
 #[test]
 fn row_1_23_login_and_logout_are_below_auth_too() {
     let mut row = Row::new("1.23", "`auth login` is `login`, and `auth logout` is `logout`.");
-    let (program, prod, _dev) = logged_in();
-    let output = row.run(program.call(&["auth", "logout"]));
-    row.exit(&output, 0);
-    assert_eq!(prod.families()[0].ended, Some("revoked"));
-    let help = |args: &[&str]| program.done(args).text().to_owned();
-    assert_eq!(help(&["auth", "login", "--help"]), help(&["login", "--help"]));
-    row.ran("cmdop auth login --help");
-    row.saw("the session is revoked, and the help texts of both logins are the same");
+    for words in [&["auth"][..], &[]] {
+        let (mut program, prod, _dev) = set();
+        let person = Person::sits_down(&mut program);
+        let output = row.run(program.call(&[words, &["login"]].concat()));
+        row.exit(&output, 0);
+        assert_eq!((person.leaves(), prod.families().len()), (1, 1));
+        row.says(&output, "Logged in to CMDOP");
+        let output = row.run(program.call(&[words, &["logout"]].concat()));
+        row.exit(&output, 0);
+        assert_eq!(prod.families()[0].ended, Some("revoked"));
+        row.saw("the session is revoked");
+    }
     row.held();
 }
 
@@ -172,12 +177,15 @@ fn row_1_34_the_programs_variables_are_read() {
     let output = row.run(call.env("CMDOP_LOG_LEVEL", "debug"));
     row.exit(&output, 0);
     row.says(&output, "env:CMDOP_API_KEY");
-    let call = program
-        .call(&["workspace", "acme-other"])
-        .env("CMDOP_LOG_LEVEL", "error");
-    let output = row.run(call);
-    row.exit(&output, 0);
-    assert_eq!(output.stderr, "");
+    // Without a terminal a switch to a mode without a session says three things: a note, an error, and its hint.
+    for (level, notes) in [("debug", 1), ("info", 1), ("warn", 0), ("error", 0)] {
+        let output = row.run(program.call(&["mode", "dev"]).env("CMDOP_LOG_LEVEL", level));
+        row.exit(&output, 2);
+        assert_eq!(output.stderr.matches("from now on").count(), notes, "{}", output.stderr);
+        assert!(output.stderr.contains("cmdop: error: "), "{}", output.stderr);
+        row.saw(format!("{notes} notes with `{level}`, and the error"));
+    }
+    program.done(&["mode", "prod"]);
     let output = row.run(program.call(&["whoami"]).env("CMDOP_LOG_LEVEL", "loud"));
     row.exit(&output, 64);
     row.says(&output, "CMDOP_LOG_LEVEL");
