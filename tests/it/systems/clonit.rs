@@ -51,8 +51,8 @@ struct State {
     visited: Vec<String>,
     life_secs: Option<u64>,
     auth_url: String,
-    /// When each question for a session came, and how many of the next ones are too fast for the service.
-    polls: Vec<Instant>,
+    /// When each question for a session came, and whether it was too fast; how many of the next ones are.
+    polls: Vec<(Instant, bool)>,
     hurried: u32,
 }
 
@@ -162,10 +162,13 @@ impl Clonit {
         lock(&self.state).hurried += 1;
     }
 
-    /// How long it was from each question for a session to the next one.
-    pub fn pauses(&self) -> Vec<Duration> {
+    /// How long it was from each question for a session to the next one, and whether that was after a `slow_down`, be it
+    /// the last one or an earlier one.
+    pub fn pauses(&self) -> Vec<(Duration, bool)> {
         let polls = &lock(&self.state).polls;
-        polls.windows(2).map(|two| two[1] - two[0]).collect()
+        let first = polls.iter().position(|(_, hurried)| *hurried);
+        let pause = |at: usize| (polls[at + 1].0 - polls[at].0, first.is_some_and(|first| at >= first));
+        (0..polls.len().saturating_sub(1)).map(pause).collect()
     }
 
     /// The person says no to every code that waits.
@@ -362,7 +365,7 @@ impl State {
 
     /// Tokens are given once, to the client that began (RFC 8628, section 3.5).
     fn poll(&mut self, code: &str, client: &str) -> Reply {
-        self.polls.push(Instant::now());
+        self.polls.push((Instant::now(), self.hurried > 0));
         if self.hurried > 0 {
             self.hurried -= 1;
             return Reply::error(400, "slow_down");

@@ -193,15 +193,21 @@ fn row_3_8_it_polls_until_the_approval_and_keeps_the_session() {
     assert!(clonit.families().is_empty());
     assert!(holding(&program, "canary-refresh").is_empty());
     clonit.is_hurried();
-    asked(&mut running, 3);
+    // Of a fast machine the third is told so, of a slow one perhaps a later one.
+    let so_far = clonit.seen("/oauth/token").len();
+    asked(&mut running, so_far + 1);
     let phone = clonit.phone();
     let output = running.wait();
     phone.put_away();
     row.exit(&output, 0);
     let pauses = clonit.pauses();
-    let seconds: Vec<u64> = pauses.iter().map(std::time::Duration::as_secs).collect();
+    let (slow, usual): (Vec<_>, Vec<_>) = pauses.iter().partition(|(_, slow)| *slow);
     assert!(
-        seconds.len() == 3 && seconds[0] >= 1 && seconds[1] >= 1 && seconds[2] >= 6,
+        !usual.is_empty() && usual.iter().all(|(pause, _)| pause.as_secs() >= 1),
+        "{pauses:?}"
+    );
+    assert!(
+        !slow.is_empty() && slow.iter().all(|(pause, _)| pause.as_secs() >= 6),
         "{pauses:?}"
     );
     row.saw("at least a second between two questions, and six after the `slow_down`");

@@ -278,7 +278,8 @@ fn row_4_10_a_success_names_the_handle_and_the_real_place() {
     let place = status["sessions"][0]["place"].as_str().unwrap();
     assert!(said(&output).contains(place), "{}", said(&output));
     assert!(std::path::Path::new(place).exists());
-    row.saw("the place that it names is the one that `status` names, and there is a file");
+    row.says(&output, place);
+    row.saw("`status` names the same, and there is a file");
     row.held();
 }
 

@@ -237,7 +237,7 @@ fn row_4_31_four_troubles_have_four_messages() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "has ended");
-    let (mut program, _myclaude) = set();
+    let (mut program, myclaude) = set();
     let output = login(&mut row, program.call(&["login", "--no-browser"]));
     row.exit(&output, 0);
     row.says(&output, "warning: the keychain");
@@ -257,16 +257,19 @@ fn row_4_31_four_troubles_have_four_messages() {
         row.says(&output, says);
         assert!(output.stdout.is_empty());
     }
-    // What is denied is no reason for a file, and neither is a locked one where nobody can unlock it.
-    let before = holding(&program, "canary-refresh");
+    // Neither is a reason for a file, and a login there ends before anybody is asked to sign in.
+    let (before, requests) = (holding(&program, "canary-refresh"), myclaude.all());
     for keychain in [Keychain::Locked, Keychain::Denied] {
         let call = keychain::call(&program, keychain, "myclaude login --no-browser");
-        let mut running = call.expect("it was there for the login").run.spawn();
-        sign_in(&mut running, 1);
-        running.wait().expect_code(4);
-        assert_eq!(holding(&program, "canary-refresh"), before);
+        let output = row.run(call.expect("it was there for the login"));
+        row.exit(&output, 4);
+        assert!(!said(&output).contains("/cli/auth?"), "{}", said(&output));
     }
-    row.saw("a login there keeps nothing in a file");
+    assert_eq!(
+        (holding(&program, "canary-refresh"), myclaude.all()),
+        (before, requests)
+    );
+    row.saw("a login there begins nothing, and no file is written");
     row.held();
 }
 

@@ -61,12 +61,8 @@ fn row_4_17_an_id_token_is_fetched_when_it_is_needed() {
          with `persist = \"refresh\"` in the file it is for every one.",
     );
     let (program, myclaude) = logged_in();
-    // The last five minutes begin after 3300 seconds, or up to one later, as each process draws.
-    for (age, when, expected) in [
-        (0, "at first", 0),
-        (3200, "later", 0),
-        (200, "two minutes before its end", 1),
-    ] {
+    // What is renewed is in its last five minutes, or four: each process draws.
+    for (age, when, expected) in [(0, "at first", 0), (3200, "later", 0), (200, "in its last minutes", 1)] {
         program.ages(age);
         let before = myclaude.seen(REFRESH).len();
         for _ in 0..3 {
