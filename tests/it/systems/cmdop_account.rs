@@ -7,6 +7,7 @@ use super::program::Program;
 use super::recorded::Session;
 use super::row::{Row, said, stable};
 use crate::sandbox::Output;
+use crate::screen::scan;
 
 /// The account's new password.
 const PASSWORD: &str = "canary horse battery";
@@ -65,10 +66,11 @@ fn row_1_25_a_second_factor_is_enrolled_by_a_picture_and_a_first_code() {
     row.ran("cmdop auth password mfa");
     row.exit(&output, 0);
     let text = said(&output);
-    let blocks = ['\u{2580}', '\u{2584}', '\u{2588}'];
-    assert!(text.matches(blocks).count() > 100, "no picture: {text}");
+    let read = scan(&text, true).unwrap_or_else(|| panic!("no picture: {text}"));
+    let uri = format!("otpauth://totp/CMDOP:{EMAIL}?secret={SEED}&issuer=CMDOP");
+    assert!(read == uri, "the picture says something else");
     assert!(prod.has_factor());
-    row.saw("a QR code");
+    row.saw("a QR code, which a reader turns into the service's URI of the seed");
     row.says(&output, "is enrolled");
     let shown = (1..=8)
         .filter(|number| text.contains(&format!("{BACKUP}{number}")))
