@@ -39,6 +39,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Takes the keychain away, as in a session without one, or brings it back.
+    pub(crate) fn take_away(&self, away: bool) {
+        let trouble = away.then(|| StoreError::Unavailable("there is no keychain here".into()));
+        *self.trouble.lock().unwrap() = trouble;
+    }
+
     fn answer(&self) -> Result<(), StoreError> {
         self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
     }
@@ -128,6 +134,18 @@ impl Home {
     pub(crate) fn lock_keychain(&self, locked: bool) {
         let trouble = locked.then(|| StoreError::Locked("the keychain is locked".into()));
         *self.source.trouble.lock().unwrap() = trouble;
+    }
+
+    /// The same keychain beside another data directory.
+    pub(crate) fn beside(&self) -> Home {
+        let mut home = Home::new();
+        home.source = self.source.clone();
+        home
+    }
+
+    /// The keychain.
+    pub(crate) fn source(&self) -> Source {
+        self.source.clone()
     }
 
     /// All files of records, and what lies beside them.
