@@ -282,6 +282,26 @@ fn without_a_keyring_only_one_program_is_unlocked() {
 }
 
 #[test]
+fn without_a_keyring_setting_it_says_how_it_is_opened_and_with_no_way_it_is_not_set() {
+    if !strace() {
+        return;
+    }
+    let (sandbox, _issuer) = home();
+    let before = sandbox.files();
+    let args = ["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"];
+    let set = |calls: &str| sandbox.keyfob(&args).stdin(PASSPHRASE).injected(calls).run();
+    let refused = set("keyctl,add_key,request_key,memfd_create:error=ENOSYS").expect_code(4);
+    assert!(
+        refused.stderr.contains("nothing here can hold an unlocked key"),
+        "{}",
+        refused.stderr
+    );
+    assert!(before == sandbox.files());
+    let said = set(NO_KEYRING).expect_success();
+    assert!(said.stderr.contains("`keyfob unlock -- COMMAND`"), "{}", said.stderr);
+}
+
+#[test]
 fn the_key_for_one_program_is_in_neither_its_environment_nor_its_arguments() {
     let (sandbox, _issuer) = home();
     set(&sandbox);

@@ -68,7 +68,7 @@ impl Stores {
     /// `work` is one of [`super::WORK_RANGE`]. With `person` the keychain may ask for its own password.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when there is one; when the keychain keeps back a key that records need, nothing is
+    /// [`StoreError::Changed`] when there is one; [`StoreError::Unavailable`] where it could not be opened again; when the keychain keeps back a key that records need, nothing is
     /// changed; after any other error the same call of [`Stores::finish_gate`] goes on.
     pub fn set_gate(
         &self,
@@ -82,6 +82,10 @@ impl Stores {
         }
         if !super::WORK_RANGE.contains(&work) {
             return Err(StoreError::Failed("so much work cannot be chosen".into()));
+        }
+        if self.ways_open() == (false, false) {
+            let why = "nothing here can hold an unlocked key: no keyring of the kernel, no file in memory";
+            return Err(StoreError::Unavailable(why.into()));
         }
         let turn = self.gate_turn(tell)?;
         if Gate::read(&self.disk)?.is_some() {

@@ -4,41 +4,58 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use keyfob::store::{DataKey, KeySource, Place, Seat, Stage, StoreError, Stores};
+use keyfob::store::{DataKey, Items, KeySource, Place, Seat, Stage, StoreError, Stores};
 use keyfob::time::Timestamp;
+use zeroize::Zeroizing;
 
 use super::library::{open, set};
 use crate::store::{Home, Source, origin, put, record, session};
 
-/// A keychain at which something happens once.
+/// When something happens at a keychain, once.
+#[derive(Clone, Copy, PartialEq)]
+enum Moment {
+    /// After a key was found.
+    Found,
+    /// After one was kept.
+    Kept,
+    /// Before one is removed.
+    Removing,
+}
+
 struct Hook {
     source: Source,
-    /// When a key was found.
-    found: RefCell<Option<Box<dyn FnOnce()>>>,
-    /// Before one is removed.
-    removing: RefCell<Option<Box<dyn FnOnce()>>>,
+    moment: Moment,
+    what: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Hook {
+    fn at(&self, moment: Moment) {
+        let what = (moment == self.moment).then(|| self.what.borrow_mut().take()).flatten();
+        what.into_iter().for_each(|what| what());
+    }
 }
 
 impl KeySource for Hook {
     fn find(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
         let found = self.source.find(id, person)?;
-        let then = self.found.borrow_mut().take();
-        then.into_iter().for_each(|then| then());
+        self.at(Moment::Found);
         Ok(found)
     }
 
     fn keep(&self, id: &str, key: &DataKey, person: bool) -> Result<(), StoreError> {
-        self.source.keep(id, key, person)
+        self.source.keep(id, key, person)?;
+        self.at(Moment::Kept);
+        Ok(())
     }
 
     fn remove(&self, id: &str, person: bool) -> Result<(), StoreError> {
-        let first = self.removing.borrow_mut().take();
-        first.into_iter().for_each(|first| first());
+        self.at(Moment::Removing);
         self.source.remove(id, person)
     }
 }
 
-fn with(home: &Home, found: Option<Box<dyn FnOnce()>>, removing: Option<Box<dyn FnOnce()>>) -> Stores {
+/// Stores beside a keychain at which this happens then.
+fn with(home: &Home, moment: Moment, what: impl FnOnce() + 'static) -> Stores {
     let source = home.source();
     Stores::with(Seat {
         data: home.data(),
@@ -46,8 +63,8 @@ fn with(home: &Home, found: Option<Box<dyn FnOnce()>>, removing: Option<Box<dyn 
         items: Rc::new(source.clone()),
         source: Rc::new(Hook {
             source,
-            found: RefCell::new(found),
-            removing: RefCell::new(removing),
+            moment,
+            what: RefCell::new(Some(Box::new(what))),
         }),
         wait: Rc::new(|_: Duration| std::thread::yield_now()),
         now: Timestamp::from_unix(1_000),
@@ -56,6 +73,31 @@ fn with(home: &Home, found: Option<Box<dyn FnOnce()>>, removing: Option<Box<dyn 
         handed: None,
         fail_at: None,
     })
+}
+
+/// Items that cannot be removed.
+struct Stuck(Source);
+
+impl Items for Stuck {
+    fn ready(&self, person: bool) -> Result<(), StoreError> {
+        self.0.ready(person)
+    }
+
+    fn find_item(&self, service: &str, name: &str, person: bool) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.0.find_item(service, name, person)
+    }
+
+    fn keep_item(&self, service: &str, name: &str, text: &[u8], person: bool) -> Result<(), StoreError> {
+        self.0.keep_item(service, name, text, person)
+    }
+
+    fn remove_item(&self, _: &str, _: &str, _: bool) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("there is no keychain here".into()))
+    }
+
+    fn limit(&self) -> Option<usize> {
+        self.0.limit()
+    }
 }
 
 fn stage(home: &Home) -> Stage {
@@ -67,7 +109,7 @@ fn where_the_keychain_is_away_its_key_is_not_believed_to_be_gone() {
     let home = Home::new();
     put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
     let source = home.source();
-    let stores = with(&home, None, Some(Box::new(move || source.take_away(true))));
+    let stores = with(&home, Moment::Removing, move || source.take_away(true));
     let unfinished = set(&stores);
     assert!(
         matches!(&unfinished, Err(StoreError::Unavailable(why)) if why.contains("still in the keychain")),
@@ -102,18 +144,25 @@ fn a_gate_without_a_key_in_the_keychain_needs_none() {
 }
 
 #[test]
-fn a_key_that_came_back_half_way_is_taken_out_again() {
+fn a_key_that_is_half_way_back_in_the_keychain_is_taken_out_again() {
     let home = Home::new();
     put(&home.stores(), &record(session("ann"), 1, "canary"), "file").unwrap();
     set(&home.stores()).unwrap();
-    let source = home.source();
     // The keychain takes the key, and goes away before it can be asked for it.
-    let stores = with(&home, Some(Box::new(move || source.take_away(true))), None);
-    let opened = open(&stores);
+    let source = home.source();
+    let stores = with(&home, Moment::Kept, move || source.take_away(true));
+    let cleared = stores.clear_gate(open(&stores), false);
+    assert!(matches!(cleared, Err(StoreError::Unavailable(_))), "{cleared:?}");
+    drop(stores);
+    let stores = home.stores();
+    let again = stores.finish_gate(open(&stores), false);
+    assert!(matches!(again, Err(StoreError::Unavailable(_))), "{again:?}");
+    drop(stores);
+    assert_eq!((stage(&home), home.keychain().len()), (Stage::Sealing, 1));
     home.source().take_away(false);
-    let (place, _) = stores.clear_gate(opened, false).unwrap();
-    assert_eq!(place, Place::Keychain);
-    assert_eq!(home.keychain().len(), 1);
+    let stores = home.stores();
+    stores.finish_gate(open(&stores), false).unwrap();
+    assert_eq!((stage(&home), home.keychain().len()), (Stage::Set, 0));
 }
 
 #[test]
@@ -184,7 +233,46 @@ fn a_gate_that_is_set_while_a_key_is_asked_for_holds_for_who_asks() {
     let home = Home::new();
     put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
     let setting = home.stores();
-    let stores = with(&home, Some(Box::new(move || drop(set(&setting).unwrap()))), None);
+    let stores = with(&home, Moment::Found, move || drop(set(&setting).unwrap()));
     let read = stores.get(&session("ann"));
     assert!(matches!(read, Err(StoreError::Gated(_))), "{read:?}");
+}
+
+#[test]
+fn an_item_that_could_not_be_removed_is_not_forgotten() {
+    let home = Home::new();
+    put(&home.stores(), &record(session("ann"), 1, "canary"), "keychain").unwrap();
+    let item = || {
+        home.source()
+            .find_item("keyfob", &session("ann").to_string(), false)
+            .unwrap()
+    };
+    let kept = item();
+    assert!(kept.is_some());
+    let source = home.source();
+    let stuck = Stores::with(Seat {
+        data: home.data(),
+        runtime: None,
+        items: Rc::new(Stuck(source.clone())),
+        source: Rc::new(source),
+        wait: Rc::new(|_: Duration| std::thread::yield_now()),
+        now: Timestamp::from_unix(1_000),
+        person: false,
+        test: true,
+        handed: None,
+        fail_at: None,
+    });
+    for _ in 0..2 {
+        let unfinished = match stuck.gate().unwrap() {
+            None => set(&stuck),
+            Some(_) => stuck.finish_gate(open(&stuck), false),
+        };
+        assert!(matches!(unfinished, Err(StoreError::Unavailable(_))), "{unfinished:?}");
+        assert!(item() == kept && stage(&home) == Stage::Sealing);
+    }
+    let stores = home.stores();
+    stores.finish_gate(open(&stores), false).unwrap();
+    assert!(item().is_none() && stage(&home) == Stage::Set);
+    let _opened = open(&stores);
+    assert_eq!(stores.get(&session("ann")).unwrap().unwrap().store, "sealed");
 }
