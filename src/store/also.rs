@@ -93,17 +93,32 @@ impl Stores {
         let _ = self.empty_places(folder, slot, true);
     }
 
+    /// Empties the places that the header of a slot notes which is about to go itself. Nothing is written for it, so that it
+    /// needs no room on the disk.
+    ///
+    /// # Errors
+    /// Of the first that could not be emptied: the slot must stay then.
+    pub(super) fn discard_places(&self, slot: &str, header: &Header) -> Result<(), StoreError> {
+        self.discard_noted(slot, header, false).1.map_or(Ok(()), Err)
+    }
+
     fn empty_places(&self, folder: &Rc<Folder>, slot: &str, refused: bool) -> Result<(), StoreError> {
         let Slot::Full { header, bytes } = self.peek(folder, slot)? else {
             return Ok(());
         };
-        if !header.extra.contains_key(ALSO) {
-            return Ok(());
+        let (left, failed) = self.discard_noted(slot, &header, refused);
+        if left != header {
+            rewrite(folder, slot, &left, &bytes)?;
         }
-        let here = self.elsewhere(&header);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The header with the places that are not empty, and why the first of them is not.
+    fn discard_noted(&self, slot: &str, header: &Header, refused: bool) -> (Header, Option<StoreError>) {
+        let here = self.elsewhere(header);
         let (mut left, mut failed) = (header.clone(), None);
         left.extra.remove(ALSO);
-        for place in noted(&header) {
+        for place in noted(header) {
             let emptied = match self.store(&place.store) {
                 Ok(store) if here.is_some() && store.elsewhere(&place) == here => Ok(()),
                 Ok(store) => store.discard(slot, &place),
@@ -116,10 +131,7 @@ impl Stores {
                 failed.get_or_insert(error);
             }
         }
-        if left != header {
-            rewrite(folder, slot, &left, &bytes)?;
-        }
-        failed.map_or(Ok(()), Err)
+        (left, failed)
     }
 }
 

@@ -166,7 +166,7 @@ impl Stores {
         let slot = key.digest();
         self.check_lock(lock, key, &slot);
         let group = key.group.digest();
-        let Some(folder) = self.disk.folder(&group)?.map(Rc::new) else {
+        let Some(folder) = self.disk.folder(&group)? else {
             return Ok(false);
         };
         let now = self.peek(&folder, &slot)?;
@@ -187,7 +187,7 @@ impl Stores {
             && let Ok(store) = self.store(&header.store)
         {
             store.discard(&slot, header)?;
-            self.empty_other_places(&Rc::clone(&folder), &slot)?;
+            self.discard_places(&slot, header)?;
         }
         let was_there = folder.remove(&slot)?;
         folder.sync()?;

@@ -44,6 +44,9 @@ fn out_of_reach(error: StoreError) -> StoreError {
     }
 }
 
+/// What is done with each slot.
+type See<'a> = dyn FnMut(&Rc<Folder>, &str, &Slot) -> Result<(), StoreError> + 'a;
+
 /// What became of the records.
 #[derive(Debug, Default)]
 pub struct Converted {
@@ -425,10 +428,7 @@ impl Stores {
         self.empty_other_places(folder, slot)
     }
 
-    pub(super) fn each_slot(
-        &self,
-        see: &mut dyn FnMut(&Rc<Folder>, &str, &Slot) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn each_slot(&self, see: &mut See) -> Result<(), StoreError> {
         for folder in self.disk.folders()?.into_iter().map(Rc::new) {
             for name in folder.names()?.iter().filter(|name| is_slot(name)) {
                 see(&folder, name, &self.peek(&folder, name)?)?;

@@ -29,7 +29,7 @@ impl Stores {
                 StoreError::Unavailable(format!("another keyfob is at work on `{}`", place.display()))
             })?;
             folder.sweep(name)?;
-            self.empty_other_places(folder, name)?;
+            self.discard_places(name, header)?;
             removed += usize::from(folder.remove(name)?);
             self.forget_copies(name);
             folder.sync()
