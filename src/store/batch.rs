@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::address::Address;
+use super::also::ALSO;
 use super::change::{announce, header, seal};
 use super::disk::lock_name;
 use super::slot::{Flaw, Header};
@@ -42,8 +43,6 @@ struct Ready<'a> {
     slot: String,
     temporary: String,
     header: Header,
-    /// Of the record whose place it takes.
-    former: Option<Header>,
     /// Whether the slot only says where it is about to lie.
     announced: bool,
 }
@@ -131,14 +130,18 @@ impl Stores {
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
         };
         // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
-        let stays = old.is_some_and(|old| old.store == store);
+        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
         let store = match places.get(store) {
             _ if stays => store,
             Some((place, _)) => place,
             None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, address);
+        let mut header = header(record, store, old, address);
+        if let Slot::Full { header: old, bytes } = &now {
+            self.note_next(&folder, &slot, (old, bytes), &header)?;
+            self.note_former(&mut header, old);
+        }
         let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
         if announced {
             announce(&folder, &slot, &header, record)?;
@@ -146,7 +149,6 @@ impl Stores {
         let mut row = Ready {
             key: &record.key,
             temporary: String::new(),
-            former: old.cloned(),
             slot,
             header: header.clone(),
             announced,
@@ -172,13 +174,10 @@ impl Stores {
         }
         folder.rename(&row.temporary, &row.slot)?;
         folder.sync()?;
-        if let Some(former) = &row.former
-            && let Ok(store) = self.store(&former.store)
-            && store.elsewhere(former) != self.elsewhere(&row.header)
-        {
-            store.discard(&row.slot, former)?;
+        match row.header.extra.contains_key(ALSO) {
+            true => self.empty_other_places(&folder, &row.slot),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// What cannot be taken back now is by the next one who holds the lock.
@@ -194,6 +193,8 @@ impl Stores {
             }
             if row.announced {
                 let _ = folder.remove(&row.slot);
+            } else {
+                self.take_back_places(&Rc::new(folder), &row.slot);
             }
         }
         self.disk.prune(&group);

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Lock;
 use super::address::{self, Address};
+use super::also::ALSO;
 use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
@@ -43,6 +44,9 @@ impl Stores {
         let size = match self.peek(&folder, &slot)? {
             Slot::Full { header, bytes } => {
                 let (store, size) = (self.store(&header.store)?, bytes.len() * 2);
+                if header.store != "sealed" {
+                    self.unlocked()?;
+                }
                 store.ready(self.seat.person)?;
                 store.prove(&header, size.max(RESERVE))?;
                 size
@@ -115,37 +119,43 @@ impl Stores {
             let path = path.display();
             return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
-        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
-        let stays = old.is_some_and(|old| old.store == store);
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
+        // none is written in clear.
+        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
         let (store, _switch) = if stays {
             (store, None)
         } else {
             self.place_of_new(store)?
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, place);
+        let mut header = header(record, store, old, place);
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
+        if let Slot::Full { header: old, bytes } = &now {
+            self.note_next(&folder, &slot, (old, bytes), &header)?;
+            self.note_former(&mut header, old);
+        }
         if announced {
             if let Slot::Flawed(_) = now {
                 self.set_aside(&folder, &slot)?;
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
+        let (header, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
             if announced {
                 let _ = folder.remove(&slot);
+            } else {
+                self.take_back_places(&folder, &slot);
             }
         })?;
         if let (Slot::Flawed(_), false) = (&now, announced) {
             self.set_aside(&folder, &slot)?;
         }
         temporary.commit(&slot, &bytes)?;
-        // What lies at a place that no slot names any more would be found by nobody.
-        let former = old.and_then(|old| Some((self.store(&old.store).ok()?, old)));
-        Ok(former
-            .filter(|(former, old)| former.elsewhere(old).is_some_and(|place| Some(place) != elsewhere))
-            .and_then(|(former, old)| former.discard(&slot, old).err()))
+        Ok(match header.extra.contains_key(ALSO) {
+            true => self.empty_other_places(&folder, &slot).err(),
+            false => None,
+        })
     }
 
     /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
@@ -177,6 +187,7 @@ impl Stores {
             && let Ok(store) = self.store(&header.store)
         {
             store.discard(&slot, header)?;
+            self.discard_places(&slot, header)?;
         }
         let was_there = folder.remove(&slot)?;
         folder.sync()?;
@@ -231,8 +242,8 @@ impl Stores {
 pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Address>) -> Header {
     let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
     if old.is_some_and(|old| old.store != store.name()) {
-        // What is kept of a session stays the same in every store.
-        extra.retain(|member, _| member == address::KEEPS);
+        // What is kept of a session stays the same in every store, and what lies elsewhere lies there.
+        extra.retain(|member, _| member == address::KEEPS || member == ALSO);
     }
     let mut header = Header {
         store: store.name().into(),
@@ -299,7 +310,7 @@ impl StoreError {
             StoreError::Changed(text) => StoreError::Changed(tell(text)),
             StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
             StoreError::Denied(text) => StoreError::Denied(tell(text)),
-            StoreError::Gated(text) => StoreError::Gated(text),
+            StoreError::Gated(stage) => StoreError::Gated(stage),
             StoreError::Failed(text) => StoreError::Failed(tell(text)),
             StoreError::Locked(text) => StoreError::Locked(tell(text)),
             StoreError::Newer(text) => StoreError::Newer(tell(text)),

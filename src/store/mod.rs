@@ -8,6 +8,7 @@
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
 mod address;
+mod also;
 mod batch;
 mod change;
 mod disk;
@@ -111,8 +112,8 @@ pub enum StoreError {
     Denied(String),
     /// The content is not what was written: torn, altered, or of a wrong owner or mode.
     Damaged(String),
-    /// The per-machine gate is closed.
-    Gated(String),
+    /// The per-machine gate is closed; it is so far.
+    Gated(Stage),
     /// A person must unlock it first.
     Locked(String),
     /// A newer keyfob wrote it; it is left alone.
@@ -125,16 +126,17 @@ pub enum StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (StoreError::Absent(text)
-        | StoreError::Changed(text)
-        | StoreError::Denied(text)
-        | StoreError::Damaged(text)
-        | StoreError::Gated(text)
-        | StoreError::Locked(text)
-        | StoreError::Newer(text)
-        | StoreError::Unavailable(text)
-        | StoreError::Failed(text)) = self;
-        f.write_str(text)
+        f.write_str(match self {
+            StoreError::Gated(stage) => stage.refusal(),
+            StoreError::Absent(text)
+            | StoreError::Changed(text)
+            | StoreError::Denied(text)
+            | StoreError::Damaged(text)
+            | StoreError::Locked(text)
+            | StoreError::Newer(text)
+            | StoreError::Unavailable(text)
+            | StoreError::Failed(text) => text,
+        })
     }
 }
 
@@ -143,7 +145,7 @@ impl std::error::Error for StoreError {}
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let hint = match &error {
-            StoreError::Gated(_) => Some("run `keyfob unlock`"),
+            StoreError::Gated(stage) => Some(stage.way_on()),
             StoreError::Locked(_) => Some("unlock the keychain, then try again"),
             StoreError::Newer(_) => Some("update keyfob"),
             _ => None,

@@ -87,6 +87,7 @@ impl Stores {
             Some(bytes) => bytes,
             None => in_runtime?,
         };
+        self.unlocked().ok()?;
         let forget = || self.forget_copies(&slot);
         let now = match self.slot_of(key).ok()? {
             Slot::Full { header, .. } => header,

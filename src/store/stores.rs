@@ -2,7 +2,8 @@
 //!
 //! Changes are in `change.rs`, what happens to a record that cannot be written in `rescue.rs`. It knows slots and the
 //! table, and no store in particular. On the road of a stored credential it opens the group's directory and reads the
-//! records in it, and does nothing else. Design, section 8; security review, sections 3d and 4a.
+//! records in it; where one is not sealed it looks whether there is a gate. Design, section 8; security review, sections
+//! 3d and 4a.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -127,6 +128,9 @@ impl Stores {
             return Ok(None);
         };
         let stored = self.read(&folder, &slot, Some(&key.group), Look::Whole)?;
+        if stored.as_ref().is_some_and(|stored| stored.store != "sealed") {
+            self.unlocked()?;
+        }
         Ok(stored.filter(|stored| stored.record.key == *key))
     }
 
@@ -149,6 +153,14 @@ impl Stores {
         for folder in self.disk.folders()? {
             for name in folder.names()?.iter().filter(|name| is_slot(name)) {
                 all.extend(self.read(&folder, name, None, Look::Glance).transpose());
+            }
+        }
+        let in_clear = |stored: &Result<Stored, _>| stored.as_ref().is_ok_and(|stored| stored.store != "sealed");
+        if all.iter().any(in_clear)
+            && let Err(error) = self.unlocked()
+        {
+            for row in all.iter_mut().filter(|row| in_clear(row)) {
+                *row = Err(error.clone());
             }
         }
         Ok(all)
@@ -202,8 +214,8 @@ impl Stores {
     /// else takes its place then. A keychain that is locked, or denies access, is there.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
         if let Some(stage) = self.stage()? {
+            self.store("sealed")?.ready(person)?;
             let store = if stage == Stage::Opening { "file" } else { "sealed" };
-            self.store(store)?.ready(person)?;
             return Ok(Chosen {
                 store,
                 fallback_reason: None,
@@ -305,7 +317,12 @@ impl Stores {
         let found = slots
             .iter()
             .map(|slot| self.read(&folder, slot, Some(group), Look::Whole));
-        found.filter_map(Result::transpose).collect()
+        let found: Vec<Stored> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        // A sealed one needs no such question: a gate keeps its key back. Asked afterwards, a gate that came meanwhile holds.
+        if found.iter().any(|stored| stored.store != "sealed") {
+            self.unlocked()?;
+        }
+        Ok(found)
     }
 
     /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
