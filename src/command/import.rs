@@ -156,6 +156,7 @@ impl<'a> Found<'a> {
             *stores.entry(store).or_default() += 1;
             let mut record = record.clone();
             // Another family: a renewal that began before this has lost.
+            record.generation = 1;
             record.family = data_encoding::HEXLOWER.encode(&run.world.random::<16>());
             records.push((record, store, address));
         }

@@ -10,11 +10,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::address::Address;
-use super::change::{announce, header, seal};
+use super::change::{announce, header, note, seal};
 use super::disk::lock_name;
 use super::slot::{Flaw, Header};
 use super::stores::{Slot, Stores};
-use super::{Lock, StoreError};
+use super::{Lock, Shared, StoreError};
 use crate::record::{Key, Record};
 
 /// The locks of several records.
@@ -70,16 +70,27 @@ impl Stores {
             .collect();
         named.sort();
         let mut locks: Vec<Lock> = Vec::new();
-        for (name, slot, key) in &named {
-            match locks.last().filter(|lock| lock.is(name)) {
-                Some(lock) => self.put_right(lock, key, slot)?,
-                None => match self.lock(key, patience, wait)? {
+        for (name, ..) in &named {
+            if locks.last().is_none_or(|lock| !lock.is(name)) {
+                match self.disk.lock(name, patience, wait)? {
                     Some(lock) => locks.push(lock),
                     None => return Ok(None),
-                },
+                }
             }
         }
-        Ok(Some(Locks(locks)))
+        let locks = Locks(locks);
+        let mut places: Vec<(Shared, &Key)> = Vec::new();
+        places.extend(named.iter().filter_map(|(.., key)| Some((self.known(key)?, *key))));
+        places.sort_by(|one, other| one.0.cmp(&other.0));
+        for (place, key) in &places {
+            if !self.hold(locks.of(key), place, false, patience, wait)? {
+                return Ok(None);
+            }
+        }
+        for (_, slot, key) in &named {
+            self.put_right(locks.of(key), key, slot)?;
+        }
+        Ok(Some(locks))
     }
 
     /// Writes each record into the slot of its key, through the store that is named with it, and to the place that is.
@@ -138,10 +149,17 @@ impl Stores {
             None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, address);
+        let mut header = header(record, store, old, address);
+        let noted = store.forewarn(&mut header, record);
+        if let Some(shared) = store.shared(&header) {
+            self.hold_new(locks.of(&record.key), &shared)?;
+        }
         let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
         if announced {
             announce(&folder, &slot, &header, record)?;
+        } else if let (true, Slot::Full { header: old, bytes }) = (noted, &now) {
+            store.prove_own(&slot, &header)?;
+            note(&folder, &slot, (old, bytes), &header)?;
         }
         let mut row = Ready {
             key: &record.key,

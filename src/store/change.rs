@@ -123,7 +123,11 @@ impl Stores {
             self.place_of_new(store)?
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, place);
+        let mut header = header(record, store, old, place);
+        let noted = store.forewarn(&mut header, record);
+        if let Some(shared) = store.shared(&header) {
+            self.hold_new(lock, &shared)?;
+        }
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
         if announced {
@@ -131,9 +135,16 @@ impl Stores {
                 self.set_aside(&folder, &slot)?;
             }
             announce(&folder, &slot, &header, record)?;
+        } else if let (true, Slot::Full { header: old, bytes }) = (noted, &now) {
+            store.prove_own(&slot, &header)?;
+            note(&folder, &slot, (old, bytes), &header)?;
         }
-        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
-            if announced {
+        let coming = announced.then(|| header.clone());
+        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|error| {
+            let Some(coming) = coming else { return };
+            // What was refused was not written. What may have been goes first, or the trace of it stays.
+            let refused = matches!(error, StoreError::Denied(_) | StoreError::Newer(_));
+            if refused || store.discard(&slot, &coming).is_ok() {
                 let _ = folder.remove(&slot);
             }
         })?;
@@ -232,7 +243,7 @@ pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, p
     let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
     if old.is_some_and(|old| old.store != store.name()) {
         // What is kept of a session stays the same in every store.
-        extra.retain(|member, _| member == address::KEEPS);
+        extra.retain(|member, _| [address::KEEPS, address::COMING].contains(&member.as_str()));
     }
     let mut header = Header {
         store: store.name().into(),
@@ -282,6 +293,24 @@ pub(super) fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record:
     let mut body = nothing.encode();
     body.push(b'\n');
     folder.replace(slot, &slot::encode(&announced, &body))
+}
+
+/// Writes into a slot what is about to lie elsewhere, and leaves it as it is otherwise.
+pub(super) fn note(
+    folder: &Rc<Folder>,
+    slot: &str,
+    (old, bytes): (&Header, &[u8]),
+    coming: &Header,
+) -> Result<(), StoreError> {
+    let mut noted = old.clone();
+    noted.extra.extend(
+        coming
+            .extra
+            .get_key_value(address::COMING)
+            .map(|(member, mark)| (member.clone(), mark.clone())),
+    );
+    let body = slot::decode(bytes).map(|(_, body)| body).unwrap_or_default();
+    folder.replace(slot, &slot::encode(&noted, body))
 }
 
 /// The time in the name of a damaged slot that was set aside.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Header, Seat, Store, StoreError, address, fixed, outline};
+use super::{Header, Seat, Shared, Store, StoreError, address, fixed, outline};
 
 /// See the module.
 #[derive(Debug)]
@@ -47,15 +47,19 @@ impl Store for PlainFile {
         Ok(body)
     }
 
-    fn open(&self, _name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        match path(header) {
-            Some(path) => fixed::read(path, header),
+    fn open(&self, _name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        match path(header).map(Path::to_owned) {
+            Some(path) => fixed::read(&path, header),
             None => Ok(Zeroizing::new(body.to_vec())),
         }
     }
 
     fn elsewhere(&self, header: &Header) -> Option<String> {
         header.text(address::AT).map(str::to_owned)
+    }
+
+    fn shared(&self, header: &Header) -> Option<Shared> {
+        path(header).map(|path| Shared::File(path.to_owned()))
     }
 
     fn sweep(&self, header: &Header) -> Result<(), StoreError> {

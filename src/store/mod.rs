@@ -9,6 +9,7 @@
 
 mod address;
 mod batch;
+mod beside;
 mod change;
 mod disk;
 mod document;
@@ -16,6 +17,7 @@ mod file;
 mod fixed;
 mod folder;
 mod gate;
+mod hold;
 mod items;
 mod kernel;
 #[cfg(feature = "keychain")]
@@ -156,6 +158,15 @@ impl From<StoreError> for Error {
     }
 }
 
+/// A place outside of a slot, by what it is that two data directories may have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    /// A file at this path.
+    File(PathBuf),
+    /// An item of the user's keychain, by a digest of its names.
+    Item(String),
+}
+
 /// What lies in the slot of a record.
 pub trait Store {
     /// The name in the table, in the slot's header and for a person.
@@ -186,20 +197,22 @@ pub trait Store {
     /// `header` is what will stand before it; `name` is the slot's name, which the body may be bound to.
     ///
     /// # Errors
-    /// Any [`StoreError`]; the slot is then left as it is.
+    /// Any [`StoreError`]; the slot is then left as it is. [`StoreError::Changed`] where the record lies elsewhere, and
+    /// what is there is not what this one is made from.
     fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
-    /// Turns the body of a slot back into an encoded record.
+    /// Turns the body of a slot back into an encoded record. Where that lies elsewhere and was changed by way of another
+    /// data directory, `header` becomes that of what was found.
     ///
     /// # Errors
     /// Any [`StoreError`]; [`StoreError::Absent`] only of a record that [`Store::elsewhere`] names a place of.
-    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
+    fn open(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
     /// The same for a listing: an encoded record whose secrets may be empty. Defaults to [`Store::open`].
     ///
     /// # Errors
     /// As [`Store::open`].
-    fn glance(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn glance(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.open(name, header, body)
     }
 
@@ -207,6 +220,27 @@ pub trait Store {
     ///
     /// Defaults to none.
     fn elsewhere(&self, _header: &Header) -> Option<String> {
+        None
+    }
+
+    /// Notes in a header what is about to be written outside of the slot, where nothing else would tell it from somebody
+    /// else's. Says whether the slot must carry that note first. Defaults to nothing.
+    fn forewarn(&self, _header: &mut Header, _record: &Record) -> bool {
+        false
+    }
+
+    /// Makes sure that what lies outside of this slot, if anything does, is what was written there for it. Defaults to that.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when it is somebody else's; else any [`StoreError`].
+    fn prove_own(&self, _name: &str, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The place outside of the slot that another data directory may share, and whose lock a change needs too.
+    ///
+    /// Defaults to none.
+    fn shared(&self, _header: &Header) -> Option<Shared> {
         None
     }
 

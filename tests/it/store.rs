@@ -36,6 +36,8 @@ pub(crate) struct Source {
     trouble: Arc<Mutex<Option<StoreError>>>,
     /// The bytes that an item holds.
     limit: Arc<Mutex<Option<usize>>>,
+    /// Whether the process dies once the next item is written.
+    cut: Arc<Mutex<bool>>,
 }
 
 impl Source {
@@ -61,6 +63,10 @@ impl Items for Source {
         assert!(limit.is_none_or(|limit| text.len() <= limit), "{} bytes", text.len());
         let name = (service.to_owned(), account.to_owned());
         self.items.lock().unwrap().insert(name, text.to_vec());
+        let cut = std::mem::take(&mut *self.cut.lock().unwrap());
+        if cut {
+            std::panic::resume_unwind(Box::new("cut off"));
+        }
         Ok(())
     }
 
