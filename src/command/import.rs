@@ -160,7 +160,12 @@ impl<'a> Found<'a> {
             record.family = data_encoding::HEXLOWER.encode(&run.world.random::<16>());
             records.push((record, store, address));
         }
-        run.sources.stores.put_all(locks, &records)?;
+        for left in run.sources.stores.put_all(locks, &records)? {
+            run.note(&format!(
+                "keyfob: warning: an earlier secret could not be removed: {}\n",
+                sanitise(&left.to_string())
+            ));
+        }
         Ok(stores)
     }
 

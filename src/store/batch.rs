@@ -1,7 +1,7 @@
 //! Several records changed at once: all of them or none, as far as files allow.
 //!
 //! Everything that can fail is done first: each record is written whole beside its slot and flushed. Then each gets its
-//! name, which needs no space. A process that is killed before that leaves the slots as they were, and what it wrote is
+//! name, which needs no space; what fails all the same is put back, also what lies outside of slots. A process that is killed before that leaves the slots as they were, and what it wrote is
 //! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
 //! not what is in them. Security review, section 4a.
 
@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::address::Address;
 use super::change::{announce, header, note, seal};
 use super::disk::lock_name;
+use super::folder::Folder;
 use super::slot::{Flaw, Header};
 use super::stores::{Slot, Stores};
-use super::{Lock, Shared, StoreError};
+use super::{Copies, Lock, Shared, StoreError};
 use crate::record::{Key, Record};
 
 /// The locks of several records.
@@ -42,8 +45,12 @@ struct Ready<'a> {
     slot: String,
     temporary: String,
     header: Header,
-    /// Of the record whose place it takes.
-    former: Option<Header>,
+    /// Of the record whose place it takes: the header and all of its slot.
+    former: Option<(Header, Zeroizing<Vec<u8>>)>,
+    /// What was where the record lies outside of its slot.
+    copies: Copies,
+    /// Whether the former slot was given a note of what is coming.
+    noted: bool,
     /// Whether the slot only says where it is about to lie.
     announced: bool,
 }
@@ -95,32 +102,46 @@ impl Stores {
 
     /// Writes each record into the slot of its key, through the store that is named with it, and to the place that is.
     ///
+    /// Where an earlier one of a key lay elsewhere, that is removed at the end; the reasons come back where it could not be.
+    ///
     /// # Errors
-    /// As [`Stores::put`]. Nothing is changed then, except where a file could not be given its name: the error says how
-    /// many of the records were.
-    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
-        let mut ready = Vec::with_capacity(records.len());
+    /// As [`Stores::put`]. Nothing is changed then, also where records lie outside of their slots; where that could not be
+    /// put back either, the error says so.
+    pub fn put_all(
+        &self,
+        locks: &Locks,
+        records: &[(Record, &str, Option<Address>)],
+    ) -> Result<Vec<StoreError>, StoreError> {
+        let mut ready: Vec<Ready> = Vec::with_capacity(records.len());
         let mut places = Places::new();
         for (record, store, address) in records {
             match self.write_beside(locks, &mut places, record, store, address.as_ref()) {
                 Ok(row) => ready.push(row),
-                Err(error) => {
-                    ready.iter().for_each(|row| self.take_back(row));
-                    return Err(error);
-                }
+                Err(error) => return Err(self.undo(&ready, 0, error)),
             }
         }
         for (at, row) in ready.iter().enumerate() {
             if let Err(error) = self.give_name(row) {
-                ready[at..].iter().for_each(|row| self.take_back(row));
-                let how_many = format!("{at} of {} records were written, the others not", records.len());
-                return Err(match at {
-                    0 => error,
-                    _ => StoreError::Failed(format!("{how_many}: {error}")),
-                });
+                // Its name may have been given, and only the flush have failed.
+                return Err(self.undo(&ready, at + 1, error));
             }
         }
-        Ok(())
+        Ok(ready.iter().filter_map(|row| self.leave_former(row).err()).collect())
+    }
+
+    /// Takes back what was written, of which the first so many may have their names; the error to tell.
+    fn undo(&self, ready: &[Ready], named: usize, error: StoreError) -> StoreError {
+        let mut left = 0;
+        for (at, row) in ready.iter().enumerate().rev() {
+            left += usize::from(self.take_back(row, at < named).is_err());
+        }
+        match left {
+            0 => error,
+            _ => StoreError::Failed(format!(
+                "{left} of {} records could not be put back: {error}",
+                ready.len()
+            )),
+        }
     }
 
     fn write_beside<'a>(
@@ -164,7 +185,15 @@ impl Stores {
         let mut row = Ready {
             key: &record.key,
             temporary: String::new(),
-            former: old.cloned(),
+            former: match &now {
+                Slot::Full { header, bytes } => Some((header.clone(), bytes.clone())),
+                Slot::Empty | Slot::Flawed(_) => None,
+            },
+            copies: match old {
+                Some(_) => store.copy(&header)?,
+                None => Copies::new(),
+            },
+            noted,
             slot,
             header: header.clone(),
             announced,
@@ -176,7 +205,7 @@ impl Stores {
         match written {
             Ok(temporary) => Ok(Ready { temporary, ..row }),
             Err(error) => {
-                self.take_back(&row);
+                let _ = self.take_back(&row, false);
                 Err(error)
             }
         }
@@ -190,30 +219,56 @@ impl Stores {
         }
         folder.rename(&row.temporary, &row.slot)?;
         folder.sync()?;
-        if let Some(former) = &row.former
-            && let Ok(store) = self.store(&former.store)
-            && store.elsewhere(former) != self.elsewhere(&row.header)
-        {
-            store.discard(&row.slot, former)?;
-        }
         Ok(())
     }
 
+    /// Removes what lay elsewhere, now that no slot names it any more.
+    fn leave_former(&self, row: &Ready) -> Result<(), StoreError> {
+        let Some((former, _)) = &row.former else { return Ok(()) };
+        match self.store(&former.store) {
+            Ok(store) if store.elsewhere(former) != self.elsewhere(&row.header) => store.discard(&row.slot, former),
+            _ => Ok(()),
+        }
+    }
+
     /// What cannot be taken back now is by the next one who holds the lock.
-    fn take_back(&self, row: &Ready) {
+    fn take_back(&self, row: &Ready, is_named: bool) -> Result<(), StoreError> {
         let group = row.key.group.digest();
+        let mut done = Ok(());
         if let Ok(Some(folder)) = self.disk.folder(&group) {
-            let is_free = row.announced || matches!(self.slot_of(row.key), Ok(Slot::Empty));
-            if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
-                let _ = store.discard(&row.slot, &row.header);
-            }
+            let folder = Rc::new(folder);
             if !row.temporary.is_empty() {
                 let _ = folder.remove(&row.temporary);
             }
-            if row.announced {
-                let _ = folder.remove(&row.slot);
-            }
+            done = match &row.former {
+                Some((_, bytes)) => {
+                    let back = self.store(&row.header.store);
+                    let back = back.and_then(|store| store.put_back(&row.header, &row.copies));
+                    match is_named || row.noted {
+                        true => back.and(folder.replace(&row.slot, bytes)),
+                        false => back,
+                    }
+                }
+                None => self.take_back_new(row, &folder, is_named),
+            };
         }
         self.disk.prune(&group);
+        done
+    }
+
+    /// The same of a record where there was none.
+    fn take_back_new(&self, row: &Ready, folder: &Folder, is_named: bool) -> Result<(), StoreError> {
+        let is_free = row.announced || is_named || matches!(self.slot_of(row.key), Ok(Slot::Empty));
+        if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
+            match store.discard(&row.slot, &row.header) {
+                // What is somebody else's was not written over either.
+                Ok(()) | Err(StoreError::Denied(_)) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        if row.announced || is_named {
+            folder.remove(&row.slot)?;
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Header, Seat, Shared, Store, StoreError, address, fixed, outline};
+use super::{Copies, Header, Seat, Shared, Store, StoreError, address, fixed, outline};
 
 /// See the module.
 #[derive(Debug)]
@@ -64,6 +64,17 @@ impl Store for PlainFile {
 
     fn sweep(&self, header: &Header) -> Result<(), StoreError> {
         path(header).map_or(Ok(()), fixed::sweep)
+    }
+
+    fn copy(&self, header: &Header) -> Result<Copies, StoreError> {
+        path(header).map(fixed::copy).into_iter().collect()
+    }
+
+    fn put_back(&self, header: &Header, copies: &Copies) -> Result<(), StoreError> {
+        match (path(header), copies.first()) {
+            (Some(path), Some(copy)) => fixed::put_back(path, copy.as_ref()),
+            _ => Ok(()),
+        }
     }
 
     fn discard(&self, name: &str, header: &Header) -> Result<(), StoreError> {

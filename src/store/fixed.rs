@@ -87,6 +87,23 @@ pub(super) fn remove(path: &Path, slot: &str) -> Result<(), StoreError> {
     }
 }
 
+/// The bytes that are there, whatever they are.
+pub(super) fn copy(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    match folder_of(path, false)? {
+        Some((folder, name)) => folder.read(name, MAX_SLOT),
+        None => Ok(None),
+    }
+}
+
+/// Puts there what was there before a change that is taken back. The caller holds the locks of record and path.
+pub(super) fn put_back(path: &Path, bytes: Option<&Zeroizing<Vec<u8>>>) -> Result<(), StoreError> {
+    let (folder, name) = folder_of(path, true)?.ok_or_else(|| nowhere(path))?;
+    match bytes {
+        Some(bytes) => folder.replace(name, bytes),
+        None => folder.remove(name).map(|_| ()),
+    }
+}
+
 /// Removes what was cut off on its way there. The caller holds the lock of the record.
 pub(super) fn sweep(path: &Path) -> Result<(), StoreError> {
     match folder_of(path, false)? {

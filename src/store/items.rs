@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::parts::{Items, Spot};
 use super::slot::Flaw;
-use super::{Header, Seat, Shared, Store, StoreError, address, document, fixed, outline};
+use super::{Copies, Header, Seat, Shared, Store, StoreError, address, document, fixed, outline};
 use crate::digest;
 use crate::record::{Key, Record};
 use crate::secret::Secret;
@@ -308,6 +308,22 @@ impl Store for ItemStore {
             header.extra.insert(address::COMING.into(), marks.trim_start().into());
         }
         is_new
+    }
+
+    fn copy(&self, header: &Header) -> Result<Copies, StoreError> {
+        let names = names(header)?;
+        Ok(vec![self.spot(&names).read()?, self.rest(&names).read()?])
+    }
+
+    fn put_back(&self, header: &Header, copies: &Copies) -> Result<(), StoreError> {
+        let names = names(header)?;
+        for (spot, copy) in [self.spot(&names), self.rest(&names)].iter().zip(copies) {
+            match copy {
+                Some(text) => spot.write(text)?,
+                None => spot.remove()?,
+            }
+        }
+        Ok(())
     }
 
     fn prove_own(&self, name: &str, header: &Header) -> Result<(), StoreError> {

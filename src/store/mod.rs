@@ -167,6 +167,9 @@ pub enum Shared {
     Item(String),
 }
 
+/// Texts of the files or items of a place, none for one that is not there.
+type Copies = Vec<Option<Zeroizing<Vec<u8>>>>;
+
 /// What lies in the slot of a record.
 pub trait Store {
     /// The name in the table, in the slot's header and for a person.
@@ -249,6 +252,22 @@ pub trait Store {
     /// # Errors
     /// Any [`StoreError`].
     fn sweep(&self, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What lies now where this header puts a record outside of its slot, whatever it is. Defaults to nothing.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn copy(&self, _header: &Header) -> Result<Copies, StoreError> {
+        Ok(Copies::new())
+    }
+
+    /// Puts that back. Defaults to doing nothing.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn put_back(&self, _header: &Header, _copies: &Copies) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -363,3 +363,53 @@ fn an_account_at_the_place_of_another_is_found() {
     assert_eq!(stores.sharer(&session("ann"), "keychain", &place(true)).unwrap(), None);
     assert_eq!(stores.sharer(&bob, "keychain", &Address::default()).unwrap(), None);
 }
+
+#[test]
+fn several_records_in_items_are_changed_all_or_none_also_where_they_are_split() {
+    for limit in [None, Some(60)] {
+        let home = Home::new();
+        *home.source.limit.lock().unwrap() = limit;
+        let stores = home.stores();
+        let named = |account: &str, generation: u64, bare: bool| {
+            let mut record = record(
+                session(account),
+                1,
+                &format!("canary-{account}-{generation}-{}", "x".repeat(200)),
+            );
+            record.family = format!("family-{generation}");
+            let item = Some(account.to_owned());
+            (record, "keychain", Some(Address { item, ..place(bare) }))
+        };
+        let keys = ["ann", "bob", "carol"].map(session);
+        let put_all = |records: &[(Record, &'static str, Option<Address>)]| {
+            let wait = |pause| std::thread::sleep(pause);
+            let locks = stores
+                .lock_all(&keys, std::time::Duration::from_secs(60), &wait)
+                .unwrap();
+            stores.put_all(&locks.expect("nobody holds it for so long"), records)
+        };
+        let first = [named("ann", 1, false), named("bob", 1, true)];
+        assert_eq!(put_all(&first).unwrap(), []);
+        let before = items(&home);
+        assert!(limit.is_none() || before.len() > 6, "they are split");
+
+        let foreign = ("vault-marketplace".to_owned(), "carol".to_owned());
+        let mut keychain = home.source.items.lock().unwrap();
+        keychain.insert(foreign.clone(), b"canary-foreign".to_vec());
+        drop(keychain);
+        let second = [named("ann", 2, false), named("bob", 2, true), named("carol", 2, false)];
+        assert!(matches!(put_all(&second), Err(StoreError::Denied(_))));
+        for (old, ..) in &first {
+            assert_eq!(stores.get(&old.key).unwrap().unwrap().record, *old);
+        }
+        assert_eq!(stores.get(&session("carol")).unwrap(), None);
+
+        home.source.items.lock().unwrap().remove(&foreign);
+        assert_eq!(put_all(&second).unwrap(), []);
+        for (new, ..) in &second {
+            assert_eq!(stores.get(&new.key).unwrap().unwrap().record, *new);
+            assert!(stores.delete(&lock(&stores, &new.key), &new.key).unwrap());
+        }
+        assert!(items(&home).is_empty(), "no part is left");
+    }
+}
