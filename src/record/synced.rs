@@ -56,6 +56,9 @@ pub struct About {
     /// What is asked whom it speaks for, and where in the reply that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whoami: Option<(String, String)>,
+    /// Where else a token of it goes: the endpoints of its issuer and its service. Absent from a sender that does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<String>>,
     /// The header that carries the workspace, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_header: Option<String>,
@@ -295,6 +298,7 @@ mod tests {
                     tools: vec!["git".into()],
                 }],
                 whoami: Some(("https://acme.example/me".into(), "/sub".into())),
+                endpoints: Some(vec!["https://acme.example/t".into()]),
                 workspace_header: None,
                 program: None,
             }),

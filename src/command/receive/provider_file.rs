@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::command::{Run, login};
-use crate::config::Provider;
+use crate::config::{Mode, Provider, profile};
 use crate::error::{Error, Result};
-use crate::record::{About, Synced};
+use crate::record::{About, Record, Synced};
 use crate::resolve::Session;
 
 /// The first line of such a file. Without it the file is a person's, and stays.
@@ -27,7 +27,10 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     let path = path(run, &synced.provider);
     let old = std::fs::read_to_string(&path).ok();
     let is_ours = old.as_ref().is_some_and(|text| text.starts_with(MARK));
-    let (Some(about), true) = (&synced.about, is_ours || !path.exists()) else {
+    // A preset, or what the program brings, is this machine's own as a file is; one that lacks what only a person can say
+    // serves nobody.
+    let is_known = path.exists() || run.sources.config.provider(&synced.provider).is_ok();
+    let (Some(about), true) = (&synced.about, is_ours || !is_known) else {
         let provider = run.sources.config.provider(&synced.provider)?;
         return match provider.modes.iter().any(|mode| mode.name == synced.mode) {
             true => Ok(provider),
@@ -42,6 +45,9 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     if old.as_deref() == Some(text.as_str()) {
         return Ok(provider);
     }
+    if is_ours {
+        keeps_others(run, synced, &provider)?;
+    }
     let directory = run.sources.config.directory();
     let written = login::private_dir(directory).and_then(|()| {
         if is_ours {
@@ -52,6 +58,39 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     written.map_err(|error| Error::store(format!("writing {}: {}", path.display(), error.kind())))?;
     run.sources.config.refresh_index()?;
     Ok(provider)
+}
+
+/// Makes sure that sessions of other senders and accounts go where they went before: nobody who may send one here may lead
+/// another's token anywhere.
+fn keeps_others(run: &Run, synced: &Synced, new: &Provider) -> Result<()> {
+    let now = run.world.now();
+    for old in run.sources.config.provider(&synced.provider)?.modes {
+        let session = Session::kept(&synced.provider, &old.name, None);
+        let is_others = |record: &Record| {
+            let is_replaced = old.name == synced.mode && synced.account.as_deref() == Some(&record.key.account);
+            !is_replaced && record.secret.is_some() && record.expires_at.is_none_or(|end| end > now)
+        };
+        let stored = run.sources.stores.group(&session.group())?;
+        let Some(other) = stored.iter().find(|stored| is_others(&stored.record)) else {
+            continue;
+        };
+        let goes = |mode: &Mode| {
+            (
+                mode.targets.clone(),
+                mode.whoami.as_ref().map(|whoami| whoami.url.clone()),
+            )
+        };
+        let same = new
+            .modes
+            .iter()
+            .any(|mode| mode.name == old.name && goes(mode) == goes(&old));
+        if !same {
+            let name = profile::show(&synced.provider, &old.name, &other.record.key.account);
+            let message = format!("the session `{name}` that was synced here before goes to other places");
+            return Err(Error::refused(message).hint(format!("run `keyfob logout {name}` there first")));
+        }
+    }
+    Ok(())
 }
 
 /// Removes the file if it is one of ours, and no session is left that it is for.
@@ -168,6 +207,7 @@ mod tests {
                 tools: vec!["git".into()],
             }],
             whoami: Some(("https://acme.example/me".into(), "/sub".into())),
+            endpoints: None,
             workspace_header: Some("X-Acme".into()),
             program: Some(ProgramWords {
                 name: "ctl".into(),
