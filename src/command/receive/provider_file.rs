@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::command::{Run, login};
-use crate::config::{Mode, Provider, profile};
+use crate::config::{Mode, Provider, Serves, preset, profile};
 use crate::error::{Error, Result};
 use crate::record::{About, Record, Synced};
+use crate::report::sanitise;
 use crate::resolve::Session;
 
 /// The first line of such a file. Without it the file is a person's, and stays.
@@ -42,6 +43,7 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     };
     let text = text(old.as_deref().filter(|_| is_ours), synced, about);
     let provider = Provider::parse(&text, &synced.provider, "the provider file of the sender")?;
+    within_preset(&provider)?;
     if old.as_deref() == Some(text.as_str()) {
         return Ok(provider);
     }
@@ -58,6 +60,39 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     written.map_err(|error| Error::store(format!("writing {}: {}", path.display(), error.kind())))?;
     run.sources.config.refresh_index()?;
     Ok(provider)
+}
+
+/// Makes sure that a file in the place of a preset, which lacks a client here, leads to no place that the preset does not.
+fn within_preset(new: &Provider) -> Result<()> {
+    let name = &new.name;
+    if preset::find(name).is_none() {
+        return Ok(());
+    }
+    let text = format!("{}[oauth]\nclient_id = \"id\"\n", preset::file(name));
+    // One that lacks its host too has no places.
+    let Ok(preset) = Provider::parse(&text, name, "preset") else {
+        return Ok(());
+    };
+    let goes = |provider: &Provider| -> Vec<String> {
+        let modes = provider.modes.iter();
+        let places = modes.flat_map(|mode| mode.targets.iter().map(Serves::url));
+        let asked = provider
+            .modes
+            .iter()
+            .filter_map(|mode| Some(mode.whoami.as_ref()?.url.clone()));
+        places.chain(asked).collect()
+    };
+    let known = goes(&preset);
+    match goes(new).into_iter().find(|url| !known.contains(url)) {
+        None => Ok(()),
+        Some(url) => {
+            let message = format!(
+                "the session would go to {}, and `{name}` is a preset that does not",
+                sanitise(&url)
+            );
+            Err(Error::refused(message).hint("give the provider file where it comes from another name"))
+        }
+    }
 }
 
 /// Makes sure that sessions of other senders and accounts go where they went before: nobody who may send one here may lead

@@ -326,7 +326,7 @@ fn a_preset_is_not_put_aside_by_what_a_sender_says() {
     let text = document("github", "", "ann", "https://evil.example", "https://evil.example");
     let said = sandbox.keyfob(&["receive"]).stdin(text).run().expect_code(5);
     assert!(
-        said.stderr.contains("the provider file `github` of this machine"),
+        said.stderr.contains("`github` is a preset that does not"),
         "{}",
         said.stderr
     );
