@@ -12,7 +12,7 @@ use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Result};
 use crate::record::{Group, Record};
-use crate::report::{exit_code, printable, sanitise};
+use crate::report::{self, exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
 use crate::store::{Stored, session_file};
 use crate::time::Timestamp;
@@ -32,11 +32,14 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     for stored in run.sources.stores.list()? {
         match stored {
             Ok(stored) => all.push(stored),
-            Err(error) => damaged.push(error),
+            Err(error) => damaged.push(error.to_string()),
         }
     }
     if let Some(wanted) = &wanted {
-        all.extend(in_file(run, wanted)?);
+        match in_file(run, wanted) {
+            Ok(found) => all.extend(found),
+            Err(error) => damaged.push(report::message(&error)),
+        }
     }
     let rows = all.iter().filter_map(|stored| row(run, stored, &all, wanted.as_ref()));
     let mut rows: Vec<Value> = rows.collect();
@@ -50,7 +53,7 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
         _ => check::code(&checks),
     };
     if args.show.json {
-        let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
+        let damaged: Vec<String> = damaged.iter().map(|error| sanitise(error)).collect();
         let checks: Vec<Value> = checks.iter().map(check::Check::json).collect();
         let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "checks": checks,
             "damaged": damaged});
@@ -79,7 +82,7 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     run.print(&text)?;
     checks.iter().for_each(|check| check.tell(run));
     for error in damaged {
-        run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
+        run.note(&format!("keyfob: warning: {}\n", sanitise(&error)));
     }
     Ok(code)
 }

@@ -117,6 +117,10 @@ pub fn complete(ask: &Ask) -> Result<Known> {
         bound |= client.dpop && mode.oauth.dpop.is_none();
         client.into_learnt(&mut learnt);
     }
+    if learnt.client_id.is_none() && ask.provider.program.setting(SettingKey::ClientId).is_some() {
+        learnt.client_id.clone_from(&mode.oauth.client_id);
+        learnt.client_set = true;
+    }
     if bound {
         learnt.dpop_key = Some(dpop::generate().map_err(Error::failure)?);
     }

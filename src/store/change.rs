@@ -129,11 +129,14 @@ impl Stores {
         };
         let store = self.store(store)?;
         let mut header = header(record, store, old, place);
+        let noted = store.forewarn(&mut header, record);
+        if let Some(shared) = store.shared(&header) {
+            self.hold_new(lock, &shared)?;
+        }
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
         if let Slot::Full { header: old, bytes } = &now {
-            self.note_next(&folder, &slot, (old, bytes), &header)?;
-            self.note_former(&mut header, old);
+            self.note_places(&folder, &slot, (old, bytes), (&mut header, noted))?;
         }
         if announced {
             if let Slot::Flawed(_) = now {
@@ -141,11 +144,15 @@ impl Stores {
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let (header, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
-            if announced {
+        let coming = announced.then(|| header.clone());
+        let (header, bytes) = seal(&slot, record, store, header).inspect_err(|error| {
+            let Some(coming) = coming else {
+                return self.take_back_places(&folder, &slot);
+            };
+            // What was refused was not written. What may have been goes first, or the trace of it stays.
+            let refused = matches!(error, StoreError::Denied(_) | StoreError::Newer(_));
+            if refused || store.discard(&slot, &coming).is_ok() {
                 let _ = folder.remove(&slot);
-            } else {
-                self.take_back_places(&folder, &slot);
             }
         })?;
         if let (Slot::Flawed(_), false) = (&now, announced) {
@@ -224,6 +231,32 @@ impl Stores {
         folder.rename(slot, &format!("{slot}.corrupt-{time}"))
     }
 
+    /// Notes in the present slot of a record what is about to be written elsewhere, and in the header of the next one what lies
+    /// elsewhere now; `is_new` says that the header has a token to warn of. Says whether the slot was changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when what lies there is somebody else's; else what the system refused. Nothing may be written
+    /// there then.
+    pub(super) fn note_places(
+        &self,
+        folder: &Rc<Folder>,
+        slot: &str,
+        (old, bytes): (&Header, &[u8]),
+        (header, is_new): (&mut Header, bool),
+    ) -> Result<bool, StoreError> {
+        let place = self.elsewhere(header);
+        let moves = place.is_some() && place != self.elsewhere(old);
+        if is_new || moves {
+            self.store(&header.store)?.prove_own(slot, header)?;
+        }
+        self.note_next(folder, slot, (old, bytes), header)?;
+        if is_new && let Slot::Full { header: old, bytes } = self.peek(folder, slot)? {
+            note(folder, slot, (&old, &bytes), header)?;
+        }
+        self.note_former(header, old);
+        Ok(is_new || moves)
+    }
+
     pub(super) fn check_lock(&self, lock: &Lock, key: &Key, slot: &str) {
         debug_assert!(lock.is(&lock_name(&key.group, slot)), "BUG: the lock of another record");
     }
@@ -243,7 +276,7 @@ pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, p
     let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
     if old.is_some_and(|old| old.store != store.name()) {
         // What is kept of a session stays the same in every store, and what lies elsewhere lies there.
-        extra.retain(|member, _| member == address::KEEPS || member == ALSO);
+        extra.retain(|member, _| [address::KEEPS, address::COMING, ALSO].contains(&member.as_str()));
     }
     let mut header = Header {
         store: store.name().into(),
@@ -293,6 +326,19 @@ pub(super) fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record:
     let mut body = nothing.encode();
     body.push(b'\n');
     folder.replace(slot, &slot::encode(&announced, &body))
+}
+
+/// Writes into a slot what is about to lie elsewhere, and leaves it as it is otherwise.
+fn note(folder: &Rc<Folder>, slot: &str, (old, bytes): (&Header, &[u8]), coming: &Header) -> Result<(), StoreError> {
+    let mut noted = old.clone();
+    noted.extra.extend(
+        coming
+            .extra
+            .get_key_value(address::COMING)
+            .map(|(member, mark)| (member.clone(), mark.clone())),
+    );
+    let body = slot::decode(bytes).map(|(_, body)| body).unwrap_or_default();
+    folder.replace(slot, &slot::encode(&noted, body))
 }
 
 /// The time in the name of a damaged slot that was set aside.

@@ -273,7 +273,7 @@ impl Store for Sealed {
         Ok(Zeroizing::new(body))
     }
 
-    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn open(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let damaged = || StoreError::Damaged("it is not what was sealed".into());
         let id = header.text("key").ok_or_else(damaged)?;
         let nonce = header

@@ -1,4 +1,4 @@
-//! A keychain in the test's own process.
+//! The keychain of these tests, in this process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use keyfob::store::{DataKey, Items, KeySource, StoreError};
 use zeroize::Zeroizing;
 
 /// Texts by service and account.
-type Kept = BTreeMap<(String, String), Vec<u8>>;
+pub(super) type Kept = BTreeMap<(String, String), Vec<u8>>;
 
 /// A keychain in this process, shared by threads, that can lose its keys and be locked.
 #[derive(Clone, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Source {
     pub(super) trouble: Arc<Mutex<Option<StoreError>>>,
     /// The bytes that an item holds.
     pub(super) limit: Arc<Mutex<Option<usize>>>,
+    /// Whether the process dies once the next item is written.
+    pub(super) cut: Arc<Mutex<bool>>,
 }
 
 impl Source {
@@ -48,6 +50,10 @@ impl Items for Source {
         assert!(limit.is_none_or(|limit| text.len() <= limit), "{} bytes", text.len());
         let name = (service.to_owned(), account.to_owned());
         self.items.lock().unwrap().insert(name, text.to_vec());
+        let cut = std::mem::take(&mut *self.cut.lock().unwrap());
+        if cut {
+            std::panic::resume_unwind(Box::new("cut off"));
+        }
         Ok(())
     }
 
