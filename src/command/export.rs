@@ -53,7 +53,9 @@ pub(super) fn run(run: &Run, args: &cli::Export) -> Result<u8> {
             remove_drafts(run, &plan.drafts)?;
         }
         None if !plan.records.is_empty() => {
-            return Err(Error::temporary("another program changed the sessions or the bundle meanwhile"));
+            return Err(Error::temporary(
+                "another program changed the sessions or the bundle meanwhile",
+            ));
         }
         _ => (),
     }
@@ -241,7 +243,10 @@ const CUT_OFF: &str = "an earlier `--move` of it was cut off";
 
 /// Why one is left out whose bundle is not where it was: whoever has that has the session.
 fn lost(going: &Going) -> String {
-    format!("{CUT_OFF}, and its bundle {} is not there any more", printable(&going.file))
+    format!(
+        "{CUT_OFF}, and its bundle {} is not there any more",
+        printable(&going.file)
+    )
 }
 
 impl Plan {

@@ -128,7 +128,10 @@ pub(super) fn noted_drafts(run: &Run) -> Result<Vec<OsString>> {
 pub(super) fn remove_drafts(run: &Run, drafts: &[String]) -> Result<()> {
     let noted = noted_drafts(run)?;
     for draft in drafts.iter().map(Path::new) {
-        if draft.file_name().is_some_and(|name| !noted.iter().any(|noted| noted == name)) {
+        if draft
+            .file_name()
+            .is_some_and(|name| !noted.iter().any(|noted| noted == name))
+        {
             let _ = std::fs::remove_file(draft);
         }
     }

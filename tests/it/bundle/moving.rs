@@ -188,7 +188,10 @@ fn a_move_that_was_cut_off_is_finished_by_the_next_one() {
     let document = opened(&std::fs::read(sandbox.path().join("second.age")).unwrap());
     let record = &document.records[0];
     assert!(record.dead.is_none() && record.refresh.is_some() && record.extra.is_empty());
-    assert!(!draft(&sandbox).exists(), "it is a bundle that nobody may open any more");
+    assert!(
+        !draft(&sandbox).exists(),
+        "it is a bundle that nobody may open any more"
+    );
 }
 
 #[test]
@@ -212,7 +215,11 @@ fn a_bundle_that_was_taken_away_is_not_written_a_second_time() {
         &["--all", "--move", "--output", "second.age"],
     ] {
         let output = export(&sandbox, args).expect_code(5);
-        assert!(output.stderr.contains("bundle.age is not there any more"), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("bundle.age is not there any more"),
+            "{}",
+            output.stderr
+        );
         assert!(output.stderr.contains("`--again`"), "{}", output.stderr);
         assert_eq!(sandbox.files(), before);
         assert!(!sandbox.path().join("second.age").exists());

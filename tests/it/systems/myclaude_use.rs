@@ -55,7 +55,7 @@ fn row_4_14_who_one_is_is_no_secret_and_known_without_asking() {
 fn row_4_17_an_id_token_is_fetched_when_it_is_needed() {
     let mut row = Row::new(
         "4.17",
-        "Our rule: a fresh ID token is fetched silently when the kept one is about to end, and not for every command.",
+        "Our rule: commands share the ID token that is kept; the one that finds it about to end renews it, without a word.",
     );
     let (program, myclaude) = ended();
     for _ in 0..3 {
