@@ -25,6 +25,9 @@ use crate::totp::{Algorithm, Seed};
 /// The wrong codes after which an enrolment ends; services take no more.
 const TRIES: u32 = 3;
 
+/// What backup codes may take in a file: a hundred of 128 bytes and their ends of line are less.
+const ROOM: usize = 16 * 1024;
+
 pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let codes = Codes::of(run, args.backup_codes.as_deref())?;
@@ -65,9 +68,7 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
         with_qr: !args.no_qr,
         before: None,
     };
-    if args.again {
-        seed::forget(run.sources, &enrolling.pending())?;
-    } else if enrolling.is_settled(&mut caller)? {
+    if !args.again && enrolling.is_settled(&mut caller)? {
         return Ok(0);
     }
     if store.is_some() {
@@ -75,6 +76,10 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
         enrolling.before = ask(&mut caller).ok().flatten().map(|(enabled, _)| enabled);
     }
     let begun = begin(&mut caller, enrolment, &account)?;
+    if args.again {
+        // Only now: a service that does not answer leaves everything as it was.
+        seed::forget(run.sources, &enrolling.pending())?;
+    }
     let more = if args.no_phone {
         enrolling.confirm_alone(&mut caller, enrolment, &begun)?
     } else {
@@ -355,8 +360,8 @@ impl Codes {
             ),
             Some(path) => {
                 let path = PathBuf::from(path);
-                // What is written now can be written later.
-                write(&path, b"")?;
+                // What is written now can be written later, also where a disk is almost full.
+                write(&path, &[b'\n'; ROOM])?;
                 let removed = std::fs::remove_file(&path);
                 removed.map_err(|error| unwritable(&path, &error))?;
                 Ok(Codes::File(path))
