@@ -96,7 +96,10 @@ fn without_a_place_for_a_file_the_slot_is_one() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_tools_call_opens_no_dialog_also_where_a_person_sits() {
-    let (mut sandbox, _issuer) = set("store = \"keychain\"", PLACE);
+    let mut sandbox = Sandbox::new();
+    let target = "[[target]]\nurl = \"https://acme.example\"\n";
+    let text = format!("format = 1\nstore = \"keychain\"\n[login]\nflow = \"static\"\n{target}");
+    sandbox.write_provider("acme", &text);
     let bus = Bus::start(&mut sandbox);
     sandbox.write(
         "request",
@@ -105,5 +108,6 @@ fn a_tools_call_opens_no_dialog_also_where_a_person_sits() {
     let command = format!("{} git store < request", sandbox.keyfob_path().display());
     let run = sandbox.program("script", &["-qec", &command, "/dev/null"]).stdin_held();
     run.deadline(std::time::Duration::from_secs(45)).run().expect_success();
-    assert!(bus.visits() > 0, "the keychain was asked");
+    assert!(bus.visits() > 0, "the keychain was not asked");
+    assert_eq!(slots(&sandbox).len(), 1, "it is kept in a file");
 }
