@@ -391,7 +391,6 @@ impl Write for Stdout {
 ///
 /// `named` says of the name that we were called by which one a message begins with. It is asked only then, since nothing
 /// may cost a call that goes well.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn quiet_panics(named: fn(&str) -> &str) {
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map_or((String::new(), 0), |location| {
