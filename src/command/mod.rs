@@ -28,6 +28,7 @@ mod whoami;
 mod workspace;
 
 use level::Level;
+pub use program::introduce;
 
 use crate::cli::{self, Command};
 use crate::config::{Profile, Said, preset};

@@ -9,7 +9,7 @@ use super::level::Level;
 use super::text::table;
 use super::voice::{Usual, Voice, wanted};
 use crate::cli::{Cli, TOOLS};
-use crate::config::{Alias, Config, Profile, Provider};
+use crate::config::{Alias, Config, Profile, Program, Provider};
 use crate::error::{Error, Result};
 use crate::record::{Group, Key};
 use crate::report;
@@ -68,6 +68,19 @@ fn is_receive(args: &[String]) -> bool {
     args.get(1).is_some_and(|word| word == "receive")
 }
 
+/// Speaks from now on in the name of the program of a link, also where its file is wrong or nobody has looked yet.
+pub fn introduce(world: &World, link: &str) {
+    let Ok(config) = Config::open(world) else { return };
+    if Profile::parse(link).is_err() || !config.has_file(link) {
+        return;
+    }
+    match config.provider(link) {
+        Ok(provider) => speak(world, &provider, Level::Info),
+        // What the file would call it, nobody knows; a person called it so.
+        Err(_) => say_as(world, Program::of(link), link, (Vec::new(), Level::Info)),
+    }
+}
+
 /// The provider of a link's name.
 fn linked(world: &World, name: &str) -> Result<Provider> {
     let unknown = |place: &str| {
@@ -82,7 +95,7 @@ fn linked(world: &World, name: &str) -> Result<Provider> {
         let place = config.directory().display().to_string();
         return Err(unknown(&format!(" in {}", report::printable(&place))));
     }
-    config.provider(name)
+    config.provider(name).inspect_err(|_| introduce(world, name))
 }
 
 /// The provider of `--provider`, where its file declares a program. A wrong file is the command's business.
@@ -149,15 +162,22 @@ fn expanded(args: &[String], provider: &Provider) -> Vec<String> {
 
 /// From now on everything that a person reads is in the program's name.
 fn speak(world: &World, provider: &Provider, level: Level) {
+    let prefixes = provider.modes.iter().filter_map(|mode| mode.key_prefix.clone());
+    say_as(
+        world,
+        provider.program.clone(),
+        &provider.name,
+        (prefixes.collect(), level),
+    );
+}
+
+/// `keys` is how the provider's keys begin, which are cut where a message has one.
+fn say_as(world: &World, program: Program, provider: &str, (keys, level): (Vec<String>, Level)) {
     let voice = Voice {
-        program: provider.program.clone(),
-        provider: provider.name.clone(),
+        program,
+        provider: provider.to_owned(),
         verbs: verbs(),
-        keys: provider
-            .modes
-            .iter()
-            .filter_map(|mode| mode.key_prefix.clone())
-            .collect(),
+        keys,
     };
     world.speak(Box::new(move |world, text| {
         let text = wanted(level, text, false);

@@ -350,7 +350,8 @@ pub fn choose_account(
         names.sort();
         return Err(
             Error::refused(format!("several accounts fit: {}", names.join(", "))).hint(format!(
-                "name one, set KEYFOB_ACCOUNT, or run `keyfob account {} NAME`",
+                "name one, set {}, or run `keyfob account {} NAME`",
+                sources.config.account_variable(&session.provider),
                 profile::show(&session.provider, &session.mode, "")
             )),
         );

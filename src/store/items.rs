@@ -1,5 +1,5 @@
-//! The store of items in the OS keychain itself, under names that a provider file may fix, for people who want to see the
-//! entry in their keychain's own window, and for other programs that read it.
+//! The store `keychain`: each secret is an item of the OS keychain, called as its provider file says. Its person finds it
+//! where the keychain shows what it holds, and a program that knows the name can read it without us.
 //!
 //! The slot is the index: it names the item and has everything but secrets, so that a listing asks no keychain. The item is
 //! written before the slot: one that was cut off in between is found newer than its slot, which is no damage. It knows the

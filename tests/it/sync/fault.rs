@@ -45,6 +45,23 @@ fn a_machine_that_does_not_answer_is_given_up() {
     await_that("the end of the command", || !is_there(&pair.here));
 }
 
+#[test]
+fn a_command_that_cannot_be_ended_is_not_waited_for() {
+    let pair = Pair::logged_in("");
+    // It leaves the group that is ended, as one of another user's would outlive it.
+    let leave = "$$ > \"$HOME/pid\"\nexec perl -e 'setpgrp(0, getpgrp(getppid())) or die; sleep 600'\n";
+    program(&pair.here, "bin/vm", &format!("echo {leave}"));
+    let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme", "--timeout", "1"]);
+    let said = run.deadline(std::time::Duration::from_secs(120)).run().expect_code(3);
+    assert!(said.stderr.contains("did not answer within 1 s"), "{}", said.stderr);
+    assert!(
+        is_there(&pair.here),
+        "it was ended after all, and the test shows nothing"
+    );
+    let pid = std::fs::read_to_string(pair.here.path().join("pid")).unwrap();
+    pair.here.program("kill", &["-9", pid.trim()]).run().expect_success();
+}
+
 /// Whether the command of the test still runs.
 fn is_there(here: &Sandbox) -> bool {
     let pid = std::fs::read_to_string(here.path().join("pid")).unwrap();
