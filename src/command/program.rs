@@ -136,6 +136,17 @@ pub(super) fn first_word(args: &[String]) -> usize {
     at
 }
 
+/// The words with which the arguments begin that name a command of ours, each after a space.
+pub(super) fn command_of(args: &[String]) -> String {
+    let mut words = super::without_auth(args).into_iter().skip(first_word(args));
+    let (mut command, mut named) = (Cli::command(), String::new());
+    while let Some(below) = words.next().and_then(|word| command.find_subcommand(word).cloned()) {
+        named += &format!(" {}", below.get_name());
+        command = below;
+    }
+    named
+}
+
 /// The arguments with a program's words, the longest that fit, in ours.
 fn expanded(args: &[String], provider: &Provider) -> Vec<String> {
     let at = first_word(args).min(args.len());
