@@ -2,12 +2,15 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::program::Program;
 use super::{bcdock, ccp, clonit, cmdop, myclaude};
+use crate::http_server::at;
 use crate::sandbox::Output;
 
 /// What the variable of a program is set to: no service knows it.
@@ -33,12 +36,15 @@ type Services = (Box<dyn Any + Send>, Box<dyn Fn(&dyn Any) + Send>);
 /// What is in the home, with the permissions.
 pub type Home = BTreeMap<PathBuf, (Vec<u8>, u32)>;
 
-/// Does this with each of the five at once: much of their time they wait for a service or for one another.
+/// Does this with each of the five at once, each in a network of its own: they wait for it for much of their time.
 pub fn each(check: impl Fn(&mut Case) + Sync) {
+    static NETWORKS: AtomicU8 = AtomicU8::new(0);
+    let network = NETWORKS.fetch_add(1, Ordering::Relaxed);
     let check = &check;
     std::thread::scope(|scope| {
         for place in 0..5 {
-            scope.spawn(move || check(&mut case(place)));
+            let host = Ipv4Addr::new(127, 77, network, 1 + place);
+            scope.spawn(move || check(&mut at(host, || case(place.into()))));
         }
     });
 }
