@@ -32,6 +32,7 @@ mod recorded;
 mod row;
 mod trouble;
 mod trouble_case;
+mod trouble_interrupt;
 mod trouble_table;
 
 pub use row::SYSTEMS;

@@ -173,6 +173,11 @@ impl Terminal {
         })
     }
 
+    /// Presses Ctrl-C.
+    pub fn interrupts(&mut self) {
+        self.keys.write_all(b"\x03").unwrap();
+    }
+
     /// Types a line.
     pub fn types(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -171,7 +171,12 @@ impl Case {
 
     /// What is in the home.
     pub fn home(&self) -> Home {
-        let (mut found, mut left) = (Home::new(), vec![self.program.sandbox.path().to_path_buf()]);
+        Case::files(&self.program)
+    }
+
+    /// What is in the home of a program.
+    pub fn files(program: &Program) -> Home {
+        let (mut found, mut left) = (Home::new(), vec![program.sandbox.path().to_path_buf()]);
         while let Some(dir) = left.pop() {
             for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
                 let (path, kind) = (entry.path(), entry.file_type());
