@@ -135,14 +135,44 @@ install_package() {
     "$@" "${set[@]}" >>"$CI_DIR/apt.log" 2>&1
 }
 
-# The program under test: $KEYFOB, else the dev build. Lays it into $WORK/bin under the names that tools call.
+# `python_part NAME PACKAGE …`: PyPI packages in an environment of their own, $CI_DIR/NAME; its programs lie in bin/.
+python_part() {
+    local name=$1 place=$CI_DIR/$1
+    shift
+    [[ -e $place/ready && $(<"$place/ready") == "$*" ]] && return 0
+    rm -rf "$place"
+    mkdir -p "$CI_DIR"
+    if ! { python3 -m venv "$place" && "$place/bin/pip" install --quiet --disable-pip-version-check "$@"; } \
+        >"$CI_DIR/$name.log" 2>&1; then
+        tail -n 20 "$CI_DIR/$name.log" >&2
+        die "cannot install $* from PyPI"
+    fi
+    printf '%s' "$*" >"$place/ready"
+}
+
+# `node_part NAME PACKAGE …`: the same with npm; the programs lie in node_modules/.bin/.
+node_part() {
+    local name=$1 place=$CI_DIR/$1
+    shift
+    [[ -e $place/ready && $(<"$place/ready") == "$*" ]] && return 0
+    rm -rf "$place"
+    mkdir -p "$place"
+    if ! npm install --silent --no-audit --no-fund --prefix "$place" "$@" >"$CI_DIR/$name.log" 2>&1; then
+        tail -n 20 "$CI_DIR/$name.log" >&2
+        die "cannot install $* from npm"
+    fi
+    printf '%s' "$*" >"$place/ready"
+}
+
+# The program under test: $KEYFOB, else the dev build. Lays it into $WORK/bin under the names that
+# tools call: git's, docker's, and those that follow.
 lay_out_keyfob() {
     local program=${KEYFOB:-$ROOT/target/debug/keyfob} name
     [[ $program == /* ]] || program=$PWD/$program
     [[ -x $program ]] || die "no program at $program (cargo build, or set KEYFOB)"
     KEYFOB=$program
     mkdir -p "$WORK/bin"
-    for name in keyfob git-credential-keyfob docker-credential-keyfob; do
+    for name in keyfob git-credential-keyfob docker-credential-keyfob "$@"; do
         ln -sf "$program" "$WORK/bin/$name"
     done
     export KEYFOB PATH=$WORK/bin:$PATH:/usr/sbin:/sbin

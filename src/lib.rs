@@ -51,7 +51,7 @@ pub mod world;
 use config::Said;
 use error::{Error, Result};
 use model::{Answer, Request};
-use protocol::Call;
+use protocol::{Call, Found};
 use world::World;
 
 /// The program's `main`: hardens the process, builds the world, runs, returns the exit code.
@@ -83,8 +83,9 @@ pub fn run(world: &World) -> u8 {
     let first = args.get(at).map(String::as_str);
     // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
     let link = protocol::link(&program);
-    if let Some((row, consumed)) = protocol::find(&program, first.filter(|_| link.is_none())) {
-        return serve(world, row, &args[(at + consumed).min(args.len())..], &said);
+    if let Some(found) = protocol::find(&program, first.filter(|_| link.is_none())) {
+        let rest = &args[(at + found.consumed).min(args.len())..];
+        return serve(world, found, rest, &said);
     }
     own(world, &args, link)
 }
@@ -126,14 +127,17 @@ fn said(args: &[String]) -> (Said, usize) {
     (said, at)
 }
 
-fn serve(world: &World, row: &protocol::Protocol, args: &[String], said: &Said) -> u8 {
+fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
     let mut ask = |request: &Request| -> Result<Answer> {
         let mut sources = resolve::Sources::open(world)?;
         sources.config.say(said.clone())?;
         sources.resolve(request)
     };
-    (row.serve)(&mut Call {
+    (found.row.serve)(&mut Call {
         args,
+        profile: found.profile,
+        var: &|name| world.var_os(name)?.into_string().ok(),
+        now: &|| world.now(),
         input: &mut world.stdin(),
         output: &mut world.stdout(),
         errors: &mut world.stderr(),

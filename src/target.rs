@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest URL that is read at all; browsers and servers stop well before.
 pub const MAX_URL: usize = 4096;
 
+/// Schemes of things that are on no host and have a name alone: a certificate's file, a service of Python's keyring.
+const NAMED: [&str; 2] = ["cert", "keyring"];
+
 /// The place that a credential is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -36,16 +39,16 @@ impl std::error::Error for Malformed {}
 impl Target {
     /// From the parts that git sends: `host` may end in a port, `path` has no leading slash.
     ///
-    /// An empty host is allowed only for the scheme `cert`, whose path names a file.
+    /// An empty host is allowed only for the schemes `cert` and `keyring`, whose path is a name and no more.
     ///
     /// # Errors
     /// [`Malformed`] when a part breaks the byte rules.
     pub fn from_parts(scheme: &str, host: &str, path: Option<&str>) -> Result<Target, Malformed> {
         let scheme = read_scheme(scheme)?;
-        if host.is_empty() && scheme == "cert" {
+        if host.is_empty() && NAMED.contains(&scheme.as_str()) {
             let path = path.filter(|path| !path.is_empty() && !path.bytes().any(|b| b.is_ascii_control()));
             let path = path.ok_or(Malformed(
-                "`path` of a certificate is missing or has control characters",
+                "`path` of something without a host is missing or has control characters",
             ))?;
             return Ok(Target {
                 scheme,

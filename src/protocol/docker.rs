@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Credential, Request};
+use crate::model::{Action, Answer, Credential};
 use crate::protocol::{self, Call, Protocol};
 use crate::report;
 use crate::secret::{MAX_TOKEN, Secret};
@@ -99,7 +99,7 @@ type Reply = Result<Zeroizing<Vec<u8>>, Stop>;
 fn get(call: &mut Call) -> Reply {
     let input = protocol::read(call.input)?;
     let (key, target) = read_key(&input)?;
-    let mut request = Request::new(Action::Get, DOCKER.name);
+    let mut request = call.request(Action::Get, &DOCKER);
     request.target = Some(target);
     match (call.ask)(&request)? {
         // A ready header value is no password, and docker has no place for it.
@@ -124,7 +124,7 @@ fn store(call: &mut Call) -> Reply {
     if secret.len() > MAX_TOKEN {
         return Err(Error::refused("storing the credential: `Secret` is longer than 64 KiB").into());
     }
-    let mut request = Request::new(Action::Store, DOCKER.name);
+    let mut request = call.request(Action::Store, &DOCKER);
     request.target = Some(key::to_target(&server)?);
     request.username = Some(username);
     request.secret = Some(secret);
@@ -138,7 +138,7 @@ fn store(call: &mut Call) -> Reply {
 /// Whether or not there was anything, it is gone; a caller fails its whole logout on anything else.
 fn erase(call: &mut Call) -> Reply {
     let input = protocol::read(call.input)?;
-    let mut request = Request::new(Action::Erase, DOCKER.name);
+    let mut request = call.request(Action::Erase, &DOCKER);
     request.target = Some(read_key(&input)?.1);
     (call.ask)(&request)?;
     Ok(Zeroizing::default())
@@ -146,7 +146,8 @@ fn erase(call: &mut Call) -> Reply {
 
 /// Names what `get` finds. The input is a placeholder, and nobody's terminal has to end it.
 fn list(call: &mut Call) -> Reply {
-    let answer = (call.ask)(&Request::new(Action::List, DOCKER.name))?;
+    let request = call.request(Action::List, &DOCKER);
+    let answer = (call.ask)(&request)?;
     let Answer::Listed(rows) = answer else {
         return Ok(Zeroizing::new(b"{}\n".to_vec()));
     };

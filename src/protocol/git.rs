@@ -94,9 +94,12 @@ fn serve(call: &mut Call, dialect: Dialect) -> u8 {
 /// Reads, asks and writes; whether the answer arrived.
 fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     let input = protocol::read(call.input)?;
-    let Question::Ask(request) = decode::decode(&input, action, dialect)? else {
+    let Question::Ask(mut request) = decode::decode(&input, action, dialect)? else {
         return Ok(true);
     };
+    if request.profile.is_none() {
+        request.profile.clone_from(&call.profile);
+    }
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {
             let reply = encode::encode(&credential, request.understands, dialect)?;
@@ -112,24 +115,19 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::TABLE;
+    use crate::protocol::desk::Desk;
+    use crate::time::Timestamp;
 
     fn call(name: &str, args: &[&str], input: &str, ask: &mut dyn FnMut() -> Result<Answer>) -> (u8, String, String) {
-        let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let row = TABLE.iter().find(|row| row.name == name).unwrap();
-        let status = (row.serve)(&mut Call {
-            args: &args,
-            input: &mut input.as_bytes(),
-            output: &mut output,
-            errors: &mut errors,
-            ask: &mut |_| ask(),
-        });
-        (
-            status,
-            String::from_utf8(output).unwrap(),
-            String::from_utf8(errors).unwrap(),
-        )
+        let program = if name == GIT.name { GIT.programs[0] } else { name };
+        let words = [&[program], args].concat();
+        let served = Desk {
+            words: &words,
+            input: input.as_bytes(),
+            vars: &[],
+        }
+        .serve(&mut |_| ask());
+        (served.status, served.output, served.errors)
     }
 
     const HOST: &str = "protocol=https\nhost=a.example\n";
@@ -209,6 +207,9 @@ mod tests {
         let mut errors = Vec::new();
         let status = (GIT.serve)(&mut Call {
             args: &["capability".to_string()],
+            profile: None,
+            var: &|_| None,
+            now: &|| Timestamp::from_unix(0),
             input: &mut std::io::empty(),
             output: &mut Closed,
             errors: &mut errors,

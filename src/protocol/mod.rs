@@ -7,6 +7,8 @@
 //! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
 //! whatever cannot be written without being read as something else is refused.
 
+#[cfg(test)]
+mod desk;
 mod docker;
 mod git;
 mod token;
@@ -15,9 +17,12 @@ use std::io::{Read, Write};
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
-use crate::model::{Answer, Credential, Request};
+use crate::error::{Class, Error, Result};
+use crate::model::{Action, Answer, Credential, Request};
+use crate::report;
 use crate::secret::Secret;
+use crate::target::Target;
+use crate::time::Timestamp;
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -29,7 +34,8 @@ const USUAL_INPUT: usize = 512;
 pub struct Protocol {
     /// The name in the table, as first argument and in a record.
     pub name: &'static str,
-    /// The program names under which keyfob speaks it, without a platform's ending.
+    /// The program names under which keyfob speaks it, without a platform's ending. Behind a hyphen a profile may follow,
+    /// for tools that let a helper have no arguments; [`find`] says how it is written.
     pub programs: &'static [&'static str],
     /// Reads one question, asks, and answers. Returns the exit status.
     pub serve: fn(&mut Call) -> u8,
@@ -39,6 +45,12 @@ pub struct Protocol {
 pub struct Call<'a> {
     /// The arguments after the protocol's name.
     pub args: &'a [String],
+    /// The profile that the program's name has, as a person types it.
+    pub profile: Option<String>,
+    /// A variable of the environment, for protocols that speak through it; a value that is not UTF-8 is none.
+    pub var: &'a dyn Fn(&str) -> Option<String>,
+    /// The time, for protocols that say how long an answer is good.
+    pub now: &'a dyn Fn() -> Timestamp,
     /// What the tool writes. Only read where the protocol defines it: it may be a person's terminal.
     pub input: &'a mut dyn Read,
     /// What the tool reads.
@@ -49,30 +61,80 @@ pub struct Call<'a> {
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
 }
 
+impl Call<'_> {
+    /// A request for what the program's name says, if it says something.
+    fn request(&self, action: Action, protocol: &Protocol) -> Request {
+        let mut request = Request::new(action, protocol.name);
+        request.profile.clone_from(&self.profile);
+        request
+    }
+}
+
 /// All protocols. A new one is one file and one line here.
 pub const TABLE: &[Protocol] = &[git::NATIVE, docker::DOCKER, git::GIT, token::TOKEN];
 
 /// The words with which a call speaks the native protocol; they belong to it and are not consumed.
 const NATIVE_WORDS: [&str; 4] = ["get", "store", "erase", "capability"];
 
-/// Finds the protocol of a call and how many arguments named it.
+/// The protocol of a call, and what led to it.
+pub struct Found {
+    /// The row of the table.
+    pub row: &'static Protocol,
+    /// How many arguments named it.
+    pub consumed: usize,
+    /// The profile in the program's name.
+    pub profile: Option<String>,
+}
+
+/// Finds the protocol of a call.
 ///
 /// `program` is the file name of the program as it was called, and decides; only if it is nobody's name does the first
-/// argument. None: the call is one of keyfob's own commands.
-pub fn find(program: &str, first: Option<&str>) -> Option<(&'static Protocol, usize)> {
+/// argument. Behind the name of a protocol's program and a hyphen it may have a profile, `PROVIDER[~MODE][@ACCOUNT]`:
+/// `/` and `:` of [`crate::config::Profile`] are in no file's name everywhere. None: the call is one of keyfob's own
+/// commands.
+pub fn find(program: &str, first: Option<&str>) -> Option<Found> {
     let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let found = |row, consumed| Found {
+        row,
+        consumed,
+        profile: None,
+    };
     if let Some(row) = TABLE.iter().find(|row| row.programs.contains(&stem)) {
-        return Some((row, 0));
+        return Some(found(row, 0));
+    }
+    if let Some((row, profile)) = with_profile(stem) {
+        let profile = Some(profile);
+        return Some(Found {
+            profile,
+            ..found(row, 0)
+        });
     }
     let first = first?;
     if NATIVE_WORDS.contains(&first) {
         return TABLE
             .iter()
             .find(|row| row.name == git::NATIVE.name)
-            .map(|row| (row, 0));
+            .map(|row| found(row, 0));
     }
     let named = TABLE.iter().filter(|row| row.name != git::NATIVE.name);
-    named.into_iter().find(|row| row.name == first).map(|row| (row, 1))
+    named.into_iter().find(|row| row.name == first).map(|row| found(row, 1))
+}
+
+/// A program's name with a profile behind it.
+fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
+    let mut rows = TABLE
+        .iter()
+        .flat_map(|row| row.programs.iter().map(move |name| (row, name)));
+    let (row, named) = rows.find_map(|(row, name)| {
+        let rest = stem.strip_prefix(name)?.strip_prefix('-')?;
+        // Only behind a name of ours: `keyring-…` is somebody else's program.
+        (name.contains("keyfob") && !rest.is_empty()).then_some((row, rest))
+    })?;
+    let (names, account) = match named.split_once('@') {
+        Some((names, account)) => (names, format!(":{account}")),
+        None => (named, String::new()),
+    };
+    Some((row, format!("{}{account}", names.replacen('~', "/", 1))))
 }
 
 /// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
@@ -95,9 +157,31 @@ fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
+/// Says in a request what a person named: with `://` it is a target, else a profile.
+fn name(request: &mut Request, what: &str) -> Result<()> {
+    if what.contains("://") {
+        let target = Target::from_url(what).map_err(|error| Error::usage(error).context("reading the URL"))?;
+        request.target = Some(target);
+    } else {
+        request.profile = Some(what.into());
+    }
+    Ok(())
+}
+
 /// Writes a whole answer; whether it arrived.
 fn write(output: &mut dyn Write, answer: &[u8]) -> bool {
     output.write_all(answer).and_then(|()| output.flush()).is_ok()
+}
+
+/// Ends a call of a protocol that has no words for a failure: the answer on stdout, or lines for a person and a status.
+fn finish(call: &mut Call, answered: Result<Zeroizing<Vec<u8>>>, status: fn(Class) -> u8) -> u8 {
+    match answered {
+        Ok(reply) => u8::from(!reply.is_empty() && !write(call.output, &reply)),
+        Err(error) => {
+            tell(call.errors, &report::lines(&error));
+            status(error.class)
+        }
+    }
 }
 
 /// Writes lines for a person. A closed stderr is nobody's business.
@@ -144,7 +228,7 @@ mod tests {
     use super::*;
 
     fn named(program: &str, first: Option<&str>) -> Option<(&'static str, usize)> {
-        find(program, first).map(|(row, consumed)| (row.name, consumed))
+        find(program, first).map(|found| (found.row.name, found.consumed))
     }
 
     #[test]
@@ -153,6 +237,24 @@ mod tests {
         assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
         assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
         assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+    }
+
+    #[test]
+    fn a_profile_may_stand_in_the_programs_name() {
+        for (program, expected) in [
+            ("docker-credential-keyfob-work", Some("work")),
+            ("docker-credential-keyfob-my-work.exe", Some("my-work")),
+            ("git-credential-keyfob-acme~dev", Some("acme/dev")),
+            (
+                "git-credential-keyfob-acme~dev@ann~b@acme.example",
+                Some("acme/dev:ann~b@acme.example"),
+            ),
+            ("docker-credential-keyfob", None),
+        ] {
+            assert_eq!(find(program, None).unwrap().profile.as_deref(), expected, "{program}");
+        }
+        assert!(find("docker-credential-keyfob-", None).is_none());
+        assert!(find("docker-credential-keyfobx", None).is_none());
     }
 
     #[test]

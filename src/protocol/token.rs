@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Proves, Request, Understands};
 use crate::protocol::{self, Call, Protocol, authorization, fits_line};
 use crate::report;
-use crate::target::Target;
 
 /// keyfob's command for a bare secret.
 pub(super) const TOKEN: Protocol = Protocol {
@@ -48,13 +47,8 @@ fn serve(call: &mut Call) -> u8 {
     if call.args.iter().any(|arg| arg == "--help" || arg == "-h") {
         return u8::from(!protocol::write(call.output, USAGE.as_bytes()));
     }
-    match answer(call) {
-        Ok(text) => u8::from(!protocol::write(call.output, &text)),
-        Err(error) => {
-            protocol::tell(call.errors, &report::lines(&error));
-            report::exit_code(error.class)
-        }
-    }
+    let answered = answer(call);
+    protocol::finish(call, answered, report::exit_code)
 }
 
 fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
@@ -66,12 +60,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         authtype: true,
         state: false,
     };
-    if options.what.contains("://") {
-        let target = Target::from_url(&options.what).map_err(|error| Error::usage(error).context("reading the URL"))?;
-        request.target = Some(target);
-    } else {
-        request.profile = Some(options.what.clone());
-    }
+    protocol::name(&mut request, &options.what)?;
     match (call.ask)(&request)? {
         Answer::Found(credential) => print(&credential, &options),
         _ => Err(

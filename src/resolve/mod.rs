@@ -125,16 +125,25 @@ impl<'w> Sources<'w> {
     }
 
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
-    /// that name the tool.
+    /// that name the tool; with a profile only what is its own.
     fn list(&self, request: &Request) -> Result<Answer> {
         // Records behind a closed gate would be passed over, and a tool believe that there are none.
         self.stores.unlocked()?;
         let mut rows: Vec<(Target, String)> = Vec::new();
         let now = self.world.now();
+        let named = request.profile.as_deref().map(Profile::parse).transpose()?;
+        let named = named.map(|profile| self.named(profile, request)).transpose()?;
         for stored in self.stores.list()?.into_iter().flatten() {
             let record = stored.record;
             let live = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
             match &record.key.group {
+                group
+                    if named
+                        .as_ref()
+                        .is_some_and(|named| !named.has(group, &record.key.account)) =>
+                {
+                    ()
+                }
                 Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
                     rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
                 }

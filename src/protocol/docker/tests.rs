@@ -3,35 +3,19 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Source;
+use crate::model::Request;
+use crate::protocol::desk::{Desk, found};
 
 fn call(args: &[&str], input: &[u8], ask: &mut dyn FnMut(&Request) -> Result<Answer>) -> (u8, String) {
-    let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let status = serve(&mut Call {
-        args: &args,
-        input: &mut &*input,
-        output: &mut output,
-        errors: &mut errors,
-        ask,
-    });
-    assert!(errors.is_empty());
-    (status, String::from_utf8(output).unwrap())
-}
-
-fn found(username: Option<&str>, secret: &str, authtype: Option<&str>) -> Answer {
-    Answer::Found(Box::new(Credential {
-        username: username.map(Into::into),
-        secret: Secret::new(secret.into()),
-        authtype: authtype.map(Into::into),
-        refresh: None,
-        expires_at: None,
-        subject: None,
-        workspace: None,
-        source: Source::Environment("X".into()),
-        mark: None,
-        proof: None,
-    }))
+    let words = [&["docker-credential-keyfob"], args].concat();
+    let served = Desk {
+        words: &words,
+        input,
+        vars: &[],
+    }
+    .serve(ask);
+    assert_eq!(served.errors, "");
+    (served.status, served.output)
 }
 
 #[test]
