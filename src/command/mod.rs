@@ -51,7 +51,7 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
     let called = program::called(world, args, link)?;
     let cli = match program::parse(&called) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return Ok(usage(world, &called.args, &error)),
+        Err(error) if error.use_stderr() => return Ok(usage(world, &called, &error)),
         Err(help) => {
             print(world, &world.spoken(&help.to_string()))?;
             return Ok(0);
@@ -318,7 +318,7 @@ fn print(world: &World, text: &str) -> Result<()> {
 }
 
 /// What was wrong with the arguments. clap would show the values, one of which may be a secret.
-fn usage(world: &World, args: &[String], error: &clap::Error) -> u8 {
+fn usage(world: &World, called: &program::Called, error: &clap::Error) -> u8 {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let known = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![report::sanitise(text)],
@@ -337,13 +337,19 @@ fn usage(world: &World, args: &[String], error: &clap::Error) -> u8 {
             named => format!("the arguments are wrong: {kind}: `{}`", named.join("`, `")),
         },
     };
-    let help = format!("`keyfob{} --help`", program::command_of(args));
+    let help = format!("`keyfob{} --help`", program::command_of(&called.args));
     let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg]
         .into_iter()
         .find_map(|kind| known(kind).into_iter().next());
-    let hint = similar.map_or(format!("run {help}"), |name| {
-        format!("did you mean `{name}`? Else run {help}")
-    });
+    let own = match error.kind() {
+        ErrorKind::InvalidSubcommand => program::beginning(called),
+        _ => Vec::new(),
+    };
+    let hint = match (own.as_slice(), similar) {
+        ([], None) => format!("run {help}"),
+        ([], Some(name)) => format!("did you mean `{name}`? Else run {help}"),
+        (own, _) => format!("run one of `{}`", own.join("`, `")),
+    };
     world.write_stderr(&report::lines(&Error::usage(what).hint(hint)));
     report::exit_code(crate::error::Class::Usage)
 }

@@ -6,6 +6,16 @@
 use super::trouble_case::{Case, Home, changed, each, secrets};
 use super::trouble_table::{ROWS, Row, Trouble};
 
+/// The commands that name a variable which stands before what they speak of.
+const NAMING: &[&str] = &[
+    "account",
+    "logout",
+    "logout --local",
+    "set-token --no-check",
+    "status",
+    "status --json",
+];
+
 /// Runs every command of the table, each in the home as it is now.
 fn run(case: &mut Case, trouble: Trouble) {
     let before = case.home();
@@ -19,6 +29,12 @@ fn run(case: &mut Case, trouble: Trouble) {
         let (output, mut found) = case.run(line, row.stdin, is_set);
         if output.code() != code {
             found = Some("another code");
+        }
+        if is_set && code == 0 && NAMING.contains(&row.line) {
+            let named = case
+                .variable
+                .is_none_or(|name| output.stderr.contains(name) || output.text().contains(name));
+            found = found.or((!named).then_some("the variable is not named"));
         }
         if let Some(found) = found.or_else(|| lost(trouble, row, code, (&before, &case.home()))) {
             let ended = format!("ended with {}, not {code}", output.code());
@@ -132,6 +148,60 @@ fn wrong_arguments_are_a_mistake_of_usage_and_do_nothing() {
             let what = format!("{} {wrong}: {}", case.program.name, output.stderr);
             assert_eq!((output.code(), found), (64, None), "{what}");
             assert_eq!(changed(&before, &case.home()), Vec::<String>::new(), "{what}");
+        }
+        case.hints_are_good();
+    });
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_in_the_programs_own_words() {
+    each(|case| {
+        let name = case.program.name.clone();
+        let modes = ["cmdop", "bcdock"].contains(&name.as_str());
+        let verb = if ["ccp", "bcdock"].contains(&name.as_str()) {
+            format!("{name} auth")
+        } else {
+            name.clone()
+        };
+        for (line, code, says) in [
+            (
+                "export --all",
+                64,
+                format!("`--output <FILE>`\n{name}: hint: run `{verb} export --help`"),
+            ),
+            (
+                "run",
+                64,
+                format!("`<COMMAND>...`\n{name}: hint: run `{verb} run --help`"),
+            ),
+            (
+                "status elsewhere",
+                64,
+                format!("`{name}` signs in to no other provider"),
+            ),
+            ("--provider elsewhere status", 64, "`--provider` must not name".into()),
+            ("status --mode nowhere", 64, "has no mode `nowhere`".into()),
+            (
+                "status --account nobody",
+                2,
+                format!("{name}: hint: run `{verb} login --account nobody`"),
+            ),
+        ] {
+            if line.contains("nowhere") && !modes {
+                continue;
+            }
+            let (output, wrong) = case.run(line, "", false);
+            assert_eq!((output.code(), wrong), (code, None), "{name} {line}: {}", output.stderr);
+            assert!(output.stderr.contains(&says), "{name} {line}: {}", output.stderr);
+        }
+        if name == "cmdop" {
+            let said = case.program.call(&["connect", "key"]).run.run().expect_code(64).stderr;
+            assert!(said.contains("`cmdop connect key set`"), "{said}");
+        }
+        if name == "clonit" {
+            let login = case.program.call(&["login", "--no-browser"]);
+            let said = login.env("CLONIT_CLOUD_URL", "ftp://cloud.example").run.run();
+            assert!(said.expect_code(64).stderr.contains("the variable `CLONIT_CLOUD_URL`"));
         }
         case.hints_are_good();
     });
