@@ -164,11 +164,7 @@ fn what_is_typed_wrong_is_told_in_the_programs_own_words() {
             name.clone()
         };
         for (line, code, says) in [
-            (
-                "export --all",
-                64,
-                format!("`--output <FILE>`\n{name}: hint: run `{verb} export --help`"),
-            ),
+            ("export --all", 64, "were not provided: `--output <FILE>`".into()),
             (
                 "run",
                 64,
