@@ -85,9 +85,6 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     text.extend(checks.iter().filter_map(check::Check::text));
     run.print(&text)?;
     checks.iter().for_each(|check| check.tell(run));
-    if let Some(wanted) = wanted.filter(|_| !live && damaged.is_empty() && checks.is_empty()) {
-        run.note(&format!("keyfob: hint: run `keyfob login {wanted}`\n"));
-    }
     for error in damaged {
         run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
     }
@@ -126,7 +123,7 @@ fn file_of(run: &Run, provider: &str) -> String {
 
 fn nothing(wanted: Option<&Profile>) -> String {
     match wanted {
-        Some(profile) => format!("There is no session of `{profile}`.\n"),
+        Some(profile) => format!("There is no session of `{profile}`: run `keyfob login {profile}`.\n"),
         None => "There are no sessions.\nRun `keyfob provider list` to see where you can log in.\n".into(),
     }
 }

@@ -178,6 +178,11 @@ impl Terminal {
         self.keys.write_all(b"\x03").unwrap();
     }
 
+    /// What has been on the screen.
+    pub fn so_far(&self) -> String {
+        self.running.stdout_so_far()
+    }
+
     /// Types a line.
     pub fn types(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();
