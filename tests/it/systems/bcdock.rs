@@ -156,7 +156,7 @@ impl Bcdock {
     pub fn ends_all(&self) {
         let mut state = lock(&self.state);
         state.tokens.iter_mut().for_each(|token| token.revoked = true);
-        state.refresh.iter_mut().for_each(|(.., good)| *good = false);
+        state.refresh.iter_mut().for_each(|(_, _, good, _)| *good = false);
     }
 
     /// The person has asked for the end of the account, which comes at this time.
