@@ -248,6 +248,7 @@ fn lost(going: &Going) -> String {
         printable(&going.file)
     )
 }
+const STALE: &str = "its access token has ended, and its refresh token is good once";
 
 impl Plan {
     /// What becomes of these; with their locks of what they are now.
@@ -333,7 +334,7 @@ impl Fate {
             (None, Some(_), _) if args.moving => Fate::Moved,
             (None, Some(_), _) if !args.without_refresh => Fate::Left(SINGLE_USE),
             (None, Some(_), Some(_)) if !has_ended => Fate::WithoutRefresh,
-            (None, Some(_), _) => Fate::Left("its access token has ended, and its refresh token is good once"),
+            (None, Some(_), _) => Fate::Left(STALE),
         }
     }
 }
@@ -405,6 +406,9 @@ fn nothing_left(plan: &Plan) -> Error {
     if plan.left.iter().any(|(_, why)| why == SINGLE_USE) {
         return error
             .hint("`--move` takes such a session and ends it here; `--without-refresh` takes its access token");
+    }
+    if plan.left.iter().any(|(_, why)| *why == STALE) {
+        return error.hint("any use of the session renews it: run it again then; or `--move` takes it whole");
     }
     error
 }

@@ -49,6 +49,14 @@ pub(super) fn called(world: &World, args: &[String], link: Option<&str>) -> Resu
             world.keep_below(home.into(), &format!("{prefix}_HOME"))?;
         }
         check(provider)?;
+        let names_one = |arg: &String| arg == "--provider" || arg.starts_with("--provider=");
+        if link.is_some() && args.iter().take_while(|arg| *arg != "--").any(names_one) {
+            let name = &provider.program.name;
+            return Err(Error::usage(format!(
+                "`{name}` signs in to one provider alone, which `--provider` must not name"
+            ))
+            .hint("leave `--provider` away, or call `keyfob` itself"));
+        }
         args = expanded(&args, provider);
         if link.is_some() {
             let option = [String::from("--provider"), provider.name.clone()];
@@ -147,6 +155,29 @@ pub(super) fn first_word(args: &[String]) -> usize {
         at += if option.contains('=') { 1 } else { 2 };
     }
     at
+}
+
+/// The commands of a program's own words that begin with the first of these arguments, as they are typed.
+pub(super) fn beginning(called: &Called) -> Vec<String> {
+    let word = called.args.get(first_word(&called.args));
+    let (Some(word), Some(provider)) = (word.filter(|word| *word != "auth"), &called.provider) else {
+        return Vec::new();
+    };
+    let program = &provider.program;
+    let fit = program.aliases.iter().filter(|alias| alias.words.first() == Some(word));
+    fit.map(|alias| format!("{} {}", program.name, alias.words.join(" ")))
+        .collect()
+}
+
+/// The words with which the arguments begin that name a command of ours, each after a space.
+pub(super) fn command_of(args: &[String]) -> String {
+    let mut words = super::without_auth(args).into_iter().skip(first_word(args));
+    let (mut command, mut named) = (Cli::command(), String::new());
+    while let Some(below) = words.next().and_then(|word| command.find_subcommand(word).cloned()) {
+        named += &format!(" {}", below.get_name());
+        command = below;
+    }
+    named
 }
 
 /// The arguments with a program's words, the longest that fit, in ours.

@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 
 pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     let wanted = match args.show.profile.as_deref().or(run.provider.as_deref()) {
-        Some(text) => Some(run.completed(Profile::parse(text)?)?),
+        Some(text) => Some(run.profile(Some(text))?),
         None => None,
     };
     // What is asked may renew a token, so what is kept is shown after that.
@@ -45,6 +45,13 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     let mut rows: Vec<Value> = rows.collect();
     rows.sort_by_key(|row| text_of(&row["profile"]));
     let variables = variables(run, wanted.as_ref())?;
+    if let Some(wanted) = wanted
+        .as_ref()
+        .filter(|wanted| rows.is_empty() && wanted.mode.is_some())
+    {
+        // A word that is no mode is not told as a session that lacks. A session whose file lost its mode is shown.
+        has_mode(run, wanted)?;
+    }
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
     let code = match (live, damaged.is_empty(), &wanted) {
         // What cannot be read may be the session: nobody is told to log in over it.
@@ -85,6 +92,15 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
         run.note(&format!("keyfob: warning: {}\n", sanitise(&error)));
     }
     Ok(code)
+}
+
+/// Makes sure that a provider that is known has the mode of a profile.
+fn has_mode(run: &Run, wanted: &Profile) -> Result<()> {
+    match run.sources.config.provider(&wanted.provider) {
+        Ok(_) => run.sources.config.profile(wanted).map(|_| ()),
+        // Another's file, or none: nothing can be said of its modes.
+        Err(_) => Ok(()),
+    }
 }
 
 /// The session that another machine put into a file here; it is in no store.

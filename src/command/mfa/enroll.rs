@@ -30,11 +30,6 @@ const ROOM: usize = 16 * 1024;
 
 pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    let codes = Codes::of(run, args.backup_codes.as_deref())?;
-    if !args.no_phone && !run.world.person() {
-        return Err(Error::usage("nobody is at a terminal to be asked for the first code")
-            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
-    }
     let mut caller = Caller::new(run, &profile)?;
     let Some(mfa) = caller.mode.mfa.clone() else {
         return Err(caller.lacks("mfa.enroll", None));
@@ -42,6 +37,11 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let Some(enrolment) = &mfa.enrolment else {
         return Err(caller.lacks("mfa.enroll", mfa.page.as_deref()));
     };
+    let codes = Codes::of(run, args.backup_codes.as_deref())?;
+    if !args.no_phone && !run.world.person() {
+        return Err(Error::usage("nobody is at a terminal to be asked for the first code")
+            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
+    }
     let Some(account) = caller.account().map(str::to_owned) else {
         let variable = caller.variable().unwrap_or_default();
         let message = format!("the variable `{variable}` is used instead of a session, and nobody knows whose it is");
