@@ -24,6 +24,8 @@ pub enum Action {
 pub struct Understands {
     /// A ready `Authorization` scheme and value instead of user name and password.
     pub authtype: bool,
+    /// A client certificate with its private key, as one text, for the connection instead of a header.
+    pub certificate: bool,
     /// Marks that come back with a later store or erase.
     pub state: bool,
 }

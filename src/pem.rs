@@ -18,9 +18,9 @@ pub struct Identity {
     pub key: Secret,
 }
 
-/// Whether a text has a part at all; no token has.
+/// Whether a line of a text begins a part. No token has lines, and a key inside of JSON begins none.
 pub fn is_in(secret: &Secret) -> bool {
-    secret.expose().contains(BEGIN)
+    secret.expose().lines().any(|line| line.starts_with(BEGIN))
 }
 
 /// Takes certificates and private key out of a text. What stands between parts, and parts of other kinds, are left out.
@@ -116,6 +116,12 @@ mod tests {
     #[test]
     fn no_token_is_taken_for_an_identity() {
         assert!(is_in(&Secret::new(format!("x\n{KEY}"))));
-        assert!(!is_in(&Secret::new("canary----BEGIN".into())));
+        for text in [
+            "canary",
+            "canary-----BEGIN PRIVATE KEY-----",
+            "{\"key\": \"-----BEGIN PRIVATE KEY-----\\n\"}",
+        ] {
+            assert!(!is_in(&Secret::new(text.into())), "{text}");
+        }
     }
 }

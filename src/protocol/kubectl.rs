@@ -75,6 +75,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let question = read(call.args, info.as_deref())?;
     let mut request = call.request(Action::Get, &KUBECTL);
     request.understands.authtype = true;
+    request.understands.certificate = true;
     if question.named.is_none() && question.server.is_none() && request.profile.is_none() {
         return Err(usage("neither a profile nor a cluster's server is named")
             .hint("name a profile in the kubeconfig's `args`, or set `provideClusterInfo: true` there"));

@@ -6,6 +6,7 @@ use super::{Sources, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
+use crate::pem;
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
@@ -273,6 +274,15 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         profile: Some(show(session, &stored.record)),
     };
     let secret = stored.record.secret.clone().unwrap_or_default();
+    if pem::is_in(&secret) && !session.keeps && !request.understands.certificate {
+        // It is no password, and whoever got it for one could speak for the person from then on.
+        let profile = session.show();
+        let message = format!(
+            "what there is of `{profile}` is a client certificate, and `{}` sends none",
+            request.tool
+        );
+        return Err(Error::refused(message));
+    }
     let proof = prove(sources, session, request, &stored.record)?;
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
