@@ -107,7 +107,9 @@ fn read<'a>(args: &'a [String], info: Option<&str>) -> Result<Question<'a>> {
             let value = value.strip_prefix('=').or_else(|| rest.next());
             let known = value.and_then(spoken);
             version = Some(known.ok_or_else(|| usage("`--api-version` is not `v1` or `v1beta1`"))?);
-        } else if arg.starts_with('-') || arg.is_empty() {
+        } else if arg.is_empty() {
+            return Err(usage("expected a profile or URL, found nothing"));
+        } else if arg.starts_with('-') {
             return Err(usage("an option is not known"));
         } else if named.replace(arg).is_some() {
             return Err(usage("expected one profile or URL, found two"));
