@@ -3,6 +3,7 @@
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
+mod bound;
 mod origin;
 mod session;
 mod synced;

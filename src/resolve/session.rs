@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Sources, synced, workspace};
+use super::{Sources, bound, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
-use crate::pem;
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
@@ -274,16 +273,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         profile: Some(show(session, &stored.record)),
     };
     let secret = stored.record.secret.clone().unwrap_or_default();
-    if pem::is_in(&secret) && !session.keeps && !request.understands.certificate {
-        // It is no password, and whoever got it for one could speak for the person from then on.
-        let profile = session.show();
-        let message = format!(
-            "what there is of `{profile}` is a client certificate, and `{}` sends none",
-            request.tool
-        );
-        return Err(Error::refused(message));
-    }
-    let proof = prove(sources, session, request, &stored.record)?;
+    let proof = bound::prove(sources, session, request, &stored.record)?;
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
         credential.username = None;
@@ -291,28 +281,6 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         credential.proof = Some(proof);
     }
     Ok(answer)
-}
-
-/// The proof that must go with a token that is bound to a key (RFC 9449); none where it is a bearer token.
-///
-/// # Errors
-/// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there.
-fn prove(sources: &Sources, session: &Session, request: &Request, record: &Record) -> Result<Option<Secret>> {
-    let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
-    let Some((key, token)) = key.zip(record.secret.as_ref()) else {
-        return Ok(None);
-    };
-    let profile = session.show();
-    let Some(proves) = request.proves.as_ref().filter(|_| request.understands.authtype) else {
-        let message = format!(
-            "the token of `{profile}` is bound to a key (DPoP), and what `{}` asks for is a bearer token",
-            request.tool
-        );
-        return Err(Error::refused(message).hint(format!(
-            "for one request, run `keyfob token {profile} --header --dpop-method GET --dpop-url URL`"
-        )));
-    };
-    renew::prove(sources.world, key, proves, token).map(Some)
 }
 
 /// Whether there is a secret that ends after this moment.

@@ -1,0 +1,49 @@
+//! Credentials that are good in one way only: with a proof for each request, or for a connection.
+//!
+//! It knows nothing of where they come from. Implements RFC 9449, section 7, as far as it is ours.
+
+use super::Sources;
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::model::Request;
+use crate::pem;
+use crate::record::Record;
+use crate::renew;
+use crate::secret::Secret;
+
+/// The proof that must go with a token that is bound to a key (RFC 9449); none where it is a bearer token.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there, and a
+/// private key that goes anywhere as a password speaks for the person from then on.
+pub(super) fn prove(
+    sources: &Sources,
+    session: &Session,
+    request: &Request,
+    record: &Record,
+) -> Result<Option<Secret>> {
+    let certificate = record.secret.as_ref().is_some_and(pem::is_in);
+    // What tools bring and get back is their own business, and may be anything.
+    if certificate && !session.keeps() && !request.understands.certificate {
+        return Err(Error::refused(format!(
+            "what there is of `{}` is a client certificate, and `{}` sends none",
+            session.show(),
+            request.tool
+        )));
+    }
+    let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
+    let Some((key, token)) = key.zip(record.secret.as_ref()) else {
+        return Ok(None);
+    };
+    let profile = session.show();
+    let Some(proves) = request.proves.as_ref().filter(|_| request.understands.authtype) else {
+        let message = format!(
+            "the token of `{profile}` is bound to a key (DPoP), and what `{}` asks for is a bearer token",
+            request.tool
+        );
+        return Err(Error::refused(message).hint(format!(
+            "for one request, run `keyfob token {profile} --header --dpop-method GET --dpop-url URL`"
+        )));
+    };
+    renew::prove(sources.world, key, proves, token).map(Some)
+}
