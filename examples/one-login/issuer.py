@@ -2,7 +2,8 @@
 
 It knows OAuth's wire and what AWS's token service answers, and no tool and no keyfob. Everything secret contains `canary`.
 A refresh token is good for one redemption; who shows it again ends the whole session, as careful issuers do.
-GET /seen tells what it counted; GET /life?SECONDS sets how long what it gives lives from then on.
+GET /seen tells what it counted, GET /end when the bearer's token ends; GET /life?SECONDS sets how long what it gives lives
+from then on.
 """
 
 import base64
@@ -57,7 +58,7 @@ class Session:
         self.life = 3600
         self.refresh = None
         self.spent = set()
-        # What was given, each with its end and its number.
+        # What was given, each with its end.
         self.tokens, self.id_tokens, self.keys = {}, {}, {}
         self.seen = {"logins": 0, "redeemed": 0, "generation": 0, "replayed": 0, "unknown": 0, "exchanged": 0}
 
@@ -68,7 +69,7 @@ class Session:
         token, end = "canary-access-" + secrets.token_hex(8), time.time() + self.life
         id_token = signed_by_nobody({"iss": self.address, "sub": "ann", "aud": "example", "exp": int(end),
                                      "jti": secrets.token_hex(4)})
-        self.tokens[token] = self.id_tokens[id_token] = (end, self.seen["generation"])
+        self.tokens[token] = self.id_tokens[id_token] = end
         return {"access_token": token, "token_type": "Bearer", "expires_in": self.life, "refresh_token": self.refresh,
                 "id_token": id_token}
 
@@ -84,20 +85,19 @@ class Session:
         return self.give()
 
     def keys_for(self, id_token):
-        """Keys of AWS that end with the ID token; None if that has ended."""
-        end, generation = self.id_tokens.get(id_token, (0, 0))
-        if end <= time.time():
+        """Keys of AWS for an ID token, which live as long as a token does; None if it has ended."""
+        if self.id_tokens.get(id_token, 0) <= time.time():
             return None
         self.seen["exchanged"] += 1
+        # AWS says the end of keys in whole seconds.
         identity, token = "ASIACANARY" + secrets.token_hex(5).upper(), "canary-session-" + secrets.token_hex(8)
-        self.keys[token] = (end, generation)
-        return identity, "canary-" + secrets.token_hex(20), token, end
+        self.keys[token] = int(time.time()) + self.life
+        return identity, "canary-" + secrets.token_hex(20), token, self.keys[token]
 
-    def left(self, token, kind="tokens"):
-        """Seconds until a token ends; None if it was never given, or its session was ended."""
+    def end(self, token, kind="tokens"):
+        """When a token ends; 0 if it was never given, or its session was ended."""
         with self.lock:
-            known = getattr(self, kind).get(token)
-            return known and known[0] - time.time()
+            return getattr(self, kind).get(token, 0)
 
 
 def signed_by_nobody(claims):
@@ -124,7 +124,8 @@ def start(session):
             with session.lock:
                 if url.path == "/life":
                     session.life = int(url.query)
-                self.answer(200, session.seen)
+                token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+                self.answer(200, session.end(token) if url.path == "/end" else session.seen)
 
         def do_POST(self):
             form = dict(urllib.parse.parse_qsl(self.body().decode()))
@@ -150,8 +151,7 @@ def start(session):
                 self.answer(400, REFUSED, "text/xml")
                 return
             *keys, end = given
-            # Whole seconds, and never later than the truth.
-            end = datetime.fromtimestamp(int(end), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            end = datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             self.answer(200, (STS % (*keys, end)).encode(), "text/xml")
 
     session.address = "http://127.0.0.1:%d" % Server(("127.0.0.1", 0), Issuer).start()

@@ -3,8 +3,9 @@
 Nothing is answered without a token of the one session: as a password at the first host, as a bearer token at the second,
 and to aws for keys that the issuer gave for the session's ID token. No tool is told from another by anything but its path.
 Run with a directory that has cert.pem, key.pem and the bare repository git/things.git; `addresses` is written there: the
-issuer's, the first host's and the second host's. What was answered is a line on standard output, and never a secret.
-With the option --grace=SECONDS a token is taken for so long after its end, and `late` is in the line.
+issuer's, the first host's and the second host's. With the option --grace=SECONDS a token is taken for so long after its end.
+Each request is a line on standard output, without a secret: `answered`, `late` (within that time), `refused`, or `asked` where
+it had no token.
 """
 
 import base64
@@ -88,10 +89,10 @@ class Service(issuer.Handler):
     """What both hosts do: let nobody in without a token, and say what was fetched."""
 
     def is_welcome(self, token, kind="tokens"):
-        left = SESSION.left(token, kind)
-        good = left is not None and left > -GRACE
-        late = " late" if good and left <= 0 else ""
-        print(self.command, self.path.split("?")[0], "answered" + late if good else "refused", flush=True)
+        past = time.time() - SESSION.end(token, kind)
+        good = past < GRACE
+        word = ("late" if past >= 0 else "answered") if good else "refused" if token else "asked"
+        print(word, self.command, self.path.split("?")[0], flush=True)
         return good
 
     def credentials(self, wanted):
@@ -183,7 +184,8 @@ class WithBearer(Service):
         here = "https://%s/crates" % self.headers["Host"]
         line = {"name": "things", "vers": "0.1.0", "deps": [], "features": {}, "yanked": False,
                 "cksum": hashlib.sha256(CRATE).hexdigest()}
-        known = {"/config.json": json.dumps({"dl": here + "/dl/{crate}", "api": here, "auth-required": True}).encode(),
+        # The answer to a search, of which cargo has one in the interface of a registry.
+        known = {"/api/v1/crates": b'{"crates": [], "meta": {"total": 0}}', "/config.json": json.dumps({"dl": here + "/dl/{crate}", "api": here, "auth-required": True}).encode(),
                  "/th/in/things": json.dumps(line).encode() + b"\n", "/dl/things": CRATE}
         self.answer(200 if path in known else 404, known.get(path, b""), "application/octet-stream")
 
