@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# kubectl against a Kubernetes API over TLS on the loopback, with keyfob as its exec credential plugin.
+# kubectl and the Python client against a Kubernetes API over TLS on the loopback, with keyfob as their exec credential
+# plugin. Debian's kubectl is older than version v1 of the plugins' API, which the Python client speaks everywhere.
 # It knows kubeconfig and the plugins' API; it must not know how keyfob keeps anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/kubectl.sh
 
@@ -8,13 +9,16 @@
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need python3 python3 openssl openssl curl curl kubectl kubernetes-client jq jq
+python_part kubernetes kubernetes==37.0.2
 make_work kubectl
 lay_out_keyfob
 export HOME=$WORK/home KEYFOB_HOME=$WORK/keyfob KEYFOB_KEYCHAIN=off ROBOT_SECRET=canary-robot
+export TMPDIR=$WORK/tmp
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 KUBECONFIG=$WORK/kubeconfig
-mkdir -p "$HOME" "$WORK/tls" "$KEYFOB_HOME/config/providers"
+mkdir -p "$HOME" "$TMPDIR" "$WORK/tls" "$KEYFOB_HOME/config/providers"
 VERSION=$(kubectl version --client -o json | jq -r '.clientVersion.gitVersion')
 CLIENT="kubectl $VERSION"
+PYTHON="the Python client $("$CI_DIR/kubernetes/bin/pip" list 2>/dev/null | awk '$1 == "kubernetes" { print $2 }')"
 
 # `signed NAME SUBJECT EXTENSION`: a key and a certificate of the authority's.
 signed() {
@@ -80,6 +84,16 @@ END
 }
 
 whoami() { [[ $(kubectl get --raw /whoami | jq -r .by) == "$1" ]]; }
+# The same question by the Python client, which knows no `Never`: its output is no terminal.
+python_whoami() {
+    [[ $("$CI_DIR/kubernetes/bin/python" -c '
+import json
+from kubernetes import client, config
+config.load_kube_config()
+api = client.ApiClient()
+answer = api.call_api(*api.param_serialize("GET", "/whoami", auth_settings=["BearerToken"]))
+print(json.loads(answer.read())["by"])' </dev/null) == "$1" ]]
+}
 pods() { [[ $(kubectl get pods -o name) == pod/the-pod ]]; }
 given() { curl -sS --fail --noproxy '*' "$ISSUER/${1:-count}"; }
 expire() {
@@ -142,6 +156,14 @@ for version in "${VERSIONS[@]}"; do
     ok "kubectl · hit · $CLIENT: $version, a client certificate" whoami certificate
     keyfob logout cert >/dev/null 2>&1 || true
 done
+for version in v1 v1beta1; do
+    kubeconfig "$version" true
+    ok "kubectl · hit · $PYTHON: $version, for the server of the cluster" python_whoami token
+    keeps_certificate 2>/dev/null || die 'the certificate is not kept'
+    kubeconfig "$version" false cert
+    ok "kubectl · hit · $PYTHON: $version, a client certificate" python_whoami certificate
+done
+keyfob logout cert >/dev/null 2>&1 || true
 version=${VERSIONS[0]}
 kubeconfig "$version" true
 ok "kubectl · refreshed · $CLIENT: a token that has ended is replaced before it is sent" refreshed
