@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Credential, Request};
+use crate::model::{Action, Answer, Credential};
 use crate::pem;
 use crate::protocol::{self, Call, Protocol};
 use crate::report;
@@ -83,18 +83,12 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     protocol::aim(&mut request, question.named, question.server)?;
     match (call.ask)(&request)? {
         Answer::Found(credential) => encode(&credential, question.version),
-        _ => Err(missing(&request)),
+        _ => {
+            let target = request.target.as_ref().map(Target::to_string);
+            let what = request.profile.clone().or(target).unwrap_or_default();
+            Err(protocol::nothing(&request, &what))
+        }
     }
-}
-
-fn missing(request: &Request) -> Error {
-    let (what, profile) = match (&request.profile, &request.target) {
-        (Some(profile), _) => (format!("`{profile}`"), profile.as_str()),
-        (None, Some(target)) => (target.to_string(), "PROFILE"),
-        (None, None) => ("nothing".into(), "PROFILE"),
-    };
-    Error::login(format!("finding a credential for {what}: there is none"))
-        .hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Reads the command line and the question. The question's version is the one of the answer; without it the command
@@ -217,6 +211,7 @@ fn token(credential: &Credential) -> Result<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Request;
     use crate::protocol::desk::{self, Desk, NOW, Served};
     use crate::secret::Secret;
     use crate::time::Timestamp;

@@ -1,9 +1,7 @@
-//! Credentials that are good in one way only: with a proof for each request, or for a connection.
-//!
-//! It knows nothing of where they come from. Implements RFC 9449, section 7, as far as it is ours.
+//! The proof of possession that goes with a token which is bound to a key (RFC 9449), and the identity of a connection,
+//! which is nothing to send in a header.
 
-use super::Sources;
-use super::session::Session;
+use super::{Session, Sources};
 use crate::error::{Error, Result};
 use crate::model::Request;
 use crate::pem;
@@ -16,12 +14,7 @@ use crate::secret::Secret;
 /// # Errors
 /// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there, and a
 /// private key that goes anywhere as a password speaks for the person from then on.
-pub(super) fn prove(
-    sources: &Sources,
-    session: &Session,
-    request: &Request,
-    record: &Record,
-) -> Result<Option<Secret>> {
+pub(super) fn of(sources: &Sources, session: &Session, request: &Request, record: &Record) -> Result<Option<Secret>> {
     let certificate = record.secret.as_ref().is_some_and(pem::is_in);
     // What tools bring and get back is their own business, and may be anything.
     if certificate && !session.keeps() && !request.understands.certificate {
