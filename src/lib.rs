@@ -34,6 +34,7 @@ pub mod login;
 pub mod loopback;
 pub mod model;
 pub mod oauth;
+pub mod pem;
 pub mod protocol;
 pub mod record;
 pub mod renew;
@@ -150,6 +151,10 @@ fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
         input: &mut world.stdin(),
         output: &mut world.stdout(),
         errors: &mut world.stderr(),
+        prompt: &mut |prompt| match world.person() {
+            true => world.ask_secret(prompt),
+            false => Err(Error::usage("nobody may be asked")),
+        },
         ask: &mut ask,
     })
 }

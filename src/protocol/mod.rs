@@ -8,11 +8,15 @@
 //! whatever cannot be written without being read as something else is refused.
 
 mod aws;
+mod cargo;
 #[cfg(test)]
 mod desk;
 mod docker;
 mod git;
 mod google;
+mod kubectl;
+mod kubelet;
+mod line;
 mod token;
 
 use std::io::{Read, Write};
@@ -59,6 +63,8 @@ pub struct Call<'a> {
     pub output: &'a mut dyn Write,
     /// What a person reads.
     pub errors: &'a mut dyn Write,
+    /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.
+    pub prompt: &'a mut dyn FnMut(&str) -> Result<Secret>,
     /// Answers a request.
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
 }
@@ -76,9 +82,12 @@ impl Call<'_> {
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
     aws::AWS,
+    cargo::CARGO,
     docker::DOCKER,
     git::GIT,
     google::GOOGLE,
+    kubectl::KUBECTL,
+    kubelet::KUBELET,
     token::TOKEN,
 ];
 
@@ -175,6 +184,39 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
         request.profile = Some(what.into());
     }
     Ok(())
+}
+
+/// Says in a request what the tool wants to reach, and the `PROFILE|URL` that its configuration names beside it.
+///
+/// The profile is checked against the target by whoever answers. A URL is no more than a promise about it: a
+/// configuration that somebody else wrote must not send the credential of one place to another.
+///
+/// # Errors
+/// [`Class::Usage`] when neither says anything; [`Class::Refused`] when the target is not at or below the URL.
+fn aim(request: &mut Request, named: Option<&str>, wanted: Option<Target>) -> Result<()> {
+    if let Some(named) = named {
+        name(request, named)?;
+    }
+    let Some(wanted) = wanted else {
+        return match (&request.profile, &request.target) {
+            (None, None) => Err(Error::usage("the request has neither target nor profile")),
+            _ => Ok(()),
+        };
+    };
+    if request.target.as_ref().is_some_and(|root| !wanted.is_within(root)) {
+        return Err(Error::refused(format!(
+            "the configuration names another place than {wanted}, which the credential would go to"
+        )));
+    }
+    request.target = Some(wanted);
+    Ok(())
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl serde::Serialize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts, numbers and maps of texts are JSON"));
+    bytes.push(b'\n');
+    bytes
 }
 
 /// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.

@@ -1,6 +1,7 @@
 //! Credentials that tools gave us for an origin that no provider claims: what git-credential-store does.
 //!
-//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)).
+//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)), but for a
+//! tool that keeps apart what it has.
 
 use std::time::Duration;
 
@@ -141,9 +142,11 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 }
 
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
-    let path = target
-        .path()
-        .is_none_or(|path| record.key.path.as_deref() == Some(path));
+    let path = match target.path() {
+        // What is one tool's alone is for one place alone: what is at the root is no name for all that is below.
+        None => !request.apart || record.key.path.is_none(),
+        path => record.key.path.as_deref() == path,
+    };
     path && request.username.as_ref().is_none_or(|name| record.key.account == *name)
 }
 

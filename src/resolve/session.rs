@@ -429,8 +429,11 @@ fn found(
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
 /// are brought by tools keeps it.
 fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    let Some(secret) = request.secret.clone().filter(|_| session.keeps) else {
+    if !session.keeps {
         return Ok(Answer::Declined);
+    }
+    let Some(secret) = request.secret.clone() else {
+        return Ok(Answer::Done);
     };
     let scheme = request.authtype.as_deref();
     if scheme.is_some_and(|scheme| !(session.bearer && scheme.eq_ignore_ascii_case("bearer"))) {
