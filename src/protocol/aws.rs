@@ -104,7 +104,7 @@ fn keys(credential: &Credential) -> Result<Keys> {
     let id = id.filter(|id| id.starts_with("AKIA") || id.starts_with("ASIA"));
     let id = id.ok_or_else(|| {
         Error::refused("the secret is no pair of keys").hint(
-            "keep it with the id of the key as account: `keyfob set-token PROFILE --account AKIA…`, or as the JSON that \
+            "keep it with the id of the key as account: `keyfob set-token PROFILE:AKIA…`, or as the JSON that \
              `aws configure export-credentials` prints",
         )
     })?;

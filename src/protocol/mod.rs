@@ -69,6 +69,13 @@ pub struct Call<'a> {
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
 }
 
+impl Protocol {
+    /// Whether a tool takes stderr for a part of the answer, so that no warning may be there.
+    pub fn reads_stderr(&self) -> bool {
+        self.name == google::GOOGLE.name
+    }
+}
+
 impl Call<'_> {
     /// A request for what the program's name says, if it says something.
     fn request(&self, action: Action, protocol: &Protocol) -> Request {
