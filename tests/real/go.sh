@@ -41,9 +41,9 @@ refuses() {
 say "$(go version)"
 ok 'goauth · miss · go: without a credential the module is hidden' eval 'fails fetches && saw ".good == 0 and .bad > 0"'
 provider acme
-ok 'goauth · hit · go: after the first refusal the session fetches it' eval 'fetches && saw ".good >= 3 and .bad == 1 and .tokens == 1"'
+ok 'goauth · hit · go: after the first refusal the session fetches it' eval 'fetches && saw ".good >= 3 and (.bad == 1 or .bad == 2) and .tokens == 1"'
 GOAUTH='keyfob goauth acme'
-ok 'with a profile it is the same' eval 'fetches && saw ".good >= 3 and .bad == 1 and .tokens == 1"'
+ok 'with a profile it is the same' eval 'fetches && saw ".good >= 3 and (.bad == 1 or .bad == 2) and .tokens == 1"'
 provider acme 'tools = ["goauth"]'
 ok 'where the provider file names goauth, there is no refusal at all' eval 'fetches && saw ".good >= 3 and .bad == 0 and .tokens == 1"'
 ok 'another credential before it changes nothing' eval 'GOAUTH="netrc; keyfob goauth acme" fetches && saw ".bad == 0"'
@@ -65,6 +65,6 @@ ok 'a short session is begun' fetches
 sleep 2
 lives 3600
 saw true
-ok 'goauth · refreshed · go: when it has ended, the next fetch has another one' eval 'fetches && saw ".good >= 3 and .bad == 1"'
+ok 'goauth · refreshed · go: when it has ended, the next fetch has another one' eval 'fetches && saw ".good >= 3 and (.bad == 1 or .bad == 2)"'
 ok 'no secret is in go'\''s directories or outputs' eval '! holds_canary "$HOME" "$WORK/project" "$WORK/gopath" "$WORK"/*.out "$WORK/gone.err"'
 finish

@@ -22,11 +22,11 @@ export TF_CLI_CONFIG_FILE=$WORK/terraformrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATIO
 mkdir -p "$HOME/.terraform.d/plugins"
 ln -s "$KEYFOB" "$HOME/.terraform.d/plugins/terraform-credentials-keyfob"
 
-# `configured [WORD …]`: the helper, with these arguments.
+# `configured [WORD]`: the helper, with this argument.
 configured() {
-    local words
-    words=$(printf '"%s", ' "$@")
-    printf 'credentials_helper "keyfob" {\n  args = [%s]\n}\n' "${words%, }" >"$TF_CLI_CONFIG_FILE"
+    local words=()
+    if (($# > 0)); then words=("\"$1\""); fi
+    printf 'credentials_helper "keyfob" {\n  args = [%s]\n}\n' "${words[*]}" >"$TF_CLI_CONFIG_FILE"
 }
 # Fetches a module from the registry, which only answers who has a token.
 fetches() {
@@ -50,7 +50,7 @@ logs_in() {
         sleep 1
         printf 'yes\n'
         for ((i = 0; i < 100; i++)); do
-            url=$(tr -d '\r' <"$WORK/login.out" | grep -ao 'https://localhost:[0-9]*/authz[^[:space:]]*' | head -n 1) && break
+            url=$(tr -d '\r' <"$WORK/login.out" | grep -ao 'https://127.0.0.1:[0-9]*/authz[^[:space:]]*' | head -n 1) && break
             sleep 0.1
         done
         curl -sSL --cacert "$SSL_CERT_FILE" -o "$WORK/page" "$url"

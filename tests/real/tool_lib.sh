@@ -2,7 +2,7 @@
 # It knows tests/real/tool_server.py and a provider that needs no person; it must not know any tool.
 # shellcheck shell=bash
 
-# A host with TLS, whose certificate is its own authority, and an issuer; `$HOST` is `localhost:PORT`.
+# A host with TLS, whose certificate is its own authority, and an issuer; `$HOST` is `127.0.0.1:PORT`.
 start_servers() {
     mkdir -p "$WORK/server" "$WORK/home"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=keyfob test' \
@@ -41,7 +41,7 @@ saw() { counts >"$WORK/counts" && jq -e "$1" "$WORK/counts" >/dev/null || { cat 
 # `locked command …`: while the store is behind a passphrase that nobody typed.
 locked() {
     local status=0
-    printf 'canary horse battery' | keyfob lock set --work-factor 10 --passphrase-file - >/dev/null 2>&1 || return 1
+    printf 'canary horse battery' | keyfob lock set --work-factor 12 --passphrase-file - >/dev/null 2>&1 || return 1
     keyfob lock >/dev/null 2>&1 || status=$?
     if ((status == 0)); then "$@" || status=$?; fi
     printf 'canary horse battery' | keyfob lock clear --passphrase-file - >/dev/null 2>&1 || return 1

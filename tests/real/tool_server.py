@@ -105,7 +105,7 @@ class Registry(Base):
         if path == "/.well-known/terraform.json":
             self.answer(200, {"modules.v1": "/modules/", "login.v1": {
                 "client": "cli", "grant_types": ["authz_code"], "authz": "/authz", "token": "/login",
-                "ports": [10000, 10010]}})
+                "ports": [10000, 10100]}})
         elif path == "/authz":
             query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
             back = query["redirect_uri"] + "?" + urllib.parse.urlencode({"code": "canary-code", "state": query["state"]})
@@ -165,6 +165,6 @@ context.load_cert_chain(PLACE / "cert.pem", PLACE / "key.pem")
 registry.socket = context.wrap_socket(registry.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=registry.serve_forever, daemon=True).start()
 (PLACE / "issuer").write_text(f"http://127.0.0.1:{issuer.server_address[1]}", encoding="ascii")
-(PLACE / "host.part").write_text(f"localhost:{registry.server_address[1]}", encoding="ascii")
+(PLACE / "host.part").write_text(f"127.0.0.1:{registry.server_address[1]}", encoding="ascii")
 (PLACE / "host.part").rename(PLACE / "host")
 issuer.serve_forever()
