@@ -10,21 +10,34 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need curl curl jq jq openssl openssl python3 python3 node nodejs npm npm
+# verdaccio wants a tag of node-fetch that not every mirror of npm has; the version behind it is this one.
+verdaccio_part() {
+    local place=$CI_DIR/verdaccio
+    [[ -e $place/ready ]] && return 0
+    rm -rf "$place"
+    mkdir -p "$place"
+    printf '{"private":true,"dependencies":{"verdaccio":"6.2.0"},"overrides":{"node-fetch":"2.7.0"}}\n' >"$place/package.json"
+    npm install --silent --no-audit --no-fund --prefix "$place" >"$CI_DIR/verdaccio.log" 2>&1 || {
+        tail -n 20 "$CI_DIR/verdaccio.log" >&2
+        die 'cannot install verdaccio from npm'
+    }
+    : >"$place/ready"
+}
 node_part pnpm10 pnpm@10.34.9
 node_part pnpm12 pnpm@12.21.0
-node_part verdaccio verdaccio@6.2.0
+verdaccio_part
 make_work pnpm
 lay_out_keyfob pnpm-credential-keyfob pnpm-credential-keyfob-acme pnpm-credential-keyfob-nobody pnpm-credential-keyfob-verdaccio
 start_servers
 export NODE_EXTRA_CA_CERTS=$SSL_CERT_FILE NPM_CONFIG_USERCONFIG=$HOME/.npmrc XDG_CONFIG_HOME=$HOME/.config
 export npm_config_update_notifier=false npm_config_manage_package_manager_versions=false COREPACK_ENABLE_STRICT=0
 
-# `configured BASE WORDS …`: the registry, and the command for its token.
+# `configured URL WORDS …`: the registry, and the command for its token.
 configured() {
-    local base=$1 kind=https
+    local url=$1
     shift
-    [[ $base == 127.0.0.1:* ]] && kind=http
-    printf '@acme:registry=%s://%s\n//%s:tokenHelper=%s\ncafile=%s\nfetch-retries=0\n' "$kind" "$base" "$base" "$*" "$SSL_CERT_FILE" >"$HOME/.npmrc"
+    printf '@acme:registry=%s\n%s:tokenHelper=%s\ncafile=%s\nfetch-retries=0\n' "$url" "${url#*:}" "$*" "$SSL_CERT_FILE" \
+        >"$HOME/.npmrc"
 }
 pnpm_of() { "$CI_DIR/pnpm$1/node_modules/.bin/pnpm" "${@:2}"; }
 # `fetches VERSION`: installs the package anew, with nothing kept from before.
@@ -32,14 +45,14 @@ fetches() {
     rm -rf "$WORK/project" "$HOME/.local" "$HOME/.cache" "$WORK/pnpm-store"
     mkdir "$WORK/project"
     printf '{"name":"it","version":"1.0.0","private":true}' >"$WORK/project/package.json"
-    (cd "$WORK/project" && timeout 60 "$CI_DIR/pnpm$1/node_modules/.bin/pnpm" add --store-dir "$WORK/pnpm-store" --ignore-workspace @acme/hello@1.0.0) \
+    (cd "$WORK/project" && timeout 60 "$CI_DIR/pnpm$1/node_modules/.bin/pnpm" add --store-dir "$WORK/pnpm-store" --ignore-workspace "@acme/hello@${2:-1.0.0}") \
         >"$WORK/add.out" 2>&1 </dev/null || { cat "$WORK/add.out"; return 1; }
     [[ -e $WORK/project/node_modules/@acme/hello/package.json ]]
 }
 publishes() {
     rm -rf "$WORK/published" "$WORK/server/published"
     mkdir "$WORK/published"
-    printf '{"name":"@acme/hello","version":"1.0.0","main":"index.js"}' >"$WORK/published/package.json"
+    printf '{"name":"@acme/hello","version":"1.1.0","main":"index.js"}' >"$WORK/published/package.json"
     : >"$WORK/published/index.js"
     (cd "$WORK/published" && timeout 60 "$CI_DIR/pnpm$1/node_modules/.bin/pnpm" publish --no-git-checks --ignore-scripts) \
         >"$WORK/publish.out" 2>&1 </dev/null || { cat "$WORK/publish.out"; return 1; }
@@ -55,9 +68,9 @@ ends() {
 one_version() {
     local version=$1 helper=$WORK/bin/pnpm-credential-keyfob-acme client
     client="pnpm $(pnpm_of "$version" --version)"
-    configured "$HOST/npm/" "$WORK/bin/pnpm-credential-keyfob-nobody"
+    configured "https://$HOST/npm/" "$WORK/bin/pnpm-credential-keyfob-nobody"
     ok "pnpm · miss · $client: without a credential nothing is fetched" eval "fails fetches $version && saw '.good == 0'"
-    configured "$HOST/npm/" "$helper"
+    configured "https://$HOST/npm/" "$helper"
     ok "pnpm · hit · $client: a session fetches the package" eval "fetches $version && saw '.good > 0 and .bad == 0'"
     ok "$client publishes with it" eval "publishes $version && [[ \$(<$WORK/server/published) == @acme/hello ]] && saw '.bad == 0'"
     keyfob logout acme --local >/dev/null 2>&1
@@ -102,7 +115,7 @@ say "node $(node --version), pnpm $(pnpm_of 10 --version) and $(pnpm_of 12 --ver
 provider acme
 one_version 10
 one_version 12
-configured "$HOST/npm/" "keyfob pnpm https://$HOST/npm/"
+configured "https://$HOST/npm/" "keyfob pnpm https://$HOST/npm/"
 ok 'the newest takes a command with arguments, here a URL' fetches 12
 ok 'pnpm · miss · command: there is no word for a miss' ends 2 'there is none' keyfob pnpm https://elsewhere.example
 ok 'pnpm · malformed · command: a name without a profile' ends 64 'expected a profile' pnpm-credential-keyfob
@@ -112,9 +125,9 @@ ok 'pnpm · two-accounts · command: two that fit are named, and none of them is
 no_provider other
 start_verdaccio
 ok 'verdaccio gives a token, and keyfob keeps it' keeps_its_token
-configured "$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-verdaccio"
+configured "http://$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-verdaccio"
 ok 'verdaccio takes a package that pnpm 10 publishes with it' publishes 10
-ok 'and gives it to pnpm 12' fetches 12
-configured "$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-nobody"
+ok 'and gives it to pnpm 12' fetches 12 1.1.0
+configured "http://$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-nobody"
 ok 'but not to whoever has no token' fails fetches 12
 finish

@@ -2,17 +2,21 @@
 # It knows tests/real/tool_server.py and a provider that needs no person; it must not know any tool.
 # shellcheck shell=bash
 
-# A host with TLS, whose certificate is its own authority, and an issuer; `$HOST` is `127.0.0.1:PORT`.
+# A host with TLS, an authority made for it, and an issuer; `$HOST` is `127.0.0.1:PORT`.
 start_servers() {
     mkdir -p "$WORK/server" "$WORK/home"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=keyfob test' \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -addext 'basicConstraints=critical,CA:TRUE' \
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2)
+    # The authority and the host are two: some clients take no authority for a host.
+    openssl req -x509 "${key[@]}" -subj '/CN=keyfob test' -addext 'basicConstraints=critical,CA:TRUE' \
+        -keyout "$WORK/server/ca.key" -out "$WORK/server/ca.pem" 2>/dev/null
+    openssl req -x509 "${key[@]}" -subj '/CN=127.0.0.1' -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
+        -addext 'basicConstraints=critical,CA:FALSE' -CA "$WORK/server/ca.pem" -CAkey "$WORK/server/ca.key" \
         -keyout "$WORK/server/key.pem" -out "$WORK/server/cert.pem" 2>/dev/null
     serve servers python3 "$ROOT/tests/real/tool_server.py" "$WORK/server"
     await test -s "$WORK/server/host" || die "the servers did not start: $(cat "$WORK/servers.log")"
     ISSUER=$(<"$WORK/server/issuer")
     HOST=$(<"$WORK/server/host")
-    export HOME=$WORK/home KEYFOB_HOME=$WORK/keyfob KEYFOB_KEYCHAIN=off SSL_CERT_FILE=$WORK/server/cert.pem
+    export HOME=$WORK/home KEYFOB_HOME=$WORK/keyfob KEYFOB_KEYCHAIN=off SSL_CERT_FILE=$WORK/server/ca.pem
     unset HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy || true
     export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
 }
