@@ -93,7 +93,7 @@ both() {
     ok "token · miss · $2: none is a failure" fails "$name" 'keyfob token nobody' "${@:3}"
 }
 
-say "$(restic version | cut -d' ' -f1,2), $(borg --version), $(rclone --version | head -n 1), $(msmtp --version | head -n 1), $(mbsync --version), $(mutt -v | head -n 1), $(ansible-vault --version | head -n 1)"
+say "$(restic version | cut -d' ' -f1,2), $(borg --version), $(rclone --version | sed -n 1p), $(msmtp --version | sed -n 1p), $(mbsync --version), $(mutt -v | sed -n 1p), $(ansible-vault --version | sed -n 1p)"
 ok 'restic makes a repository, a backup, and brings it back' makes_restic
 both with_restic restic snapshots
 ok 'borg makes a repository and an archive' makes_borg

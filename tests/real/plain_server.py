@@ -86,6 +86,8 @@ class Imap(socketserver.StreamRequestHandler):
             elif word == "LOGOUT":
                 self.say("* BYE bye")
             self.say(tag + " OK done")
+            if word == "LOGOUT":
+                return
 
 
 class Server(socketserver.ThreadingTCPServer):
