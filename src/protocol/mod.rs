@@ -312,6 +312,10 @@ mod tests {
         assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
         assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
         assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+        // A name that begins with ours is a protocol's only where the table has it.
+        assert_eq!(named("keyfob-client", Some("--vault-id")), Some(("ansible", 0)));
+        assert_eq!(named("keyfob-clients", Some("--vault-id")), None);
+        assert_eq!(link("keyfob-client"), None);
     }
 
     #[test]
