@@ -138,6 +138,9 @@ fn said(args: &[String]) -> (Said, usize) {
 }
 
 fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
+    if found.row.reads_stderr() {
+        world.speak(Box::new(|_, _| String::new()));
+    }
     let mut ask = |request: &Request| -> Result<Answer> {
         let mut sources = resolve::Sources::open(world)?;
         sources.config.say(said.clone())?;

@@ -51,7 +51,8 @@ pub struct Request {
     pub secret: Option<Secret>,
     /// The refresh token to keep beside it.
     pub refresh: Option<Secret>,
-    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password. Where there is no
+    /// secret, only what was kept with this scheme will do.
     pub authtype: Option<String>,
     /// The credential must not be kept.
     pub ephemeral: bool,
@@ -64,6 +65,9 @@ pub struct Request {
     pub prefers_secs: Option<u32>,
     /// Whether the ID token is wanted, and not the access token.
     pub id_token: bool,
+    /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
+    /// one that the named profile does not serve is declined instead of refused.
+    pub wide: bool,
     /// Scopes that the credential must have.
     pub scopes: Vec<String>,
     /// Whether a person may be asked.
@@ -134,6 +138,7 @@ impl Request {
             valid_for_secs: None,
             prefers_secs: None,
             id_token: false,
+            wide: false,
             scopes: Vec::new(),
             interactive: false,
             understands: Understands::default(),

@@ -18,11 +18,12 @@ pub(super) fn of(sources: &Sources, session: &Session, request: &Request, record
     let certificate = record.secret.as_ref().is_some_and(pem::is_in);
     // What tools bring and get back is their own business, and may be anything.
     if certificate && !session.keeps() && !request.understands.certificate {
-        return Err(Error::refused(format!(
-            "what there is of `{}` is a client certificate, and `{}` sends none",
-            session.show(),
+        let profile = session.show();
+        let message = format!(
+            "what there is of `{profile}` is a client certificate, and `{}` sends none",
             request.tool
-        )));
+        );
+        return Err(Error::refused(message).hint(format!("`keyfob kubectl {profile}` gives it to kubectl")));
     }
     let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
     let Some((key, token)) = key.zip(record.secret.as_ref()) else {

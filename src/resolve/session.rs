@@ -235,7 +235,15 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         // The only answer that needs no record, and this machine gives none while it is locked.
         sources.stores.unlocked()?;
-        return found(sources, session, request, secret, None, Source::Environment(name));
+        let end = match request.id_token {
+            true => Some(identity::of_variable(sources, &name, &secret)?),
+            false => None,
+        };
+        let mut answer = found(sources, session, request, secret, None, Source::Environment(name))?;
+        if let Answer::Found(credential) = &mut answer {
+            credential.expires_at = end;
+        }
+        return Ok(answer);
     }
     let mut stored = session.records_or_new(sources)?;
     let Some(account) = wanted_account(session, request, &stored) else {
@@ -280,7 +288,11 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
             stored.record.expires_at,
         )
     };
-    let proof = proof::of(sources, session, request, &stored.record)?;
+    // A proof of possession is for requests, and an ID token is for none.
+    let proof = match request.id_token {
+        true => None,
+        false => proof::of(sources, session, request, &stored.record)?,
+    };
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
     if let Answer::Found(credential) = &mut answer {
         credential.expires_at = expires_at;

@@ -124,7 +124,7 @@ fn store_and_erase_keep_a_token_for_cargo_alone() {
 fn store_where_a_provider_has_the_sessions_names_the_command_that_does_it() {
     let (sandbox, issuer) = session();
     let login = message("login", INDEX, json!({"token": "canary-mine"}));
-    let got = answers(&sandbox, &[login.clone()]);
+    let got = answers(&sandbox, std::slice::from_ref(&login));
     assert!(
         got[0]["Err"]["message"]
             .as_str()
