@@ -4,12 +4,17 @@
 //! two_accounts, locked.
 
 mod ansible;
+mod aws;
 mod bazel;
 mod call;
 mod cargo;
+mod docker;
+mod git;
 mod goauth;
+mod google;
 mod kubectl;
 mod kubelet;
 mod pnpm;
 mod terraform;
+mod token;
 mod vault;

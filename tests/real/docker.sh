@@ -114,18 +114,18 @@ ok 'get of what is not there says docker'\''s own sentence' not_found
 ok 'erase of what is not there succeeds' erases_nothing_quietly
 ok 'a login with a wrong password fails' fails login canary-wrong
 ok 'and leaves nothing' not_found
-ok 'a login with the right one works' login "$PASSWORD"
+ok "docker · store · docker: a login with the right one works" login "$PASSWORD"
 ok 'the credential is with keyfob' answers_as_json
 ok 'list names it' lists_it
 ok 'docker'\''s config.json does not hold it' config_is_clean
 ok 'a second login with the same password works' login "$PASSWORD"
 ok 'an image is pushed with what the helper gives' push_image
-ok 'docker fetches its manifest with the stored credential' docker_fetches
-ok 'skopeo fetches it with the same credential' with_skopeo
-ok 'logout works' docker logout "$REGISTRY"
+ok "docker · hit · docker: it fetches the manifest with the stored credential" docker_fetches
+ok "docker · hit · skopeo: it fetches it with the same credential" with_skopeo
+ok "docker · erase · docker: logout works" docker logout "$REGISTRY"
 ok 'afterwards there is nothing' not_found
-ok 'docker is refused then' fails docker_fetches
-ok 'so is skopeo' fails with_skopeo
+ok "docker · miss · docker: it is refused then" fails docker_fetches
+ok "docker · miss · skopeo: so is it" fails with_skopeo
 ok 'no secret in the registry'\''s log, docker'\''s directory or the home directory' \
     fails holds_canary "$WORK/registry.log" "$DOCKER_CONFIG" "$HOME" "$WORK/run"
 finish

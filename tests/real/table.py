@@ -38,7 +38,8 @@ def sections():
 
 
 def not_applicable(text):
-    said = [line for line in text.splitlines() if "n/a" in line]
+    """The cases that a section says its protocol has not: `n/a`, or "no store and no erase"."""
+    said = [line for line in text.splitlines() if "n/a" in line or "no store and no erase" in line]
     return {case for case in CASES for line in said if re.search(rf"\b{case}\b", line)}
 
 
