@@ -20,6 +20,7 @@ mod google;
 mod kubectl;
 mod kubelet;
 mod line;
+mod netrc;
 mod pnpm;
 mod terraform;
 mod token;
@@ -108,6 +109,7 @@ pub const TABLE: &[Protocol] = &[
     google::GOOGLE,
     kubectl::KUBECTL,
     kubelet::KUBELET,
+    netrc::NETRC,
     pnpm::PNPM,
     terraform::TERRAFORM,
     token::TOKEN,

@@ -235,15 +235,9 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         // The only answer that needs no record, and this machine gives none while it is locked.
         sources.stores.unlocked()?;
-        let end = match request.id_token {
-            true => Some(identity::of_variable(sources, &name, &secret)?),
-            false => None,
-        };
-        let mut answer = found(sources, session, request, secret, None, Source::Environment(name))?;
-        if let Answer::Found(credential) = &mut answer {
-            credential.expires_at = end;
-        }
-        return Ok(answer);
+        let end = request.id_token.then(|| identity::of_variable(sources, &name, &secret));
+        let secret = (secret, end.transpose()?);
+        return found(sources, session, request, secret, None, Source::Environment(name));
     }
     let mut stored = session.records_or_new(sources)?;
     let Some(account) = wanted_account(session, request, &stored) else {
@@ -280,7 +274,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         store: stored.store,
         profile: Some(show(session, &stored.record)),
     };
-    let (secret, expires_at) = if request.id_token {
+    let secret = if request.id_token {
         identity::token(sources, session, &stored.record)?
     } else {
         (
@@ -294,9 +288,6 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         false => proof::of(sources, session, request, &stored.record)?,
     };
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
-    if let Answer::Found(credential) = &mut answer {
-        credential.expires_at = expires_at;
-    }
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
         credential.username = None;
         credential.authtype = Some("DPoP".into());
@@ -398,7 +389,7 @@ fn found(
     sources: &Sources,
     session: &Session,
     request: &Request,
-    secret: Secret,
+    (secret, expires_at): (Secret, Option<Timestamp>),
     record: Option<&Record>,
     source: Source,
 ) -> Result<Answer> {
@@ -428,7 +419,7 @@ fn found(
         refresh: record
             .filter(|_| session.keeps)
             .and_then(|record| record.refresh.clone()),
-        expires_at: record.and_then(|record| record.expires_at),
+        expires_at,
         account,
         subject: record.and_then(|record| record.subject.clone()),
         workspace: workspace::handed(sources, session, record)?,
