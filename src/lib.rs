@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | a tool's protocol | `protocol/` | `protocol::TABLE` |
 //! | a store | `store/` | `store::TABLE` |
+//! | how a tool is wired | `install/` | `install::TABLE` |
 //! | a login flow | `login/`, or `grant/` if it needs no person | `login::TABLE` |
 //! | a well-known provider | `config/presets/` | the table of `config::preset` |
 //! | an own command | `command/` | `cli::Command` |
@@ -30,6 +31,7 @@ pub mod error;
 pub mod grant;
 pub mod http;
 pub mod hygiene;
+pub mod install;
 pub mod login;
 pub mod loopback;
 pub mod model;
