@@ -6,15 +6,31 @@
 //! A configuration is edited by the tool's own command on a copy, or by a parser that keeps what it does not change.
 //! Implements design.md, section 1.8, and the configuration parts of tools.md.
 
+mod ansible;
+mod aws;
+mod bazel;
+mod cargo;
+mod containers;
 mod diff;
 mod docker;
 mod git;
+mod goauth;
+mod hcl;
+mod ini;
 mod journal;
 mod json;
+mod kubectl;
 mod ledger;
+mod pip;
+mod pnpm;
 mod state;
+mod terraform;
+mod toml;
 mod undo;
+mod uv;
+mod vault;
 mod wiring;
+mod yaml;
 
 use crate::error::{Error, Result};
 use crate::world::World;
@@ -46,7 +62,22 @@ impl Tool {
 }
 
 /// All tools, in the order in which they are listed. A new one is one file and one line here.
-pub const TABLE: &[Tool] = &[git::GIT, docker::DOCKER];
+pub const TABLE: &[Tool] = &[
+    git::GIT,
+    docker::DOCKER,
+    containers::CONTAINERS,
+    cargo::CARGO,
+    kubectl::KUBECTL,
+    aws::AWS,
+    terraform::TERRAFORM,
+    bazel::BAZEL,
+    goauth::GOAUTH,
+    pip::PIP,
+    uv::UV,
+    pnpm::PNPM,
+    vault::VAULT,
+    ansible::ANSIBLE,
+];
 
 /// The tool of this name.
 ///

@@ -255,7 +255,21 @@ fn the_readme_has_every_variable_of_the_program() {
         "XDG_RUNTIME_DIR",
     ];
     // Where a tool's configuration is, is for that tool to say.
-    let tools = ["DOCKER_CONFIG", "GIT_CONFIG_GLOBAL"];
+    let tools = [
+        "ANSIBLE_CONFIG",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "CARGO_HOME",
+        "DOCKER_CONFIG",
+        "GIT_CONFIG_GLOBAL",
+        "GOENV",
+        "KUBECONFIG",
+        "NPM_CONFIG_USERCONFIG",
+        "PIP_CONFIG_FILE",
+        "TF_CLI_CONFIG_FILE",
+        "UV_CONFIG_FILE",
+        "VAULT_CONFIG_PATH",
+    ];
     for (file, code) in source() {
         for call in ["var(\"", "var_os(\"", "absolute(\"", "dir(\"", "path_in(\""] {
             for rest in code.split(call).skip(1) {
