@@ -95,7 +95,7 @@ impl Edit<'_> {
             }
         } else {
             after = self.with_user(text, &root)?;
-            self.expect_user(&mut expected)?;
+            self.expect_user(&mut expected, root.is_flow(text))?;
         }
         let (after, uses_another) = self.with_context(after, &mut expected)?;
         if yaml::parse(&after)? != expected {
@@ -108,14 +108,14 @@ impl Edit<'_> {
 
     /// The text with our user in it.
     fn with_user(&self, text: &str, root: &Node) -> Result<String> {
-        if root.is_nothing() {
-            let mark = if text.is_empty() || text.ends_with('\n') {
+        if root.is_nothing() && !root.is_flow(text) {
+            let end = if text.is_empty() || text.ends_with('\n') {
                 ""
             } else {
                 "\n"
             };
             return Ok(format!(
-                "{text}{mark}apiVersion: v1\nkind: Config\nusers:\n{}",
+                "{text}{end}apiVersion: v1\nkind: Config\nusers:\n{}",
                 self.block("")
             ));
         }
@@ -215,8 +215,8 @@ impl Edit<'_> {
         Ok((after, false))
     }
 
-    fn expect_user(&self, expected: &mut Node) -> Result<()> {
-        if expected.is_nothing() {
+    fn expect_user(&self, expected: &mut Node, is_flow: bool) -> Result<()> {
+        if expected.is_nothing() && !is_flow {
             expected.kind = Kind::Mapping(vec![
                 (Node::text("apiVersion"), Node::text("v1")),
                 (Node::text("kind"), Node::text("Config")),
