@@ -14,16 +14,7 @@ use crate::report;
 const HIDDEN: &str = "…";
 
 /// Words in the name of a setting whose value is not shown.
-const SECRET_WORDS: [&str; 8] = [
-    "auth",
-    "certificate",
-    "credential",
-    "key",
-    "pass",
-    "secret",
-    "token",
-    "cookie",
-];
+const SECRET_WORDS: [&str; 7] = ["auth", "certificate", "cookie", "credential", "pass", "secret", "token"];
 
 /// From this length on a word of letters and digits is taken for a secret wherever it stands. The shortest that issuers
 /// give out have more; half as much would hide names of clusters, twice as much would show keys.
@@ -84,7 +75,8 @@ fn mask(line: &str) -> String {
             // A name, unless it is the user before a password in a URL.
             let lower = word.to_lowercase();
             is_password = shown.ends_with("://");
-            is_secret = SECRET_WORDS.iter().any(|secret| lower.contains(secret)) && !is_ours(&value[1..]);
+            let key = lower.ends_with("key") || lower.contains("key-data");
+            is_secret = (key || SECRET_WORDS.iter().any(|secret| lower.contains(secret))) && !is_ours(&value[1..]);
             shown += word;
         } else if hides(word, is_secret || is_password) {
             shown += HIDDEN;

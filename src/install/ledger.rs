@@ -250,17 +250,20 @@ impl<'a> Ledger<'a> {
         self.journal
             .write(&self.path)
             .inspect_err(|_| self.journal.pending = None)?;
-        if let Err(error) = apply(&pending) {
-            return Err(match self.recover() {
-                Ok(()) => error,
-                Err(_) => {
-                    error.hint("run the same command again once that is mended: keyfob then takes back what it began")
-                }
-            });
-        }
-        self.journal.wired = pending.wired;
-        self.journal.pending = None;
-        self.journal.write(&self.path)
+        let done = apply(&pending).and_then(|()| {
+            let wired = std::mem::replace(&mut self.journal.wired, pending.wired.clone());
+            self.journal.pending = None;
+            self.journal.write(&self.path).inspect_err(|_| {
+                self.journal.wired = wired;
+                self.journal.pending = Some(pending);
+            })
+        });
+        done.map_err(|error| match self.recover() {
+            Ok(()) => error,
+            Err(_) => {
+                error.hint("run the same command again once that is mended: keyfob then takes back what it began")
+            }
+        })
     }
 
     /// Takes back what was cut off.

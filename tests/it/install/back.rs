@@ -8,10 +8,7 @@ use super::home::Home;
 fn a_file_that_was_changed_since_is_refused_with_a_diff() {
     let home = Home::full();
     home.keyfob(&["install", "git"]).run().expect_success();
-    home.append(
-        "dotfiles/gitconfig",
-        "\n[alias]\n\tz = !echo canary-is-not-ours\n\ttoken = canary\n",
-    );
+    home.append("dotfiles/gitconfig", "\n[alias]\n\tz = !echo new\n\ttoken = canary\n");
     let changed = home.look();
     let output = home.sandbox.program(home.path("bin/keyfob"), &["uninstall", "git"]);
     let output = output.run().expect_code(5);

@@ -63,7 +63,7 @@ pub(super) const CONFIGURATIONS: &[(&str, u32, &str)] = &[
         0o600,
         ";n\r\n//acme.example/:_authToken=canary\r\nregistry = https://npm.example/\r\n//npm.example/:_authToken=canary",
     ),
-    (".vault", 0o600, "/* v */ token_helper   =  \"/opt/x\" // canary\n\n"),
+    (".vault", 0o600, "/* v */ token_helper   =  \"/opt/x\" // w\n\n"),
     (
         ".ansible.cfg",
         0o644,

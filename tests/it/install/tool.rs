@@ -3,8 +3,7 @@
 use super::home::{Home, has};
 
 fn said(home: &Home, program: &str, args: &[&str]) -> String {
-    let output = home.sandbox.program(program, args).run();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), output.stderr)
+    home.sandbox.program(program, args).run().text().into()
 }
 
 #[test]
@@ -40,7 +39,7 @@ fn a_path_with_a_space_reaches_git_through_a_shell() {
     let run = home.sandbox.program(odd.join("keyfob"), &["install", "git"]);
     run.env("PATH", &path).run().expect_success();
     assert!(
-        home.read(".gitconfig").contains("helper = \"!'"),
+        home.read(".gitconfig").contains("helper = !'"),
         "{}",
         home.read(".gitconfig")
     );
