@@ -40,7 +40,7 @@ pub(super) const CONFIGURATIONS: &[(&str, u32, &str)] = &[
     (
         ".terraformrc",
         0o644,
-        "// t\nplugin_cache_dir   = \"$HOME/.cache\" # p\ncredentials_helper \"other\" {\n  args = [ \"}\" , \"canary\" ]\n} # q\ncredentials \"h.example\" { token = \"canary\" }\n",
+        "// t\nplugin_cache_dir   = \"$HOME/.cache\" # p\ncredentials_helper \"other\" {\n  args = [ \"}\" , \"word\" ]\n} # q\ncredentials \"h.example\" { token = \"canary\" }\n",
     ),
     (
         ".bazelrc",
