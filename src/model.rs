@@ -53,6 +53,11 @@ pub struct Request {
     pub expires_at: Option<Timestamp>,
     /// The life that the tool needs, in seconds. Absent: the tool's usual margin.
     pub valid_for_secs: Option<u32>,
+    /// The life that the tool would like, in seconds: with less left it is renewed, as long as that is no more than half of
+    /// what the issuer gives.
+    pub prefers_secs: Option<u32>,
+    /// Whether the ID token is wanted, and not the access token.
+    pub id_token: bool,
     /// Scopes that the credential must have.
     pub scopes: Vec<String>,
     /// Whether a person may be asked.
@@ -120,6 +125,8 @@ impl Request {
             ephemeral: false,
             expires_at: None,
             valid_for_secs: None,
+            prefers_secs: None,
+            id_token: false,
             scopes: Vec::new(),
             interactive: false,
             understands: Understands::default(),
@@ -157,6 +164,8 @@ pub struct Credential {
     pub refresh: Option<Secret>,
     /// When the secret ends. Absent: unknown or never.
     pub expires_at: Option<Timestamp>,
+    /// The account under which it is kept; absent for none, and for one of the environment.
+    pub account: Option<String>,
     /// Whom it speaks for.
     pub subject: Option<String>,
     /// The workspace that it is used in.

@@ -1,10 +1,11 @@
-//! `mode`: which environment of a provider is meant where nothing names one. It asks no network and no person.
+//! `mode`: which environment of a provider is meant where nothing names one. It asks no network, and a person one thing
+//! alone: whether to log in to a mode that has no session yet.
 
 use serde_json::json;
 
 use super::status::state;
 use super::text::table;
-use super::{Named, Run, SCHEMA};
+use super::{Named, Run, SCHEMA, login};
 use crate::cli;
 use crate::config::{By, Provider, plain_mode, profile};
 use crate::error::{Error, Result};
@@ -136,6 +137,13 @@ fn set(run: &Run, provider: &Provider, at: usize) -> Result<u8> {
     let name = profile::show(&provider.name, &provider.modes[at].name, "");
     match (live, run.world.person()) {
         (true, _) => Ok(0),
+        (false, true) if wants_login(run, &name) => login::login(
+            run,
+            cli::Login {
+                profile: Some(name),
+                ..cli::Login::default()
+            },
+        ),
         (false, true) => {
             run.note(&format!(
                 "There is no session of `{name}` yet: run `keyfob login {name}`.\n"
@@ -146,4 +154,16 @@ fn set(run: &Run, provider: &Provider, at: usize) -> Result<u8> {
             Err(Error::login(format!("there is no session of `{name}`")).hint(format!("run `keyfob login {name}`")))
         }
     }
+}
+
+/// Whether the person logs in to a mode that has no session yet. Whoever leaves the question has changed the mode all the
+/// same.
+fn wants_login(run: &Run, name: &str) -> bool {
+    // `--mode` names another one, and a login would be to that.
+    if run.mode.is_some() {
+        return false;
+    }
+    let question = format!("There is no session of `{name}` yet. Log in now? [Y/n] ");
+    let answer = run.world.ask_line(&question);
+    answer.is_ok_and(|answer| ["", "y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)))
 }

@@ -153,6 +153,11 @@ fn speak(world: &World, provider: &Provider, level: Level) {
         program: provider.program.clone(),
         provider: provider.name.clone(),
         verbs: verbs(),
+        keys: provider
+            .modes
+            .iter()
+            .filter_map(|mode| mode.key_prefix.clone())
+            .collect(),
     };
     world.speak(Box::new(move |world, text| {
         let text = wanted(level, text, false);

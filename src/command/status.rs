@@ -107,7 +107,7 @@ fn file_of(run: &Run, provider: &str) -> String {
 
 fn nothing(wanted: Option<&Profile>) -> String {
     match wanted {
-        Some(profile) => format!("There is no session of `{profile}`.\n"),
+        Some(profile) => format!("There is no session of `{profile}`: run `keyfob login {profile}`.\n"),
         None => "There are no sessions.\nRun `keyfob provider list` to see where you can log in.\n".into(),
     }
 }

@@ -13,6 +13,9 @@ const OWN: &str = "keyfob: ";
 /// How a line that is a command begins.
 const ALONE: &str = "    keyfob ";
 
+/// As many letters after its beginning make a key of a word.
+const MIN_KEY: usize = 6;
+
 /// The name of a program in messages, and its words for our commands.
 pub(super) struct Voice {
     pub(super) program: Program,
@@ -20,6 +23,8 @@ pub(super) struct Voice {
     pub(super) provider: String,
     /// Our commands.
     pub(super) verbs: Vec<String>,
+    /// How the provider's keys begin.
+    pub(super) keys: Vec<String>,
 }
 
 /// Which parts of a profile a call without them would mean anyway.
@@ -62,7 +67,8 @@ impl Voice {
                 (None, None) => told += line,
             }
         }
-        self.commands(&told, usual)
+        let told = self.commands(&told, usual);
+        self.keys.iter().fold(told, |told, prefix| without_keys(&told, prefix))
     }
 
     /// The text with its commands in the program's words.
@@ -154,6 +160,26 @@ fn options(profile: &Profile, usual: &Usual) -> Vec<String> {
     options
 }
 
+/// The text with the beginning alone of every key: a service may repeat the one that it was sent.
+fn without_keys(text: &str, prefix: &str) -> String {
+    let of_word = |c: char| c.is_alphanumeric() || "_-".contains(c);
+    let (mut told, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(prefix) {
+        told += before;
+        told += prefix;
+        let end = after.find(|c| !of_word(c)).unwrap_or(after.len());
+        // In the middle of a word, or of a path, it begins no key.
+        let is_within = told[..told.len() - prefix.len()].ends_with(|c| of_word(c) || c == '/');
+        if end < MIN_KEY || is_within {
+            told += &after[..end];
+        } else {
+            told += "\u{2026}";
+        }
+        rest = &after[end..];
+    }
+    told + rest
+}
+
 /// The words of a command; what is in single quotes is of one word.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
@@ -195,6 +221,22 @@ mod tests {
             verbs: ["login", "logout", "set-token", "workspace", "whoami", "provider"]
                 .map(Into::into)
                 .into(),
+            keys: vec!["ack_".into()],
+        }
+    }
+
+    #[test]
+    fn of_a_key_the_beginning_alone_is_shown() {
+        for (whole, shown) in [
+            ("the key ack_a1b2c3d4 is no member", "the key ack_… is no member"),
+            ("“ack_a-1_b2c3”, ack_a1b2c3", "“ack_…”, ack_…"),
+            (
+                "a key begins with `ack_`, not ack_x",
+                "a key begins with `ack_`, not ack_x",
+            ),
+            ("/home/ack_a1b2c3d4, back_a1b2c3d4", "/home/ack_a1b2c3d4, back_a1b2c3d4"),
+        ] {
+            assert_eq!(put(true, whole), shown);
         }
     }
 

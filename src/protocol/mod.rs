@@ -7,10 +7,12 @@
 //! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
 //! whatever cannot be written without being read as something else is refused.
 
+mod aws;
 #[cfg(test)]
 mod desk;
 mod docker;
 mod git;
+mod google;
 mod token;
 
 use std::io::{Read, Write};
@@ -71,7 +73,14 @@ impl Call<'_> {
 }
 
 /// All protocols. A new one is one file and one line here.
-pub const TABLE: &[Protocol] = &[git::NATIVE, docker::DOCKER, git::GIT, token::TOKEN];
+pub const TABLE: &[Protocol] = &[
+    git::NATIVE,
+    aws::AWS,
+    docker::DOCKER,
+    git::GIT,
+    google::GOOGLE,
+    token::TOKEN,
+];
 
 /// The words with which a call speaks the native protocol; they belong to it and are not consumed.
 const NATIVE_WORDS: [&str; 4] = ["get", "store", "erase", "capability"];
@@ -166,6 +175,28 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
         request.profile = Some(what.into());
     }
     Ok(())
+}
+
+/// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] when there is no argument and no profile, or more than one.
+fn named(call: &Call, request: &mut Request, usage: &str) -> Result<String> {
+    match (call.args, &request.profile) {
+        ([], Some(profile)) => Ok(profile.clone()),
+        ([what], None) if !what.is_empty() => name(request, what).map(|()| what.clone()),
+        _ => {
+            Err(Error::usage("expected one profile or URL")
+                .hint(usage.trim_end().replacen("usage: ", "run `", 1) + "`"))
+        }
+    }
+}
+
+/// The failure of a protocol that has no other word for "nothing found".
+fn nothing(request: &Request, what: &str) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    Error::login(format!("finding a credential for `{what}`: there is none"))
+        .hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Writes a whole answer; whether it arrived.

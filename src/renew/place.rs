@@ -30,8 +30,13 @@ pub fn place(world: &World, provider: &Provider, mode: &Mode, account: &str) -> 
 ///
 /// # Errors
 /// [`crate::error::Class::Refused`] when another account's or provider's session is there;
-/// [`crate::error::Class::Store`] when something else is there, or the directory is not this user's alone.
+/// [`crate::error::Class::Store`] when something else is there, the directory is not this user's alone, or the keychain is
+/// locked or denies access.
 pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account: Option<&str>) -> Result<()> {
+    if let Some(store) = provider.store.as_deref().filter(|store| *store == "keychain") {
+        // Of a service that gives its tokens once, a session that finds no place would be lost.
+        sources.stores.choose(Some(store), sources.world.person())?;
+    }
     let (Some(store), true) = (&provider.store, account.is_some() || !mode.place.is_of_account()) else {
         return Ok(());
     };

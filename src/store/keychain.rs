@@ -220,9 +220,16 @@ mod probe {
         StoreError::Locked("the keychain is locked".into())
     }
 
+    /// What the bus says where its policy, or the sandbox of a program, keeps us from the keychain.
+    const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
+
     fn reason(error: &Error) -> StoreError {
         match error {
             Error::Locked => locked(),
+            // A keychain that is there and may not be asked is no reason to do without one.
+            Error::Zbus(_) | Error::ZbusFdo(_) if error.to_string().contains(ACCESS_DENIED) => StoreError::Denied(
+                "the keychain denies access; the policy of the session's bus keeps this program from it".into(),
+            ),
             Error::Prompt => StoreError::Denied("the keychain's dialog was dismissed".into()),
             Error::NoResult => StoreError::Unavailable("the keychain has no default collection".into()),
             _ => StoreError::Unavailable("there is no keychain here".into()),

@@ -107,7 +107,10 @@ fn a_status_of_nothing_names_what_was_asked_for() {
     let sandbox = Sandbox::new();
     let status = sandbox.keyfob(&["status", "acme:bob"]).run();
     let seen = (status.code(), status.text());
-    assert_eq!(seen, (2, "There is no session of `acme:bob`.\n"));
+    assert_eq!(
+        seen,
+        (2, "There is no session of `acme:bob`: run `keyfob login acme:bob`.\n")
+    );
 }
 
 #[test]

@@ -11,6 +11,12 @@ use super::family::jwt;
 use super::program::Program;
 use crate::http_server::{Reply, Request, Server};
 
+/// The platform's own administration: for the staff's tooling inside the house, and for no token of this service.
+pub const PLATFORM: [&str; 5] = ["images", "pools", "billing", "waitlist", "invites"];
+
+/// What that tooling has.
+pub const TOOLING: &str = "canary-of-the-tooling";
+
 /// A customer, who belongs to two companies.
 pub const EMAIL: &str = "ann@acme.example";
 
@@ -44,8 +50,10 @@ struct State {
     codes: BTreeMap<String, String>,
     mails: Vec<String>,
     tokens: Vec<Token>,
-    /// Refresh tokens, each with whom it is for and whether it is good.
-    refresh: Vec<(String, String, bool)>,
+    /// Refresh tokens, each with whom it is for, whether it is unspent, and when it ends.
+    refresh: Vec<(String, String, bool, u64)>,
+    /// By how much the service's clock is ahead.
+    ahead_secs: u64,
     log: Vec<Request>,
     deletion: Option<String>,
     down: bool,
@@ -103,6 +111,17 @@ impl Bcdock {
     /// The addresses to which codes were sent.
     pub fn mails(&self) -> Vec<String> {
         lock(&self.state).mails.clone()
+    }
+
+    /// How many requests there were.
+    pub fn all(&self) -> usize {
+        lock(&self.state).log.len()
+    }
+
+    /// So much time passes, here and where the program keeps what it has.
+    pub fn passes(&self, program: &Program, seconds: u32) {
+        lock(&self.state).ahead_secs += u64::from(seconds);
+        program.ages(seconds.into());
     }
 
     /// The requests of a path, in order.
@@ -170,6 +189,14 @@ fn answer(state: &mut State, request: &Request) -> Reply {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let call = (request.method.as_str(), request.path.as_str());
+    if let Some(what) = request.path.strip_prefix("/api/v1/platform/") {
+        let allowed = request.authorization("bearer") == Some(TOOLING) && PLATFORM.contains(&what);
+        return if allowed {
+            Reply::json(200, &json!([]))
+        } else {
+            forbidden("this is for the platform's tooling")
+        };
+    }
     match call {
         ("POST", "/api/v1/auth/email/send") => {
             state.issue(&text("email"));
@@ -238,11 +265,15 @@ impl State {
         code
     }
 
+    fn now(&self) -> u64 {
+        now() + self.ahead_secs
+    }
+
     /// The token of a request, if it is good.
     fn token(&self, request: &Request) -> Option<Token> {
         let text = request.authorization("bearer")?;
         let token = self.tokens.iter().find(|token| token.text == text)?;
-        let good = !token.revoked && token.end.is_none_or(|end| end > now());
+        let good = !token.revoked && token.end.is_none_or(|end| end > self.now());
         good.then(|| token.clone())
     }
 
@@ -261,7 +292,7 @@ impl State {
 
     fn access(&mut self, email: &str, company: &str) -> Value {
         let life = self.life_secs.unwrap_or(ACCESS_SECS);
-        let end = now() + life;
+        let end = self.now() + life;
         let number = u32::try_from(self.tokens.len()).unwrap();
         let mut claims = json!({"sub": email, "company": company, "exp": end});
         if is_staff(email) {
@@ -283,7 +314,8 @@ impl State {
     fn pair(&mut self, email: &str) -> Value {
         let mut reply = self.access(email, "Acme");
         let refresh = format!("canary-refresh-{}", self.refresh.len());
-        self.refresh.push((refresh.clone(), email.into(), true));
+        let end = self.now() + REFRESH_SECS;
+        self.refresh.push((refresh.clone(), email.into(), true, end));
         reply["refresh_token"] = json!(refresh);
         reply["refresh_expires_in"] = json!(REFRESH_SECS);
         reply
@@ -312,8 +344,9 @@ impl State {
     }
 
     fn refresh(&mut self, token: &str) -> Reply {
-        let found = self.refresh.iter_mut().find(|(text, _, good)| text == token && *good);
-        let Some((_, email, good)) = found else {
+        let now = self.now();
+        let is_good = |(text, _, good, end): &&mut (String, String, bool, u64)| text == token && *good && *end > now;
+        let Some((_, email, good, _)) = self.refresh.iter_mut().find(is_good) else {
             return Reply::error(401, "invalid_refresh_token");
         };
         *good = false;

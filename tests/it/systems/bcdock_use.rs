@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bcdock::{ACCESS_SECS, Bcdock, EMAIL, STAFF, logged_in, set};
+use super::bcdock::{ACCESS_SECS, Bcdock, EMAIL, PLATFORM, STAFF, TOOLING, logged_in, set};
 use super::bcdock_login::{asked, secret, session};
 use super::family::claims;
 use super::found::holding;
@@ -69,17 +69,23 @@ fn row_2_15_a_key_that_is_kept_on_a_ci_machine_is_warned_of() {
 fn row_2_16_a_login_that_is_used_all_day_is_kept() {
     let mut row = Row::new(
         "2.16",
-        "A login is kept, and later calls ask neither the person nor the service.",
+        "A login is kept: later calls, of whatever shell and on whatever day, ask neither the person nor the service.",
     );
     let (program, bcdock) = logged_in();
-    let before = bcdock.seen("/api/v1/auth/whoami").len();
-    for _ in 0..20 {
+    let before = bcdock.all();
+    for number in 0..20 {
+        if number == 10 {
+            bcdock.passes(&program, 30 * 24 * 60 * 60);
+        }
         let output = row.run(program.call(&["auth", "print-access-token"]));
         assert_eq!(output.text().trim_end(), bcdock.tokens()[0].text);
+        assert_eq!(output.stderr, "");
     }
-    assert_eq!(bcdock.seen("/api/v1/auth/whoami").len(), before);
-    assert_eq!(bcdock.mails().len(), 0);
-    row.saw("20 calls: the same key, and no request");
+    let requests = bcdock.all() - before;
+    assert_eq!((requests, bcdock.mails().len()), (0, 0));
+    row.saw(format!(
+        "10 calls, and 10 a month later: the same key, and {requests} requests"
+    ));
     row.held();
 }
 
@@ -287,22 +293,33 @@ fn row_2_24_another_company_has_a_short_lived_token_of_its_own() {
 fn row_2_25_what_the_staff_does_is_not_for_this_program() {
     let mut row = Row::new(
         "2.25",
-        "Nothing of the platform's own administration is a command, and no scope of a customer's key opens it.",
+        "Nothing of the platform's own administration is a command, and no key of a customer with whatever scope, and no \
+         session, opens it.",
     );
     let (program, bcdock) = set();
-    let output = row.run(program.call(&["admin", "pools", "list"]));
-    row.exit(&output, 64);
-    row.says(&output, "there is no such command");
-    let scopes = ["env:read", "env:write"];
-    let key = bcdock.portal_key(EMAIL, &scopes);
-    for path in [
-        "/api/v1/admin/environments",
-        "/api/v1/admin/pools",
-        "/api/v1/admin/invites",
-    ] {
-        let got = asked(&bcdock, "GET", path, &key);
-        assert!([403, 404].contains(&got), "{path}: {got}");
+    for what in PLATFORM {
+        let output = row.run(program.call(&[what, "list"]));
+        row.exit(&output, 64);
+        row.says(&output, "there is no such command");
+        row.saw(what);
     }
-    row.saw("a customer's key is refused by each such address");
+    bcdock.log_in(&program, EMAIL, &["--mode", "session"]);
+    let session = secret(&program, &["--mode", "session"]);
+    let key = bcdock.portal_key(EMAIL, &["env:read", "env:write", "admin", "platform", "*"]);
+    program
+        .call(&["auth", "set-token"])
+        .stdin(&key)
+        .run
+        .run()
+        .expect_success();
+    let key = secret(&program, &[]);
+    let codes = |token: &str| PLATFORM.map(|what| asked(&bcdock, "GET", &format!("/api/v1/platform/{what}"), token));
+    // The places are there.
+    assert_eq!(codes(TOOLING), [200; 5]);
+    for (token, who) in [(key, "a key with every scope"), (session, "a session")] {
+        let got = codes(&token);
+        assert_eq!(got, [403; 5]);
+        row.saw(format!("{who} gets {got:?} there"));
+    }
     row.held();
 }

@@ -122,7 +122,8 @@ fn row_2_30_what_a_job_gets_by_a_variable_does_not_outlive_it() {
 fn row_2_31_a_variable_serves_where_there_is_no_home() {
     let mut row = Row::new(
         "2.31",
-        "An agent whose home nobody else has is served by the variable, and so is one command that is to have another key.",
+        "An agent in the cloud, which has no home but the image's provider file, is served by the variable, and so is one \
+         command that is to have another key.",
     );
     let (program, bcdock) = logged_in();
     let other = bcdock.portal_key(STAFF, &["env:read"]);
@@ -133,11 +134,24 @@ fn row_2_31_a_variable_serves_where_there_is_no_home() {
     row.says(&output, EMAIL);
     let (program, bcdock) = set();
     let key = bcdock.portal_key(EMAIL, &["env:read"]);
-    let call = program.call(&["auth", "print-access-token"]).env("BCDOCK_TOKEN", &key);
-    let output = row.run(call.env("HOME", "/nowhere"));
-    row.exit(&output, 0);
-    assert_eq!(output.text().trim_end(), key);
-    row.saw("without a home too");
+    let home = program.sandbox.path();
+    std::fs::create_dir_all(home.join("image")).unwrap();
+    std::fs::rename(program.sandbox.keyfob_home().join("config"), home.join("image/keyfob")).unwrap();
+    std::fs::remove_dir_all(program.sandbox.keyfob_home()).unwrap();
+    let image = format!("XDG_CONFIG_HOME={}/image", home.display());
+    // A home below it cannot be made by anybody.
+    let without = ["-u", "KEYFOB_HOME", "HOME=/proc/nowhere", &image, "bcdock", "auth"];
+    for command in ["whoami", "print-access-token"] {
+        let call = program.other("env", &[&without[..], &[command]].concat());
+        let output = row.run(call.env("BCDOCK_TOKEN", &key));
+        row.exit(&output, 0);
+        let expected = if command == "whoami" { EMAIL } else { &key };
+        assert_eq!(output.text().lines().next(), Some(expected));
+        assert_eq!(output.stderr, "");
+    }
+    let left = holding(&program, &key).len();
+    assert!(left == 0 && !program.sandbox.keyfob_home().exists());
+    row.saw(format!("without a home too, and {left} files have the key"));
     row.held();
 }
 

@@ -1,7 +1,8 @@
 //! ccp, rows 0.1 to 0.14: logging in with a code from the mail, and out.
 
 use super::ccp::{Ccp, EMAIL, logged_in, set};
-use super::keychain;
+use super::found::holding;
+use super::keychain::{self, Keychain};
 use super::program::Program;
 use super::recorded::Session;
 use super::row::{Row, root, said};
@@ -46,16 +47,27 @@ fn row_0_2_a_session_is_under_the_key_of_the_keychain() {
     );
     let (program, ccp) = set();
     let code = ccp.issue(EMAIL);
-    let line = format!("ccp auth login --email {EMAIL} --code {code}");
-    let Some(call) = keychain::call(&program, &line) else {
+    let line = format!("ccp auth login --email {EMAIL} --code {code} && ccp auth print-access-token > token");
+    // What the keychain has of keyfob, without what it holds.
+    let looks = "secret-tool search --all service keyfob 2>/dev/null | grep -c ^label > items";
+    let shows = program.sandbox.program("sh", &["-c", "command -v secret-tool"]).run();
+    let beside = keychain::call(&program, Keychain::Open, &format!("{line} && {looks}"));
+    let Some(mut call) = beside.filter(|_| shows.code() == 0) else {
         return row.skipped("a session under the key of a keychain");
     };
+    call.shown = line;
     let output = row.run(call.hiding(&code));
     row.exit(&output, 0);
     row.says(&output, "Kept in the store `sealed`");
-    let plain = program.sandbox.files_with("canary");
+    let token = std::fs::read_to_string(program.sandbox.path().join("token")).unwrap();
+    assert_eq!(ccp.subject(token.trim_end()).as_deref(), Some(EMAIL));
+    std::fs::remove_file(program.sandbox.path().join("token")).unwrap();
+    let plain = holding(&program, "canary");
     assert!(plain.is_empty(), "{plain:?}");
     row.saw(format!("{} files with a readable token", plain.len()));
+    let items = std::fs::read_to_string(program.sandbox.path().join("items")).unwrap();
+    assert_eq!(items, "1\n");
+    row.saw("the keychain has 1 item of keyfob");
     row.held();
 }
 

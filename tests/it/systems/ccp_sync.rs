@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::ccp::{Ccp, EMAIL, logged_in};
+use super::client;
 use super::program::{Call, Program};
 use super::recorded::Session;
 use super::row::{Row, root, said};
@@ -91,6 +92,10 @@ fn row_0_24_an_agent_there_has_all_the_persons_rights() {
         .unwrap_or_default();
     row.ran("vm-7: keyfob get < request");
     row.saw(format!("a token of {}", two.ccp.subject(token).unwrap()));
+    let url = format!("{}/v1/deployments", two.ccp.url());
+    let (status, _) = client::request("POST", &url, token, &serde_json::Value::Null);
+    assert_eq!(status, 200);
+    row.saw(format!("a deployment with it is answered with {status}"));
     row.held();
 }
 

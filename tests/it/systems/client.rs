@@ -12,8 +12,18 @@ pub fn request(method: &str, url: &str, bearer: &str, body: &Value) -> (u16, Val
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
+/// The same with a header line that goes along, such as one of `workspace_header`.
+pub fn request_with(header: &str, url: &str, bearer: &str) -> (u16, Value) {
+    let (status, text) = send("GET", url, bearer, header, &Value::Null);
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
 /// Status and body of an answer, whatever it is.
 pub fn page(method: &str, url: &str, bearer: &str, body: &Value) -> (u16, String) {
+    send(method, url, bearer, "Accept: */*", body)
+}
+
+fn send(method: &str, url: &str, bearer: &str, header: &str, body: &Value) -> (u16, String) {
     let rest = url.strip_prefix("http://").expect("a double has no TLS");
     let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let mut stream = TcpStream::connect(host).expect("the double runs");
@@ -24,7 +34,7 @@ pub fn page(method: &str, url: &str, bearer: &str, body: &Value) -> (u16, String
         body.to_string()
     };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {bearer}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {bearer}\r\n{header}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );

@@ -51,6 +51,9 @@ struct State {
     visited: Vec<String>,
     life_secs: Option<u64>,
     auth_url: String,
+    /// When each question for a session came, and whether it was too fast; how many of the next ones are.
+    polls: Vec<(Instant, bool)>,
+    hurried: u32,
 }
 
 /// The running doubles; dropping them closes their ports.
@@ -152,6 +155,20 @@ impl Clonit {
     /// How long the codes live that are given from now on.
     pub fn code_secs(&self, life: u64) {
         lock(&self.state).life_secs = Some(life);
+    }
+
+    /// The next question for a session is too fast for the service, and is told so.
+    pub fn is_hurried(&self) {
+        lock(&self.state).hurried += 1;
+    }
+
+    /// How long it was from each question for a session to the next one, and whether that was after a `slow_down`, be it
+    /// the last one or an earlier one.
+    pub fn pauses(&self) -> Vec<(Duration, bool)> {
+        let polls = &lock(&self.state).polls;
+        let first = polls.iter().position(|(_, hurried)| *hurried);
+        let pause = |at: usize| (polls[at + 1].0 - polls[at].0, first.is_some_and(|first| at >= first));
+        (0..polls.len().saturating_sub(1)).map(pause).collect()
     }
 
     /// The person says no to every code that waits.
@@ -348,6 +365,11 @@ impl State {
 
     /// Tokens are given once, to the client that began (RFC 8628, section 3.5).
     fn poll(&mut self, code: &str, client: &str) -> Reply {
+        self.polls.push((Instant::now(), self.hurried > 0));
+        if self.hurried > 0 {
+            self.hurried -= 1;
+            return Reply::error(400, "slow_down");
+        }
         let of = |device: &&mut Device| device.code == code && device.client == client;
         let Some(device) = self.devices.iter_mut().find(of) else {
             return Reply::error(400, "invalid_grant");

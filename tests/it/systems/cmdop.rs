@@ -8,13 +8,17 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::family::{Families, Family, now};
+use super::client::request_with;
+use super::family::{Families, Family, claims, now};
 use super::person::Person;
 use super::program::Program;
 use crate::http_server::{Reply, Request, Server, form};
 
 /// The address of the only person.
 pub const EMAIL: &str = "ann@acme.example";
+
+/// The workspaces that the person is in; the token of a login is for the second.
+const WORKSPACES: [&str; 4] = ["acme", "acme-prod", "acme-staging", "acme-other"];
 
 /// A key of the workspace `acme`, as the service's page gives it out.
 pub const KEY: &str = "cmd_acme_canary1";
@@ -83,10 +87,28 @@ pub fn in_both() -> (Program, Cmdop, Cmdop) {
     (program, prod, dev)
 }
 
+/// A command of the program that lists machines: it asks for a credential, and sends that with the header that goes along.
+/// The status, and the workspace that it was in.
+pub fn machines(program: &Program, service: &Cmdop, options: &[&str], key: Option<&str>) -> (u16, String) {
+    let request = format!("capability[]=authtype\nurl={}/v1/machines\n\n", service.url());
+    let run = program.sandbox.keyfob(&[options, &["get"]].concat()).stdin(request);
+    let run = key.into_iter().fold(run, |run, key| run.env("CMDOP_API_KEY", key));
+    let answer = run.run().expect_success();
+    let word = |name: &str| {
+        let mut lines = answer.text().lines();
+        lines.find_map(|line| line.strip_prefix(name).map(str::to_owned))
+    };
+    let header = word("workspace_header=").unwrap_or_else(|| "Accept: */*".into());
+    let url = format!("{}/v1/machines", service.url());
+    let (status, reply) = request_with(&header, &url, &word("credential=").unwrap());
+    (status, reply["workspace"].as_str().unwrap_or_default().into())
+}
+
 impl Cmdop {
     /// One on its own.
     pub fn start() -> Cmdop {
         let state = Arc::<Mutex<State>>::default();
+        lock(&state).families.workspace = Some("acme-prod");
         let shared = Arc::clone(&state);
         let server = Server::start(move |request| answer(&mut lock(&shared), request));
         Cmdop { state, server }
@@ -133,9 +155,17 @@ impl Cmdop {
         matches!(lock(&self.state).factor, Factor::Enrolled(_))
     }
 
-    /// Whether nothing is answered before a second factor is enrolled.
-    pub fn wants_a_factor(&self, wants: bool) {
-        lock(&self.state).wants_factor = wants;
+    /// From now on nothing is answered before a second factor is enrolled.
+    pub fn wants_a_factor(&self) {
+        lock(&self.state).wants_factor = true;
+    }
+
+    /// How many backup codes are good, of a second factor that is enrolled.
+    pub fn backup_codes(&self) -> usize {
+        match lock(&self.state).factor {
+            Factor::Enrolled(left) => left,
+            _ => 0,
+        }
     }
 
     /// Ends all sessions.
@@ -171,6 +201,7 @@ fn answer(state: &mut State, request: &Request) -> Reply {
             Reply::text(200, "application/json", "{}")
         }
         "/v1/me" => state.me(request),
+        "/v1/machines" => state.machines(request),
         path if path.starts_with("/v1/account/") => state.account(request),
         _ => Reply::text(404, "text/html", "<h1>Not Found</h1>"),
     }
@@ -209,7 +240,7 @@ impl State {
     /// Whom a token or key speaks for. A key is of the workspace that its text names.
     fn me(&self, request: &Request) -> Reply {
         let token = request.authorization("bearer").unwrap_or_default();
-        if self.wants_factor {
+        if self.wants_factor && !matches!(self.factor, Factor::Enrolled(_)) {
             return Reply::error(403, "mfa_required");
         }
         if token == KEY {
@@ -220,12 +251,35 @@ impl State {
             None => Reply::error(401, "invalid_token"),
         }
     }
+
+    /// The machines of the workspace that a request is in: the header's, else the one that the token or key is for.
+    fn machines(&self, request: &Request) -> Reply {
+        let token = request.authorization("bearer").unwrap_or_default();
+        let own = match (token == KEY, self.families.subject(token)) {
+            (true, _) => "acme".to_owned(),
+            (false, Some(_)) => claims(token).expect("it is one of ours")["workspace"]
+                .as_str()
+                .unwrap()
+                .into(),
+            (false, None) => return Reply::error(401, "invalid_token"),
+        };
+        let workspace = request.header("x-cmdop-workspace").map_or(own, str::to_owned);
+        if WORKSPACES.contains(&workspace.as_str()) {
+            Reply::json(200, &json!({ "workspace": workspace, "machines": [] }))
+        } else {
+            Reply::error(403, "not_a_member")
+        }
+    }
 }
 
 impl State {
     /// Password and second factor, for whoever has a good access token.
     fn account(&mut self, request: &Request) -> Reply {
         let token = request.authorization("bearer").unwrap_or_default();
+        if token == KEY {
+            let words = format!("the key {token} is of a workspace and not of an account");
+            return Reply::json(403, &json!({ "error": "forbidden", "message": words }));
+        }
         if self.families.subject(token).is_none() {
             return Reply::error(401, "invalid_token");
         }
@@ -272,9 +326,10 @@ fn is_code(code: &str) -> bool {
     (step - 1..=step + 1).any(|step| self::code(step) == code)
 }
 
-/// The code that an app shows at this moment.
-pub fn code_now() -> String {
-    code(now() / 30)
+/// The code that an app shows at this moment, and the one that it showed half a minute ago.
+pub fn codes_now() -> [String; 2] {
+    let step = now() / 30;
+    [code(step), code(step - 1)]
 }
 
 /// RFC 6238 with SHA-1 and six digits, over the seed of this service.

@@ -1,13 +1,19 @@
 //! cmdop, rows 1.24 to 1.29 and 1.36: the account's password, its second factor, the bundle, and the lock of the machine.
 
-use super::cmdop::{BACKUP, Cmdop, DEV, KEY, PROD, SEED, code_now, in_both, logged_in};
+use super::cmdop::{BACKUP, Cmdop, DEV, EMAIL, KEY, PROD, SEED, codes_now, in_both, logged_in, machines};
+use super::found::holding;
+use super::person::Person;
 use super::program::Program;
 use super::recorded::Session;
 use super::row::{Row, said, stable};
 use crate::sandbox::Output;
+use crate::screen::scan;
 
 /// The account's new password.
 const PASSWORD: &str = "canary horse battery";
+
+/// The passphrase of a bundle or of a machine, as its file has it.
+const PASSPHRASE: &str = "canary battery staple\n";
 
 /// The enrolment of a person who scans and types.
 #[cfg(target_os = "linux")]
@@ -15,8 +21,14 @@ fn enrol(program: &Program) -> Output {
     let line = "TERM=xterm LC_ALL=C.UTF-8 sh -c 'stty cols 100 rows 60; cmdop auth password mfa'";
     let mut terminal = program.terminal(line);
     terminal.shows("Code that the app shows: ");
-    terminal.types(&code_now());
+    terminal.types(&codes_now()[0]);
     terminal.ends()
+}
+
+/// The code that the program shows is the one of the service at that moment.
+fn shows_the_code(output: &Output) {
+    let shown = output.text().trim_end();
+    assert!(codes_now().iter().any(|code| code == shown), "another code");
 }
 
 #[test]
@@ -54,15 +66,21 @@ fn row_1_25_a_second_factor_is_enrolled_by_a_picture_and_a_first_code() {
     row.ran("cmdop auth password mfa");
     row.exit(&output, 0);
     let text = said(&output);
-    let blocks = ['\u{2580}', '\u{2584}', '\u{2588}'];
-    assert!(text.matches(blocks).count() > 100, "no picture: {text}");
+    let read = scan(&text, true).unwrap_or_else(|| panic!("no picture: {text}"));
+    let uri = format!("otpauth://totp/CMDOP:{EMAIL}?secret={SEED}&issuer=CMDOP");
+    assert!(read == uri, "the picture says something else");
     assert!(prod.has_factor());
-    row.saw("a QR code");
+    row.saw("a QR code, which a reader turns into the service's URI of the seed");
     row.says(&output, "is enrolled");
-    row.saw(format!("{} backup codes", text.matches(BACKUP).count()));
+    let shown = (1..=8)
+        .filter(|number| text.contains(&format!("{BACKUP}{number}")))
+        .count();
+    assert_eq!((shown, prod.backup_codes()), (8, 8));
+    row.saw(format!("{shown} backup codes"));
     let code = row.run(program.call(&["auth", "mfa", "code"]));
     row.exit(&code, 0);
-    assert_eq!(code.text().trim_end().len(), 6);
+    shows_the_code(&code);
+    row.saw("the code that the service wants at this moment");
     row.held();
 }
 
@@ -93,52 +111,73 @@ fn row_1_26_backup_codes_are_shown_once_and_to_a_person() {
 fn row_1_27_credentials_go_into_an_encrypted_bundle() {
     let mut row = Row::new(
         "1.27",
-        "`auth password export` writes an encrypted bundle. A seed is in it; a session that is renewed is moved with it, or \
-         named to be begun again, and never in two places.",
+        "`auth password export` writes a bundle that only its passphrase opens. A seed is in it; a session that is renewed \
+         is named to be begun again there, or with `--move` goes along, and is never in two places.",
     );
     let (program, prod, dev) = logged_in();
     program.done(&["auth", "password", "mfa", "--no-phone", "--backup-codes", "codes.txt"]);
     std::fs::remove_file(program.sandbox.path().join("codes.txt")).unwrap();
-    program.sandbox.write("passphrase", "canary battery staple\n");
-    let with = ["--passphrase-file", "passphrase"];
-    let export = [
-        "auth",
-        "password",
-        "export",
-        "--output",
-        "bundle.age",
-        "--work-factor",
-        "10",
-        "--move",
-    ];
-    let output = row.run(program.call(&[&export[..], &with].concat()));
-    row.exit(&output, 0);
-    row.says(&output, "Wrote bundle.age");
-    let bundle = std::fs::read(program.sandbox.path().join("bundle.age")).unwrap();
-    assert!(bundle.starts_with(b"age-encryption.org/v1\n"));
-    assert!(!bundle.windows(6).any(|part| part == b"canary"));
-    assert_eq!(program.call(&["print-access-token"]).run.run().code(), 2);
-    row.saw("the session is gone from here");
+    let (own, wrong) = (["--passphrase-file", "passphrase"], ["--passphrase-file", "wrong"]);
+    program.sandbox.write("passphrase", PASSPHRASE);
     let hosts = [(PROD, prod.url()), (DEV, dev.url())];
-    let there = Program::new(
-        "cmdop",
-        &hosts.each_ref().map(|(real, double)| (*real, double.as_str())),
-    );
-    there.sandbox.write("passphrase", "canary battery staple\n");
-    std::fs::write(there.sandbox.path().join("bundle.age"), bundle).unwrap();
-    let output = row.run(there.call(&[&["import", "bundle.age"], &with[..]].concat()));
-    row.exit(&output, 0);
-    let token = there.done(&["print-access-token"]).text().trim_end().to_owned();
-    assert!(prod.subject(&token).is_some());
-    assert_eq!(there.done(&["auth", "mfa", "code"]).text().trim_end().len(), 6);
-    row.saw("there the session and the second factor's codes work");
+    let hosts = hosts.each_ref().map(|(real, double)| (*real, double.as_str()));
+    for (more, is_moved) in [(&[][..], false), (&["--move"][..], true)] {
+        let export = [
+            "auth",
+            "password",
+            "export",
+            "--output",
+            "bundle.age",
+            "--work-factor",
+            "10",
+        ];
+        let output = row.run(program.call(&[&export[..], more, &own].concat()));
+        row.exit(&output, 0);
+        row.says(&output, "Wrote bundle.age");
+        row.says(
+            &output,
+            if is_moved {
+                "  cmdop/prod:"
+            } else {
+                "Left out `cmdop/prod:"
+            },
+        );
+        let path = program.sandbox.path().join("bundle.age");
+        let bundle = std::fs::read(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert!(bundle.starts_with(b"age-encryption.org/v1\n"));
+        assert!(!bundle.windows(6).any(|part| part == b"canary"));
+        let there = Program::new("cmdop", &hosts);
+        there.sandbox.write("passphrase", PASSPHRASE);
+        there.sandbox.write("wrong", "canary battery stapler\n");
+        std::fs::write(there.sandbox.path().join("bundle.age"), bundle).unwrap();
+        let refused = there.call(&[&["import", "bundle.age"], &wrong[..]].concat()).run.run();
+        assert!(refused.code() != 0 && holding(&there, &refresh(&prod)).is_empty());
+        let output = row.run(there.call(&[&["import", "bundle.age"], &own[..]].concat()));
+        row.exit(&output, 0);
+        shows_the_code(&there.done(&["auth", "mfa", "code"]));
+        let codes = [&program, &there].map(|side| side.call(&["print-access-token"]).run.run().code());
+        assert_eq!(codes, if is_moved { [2, 0] } else { [0, 2] });
+        let places = [&program, &there].map(|side| holding(side, &refresh(&prod)).len());
+        assert_eq!(places, if is_moved { [0, 1] } else { [1, 0] });
+        row.saw(format!(
+            "the second factor's codes work there, and the session {} alone",
+            if is_moved { "there" } else { "here" }
+        ));
+    }
     row.held();
+}
+
+/// The refresh token of the only session.
+fn refresh(service: &Cmdop) -> String {
+    service.families()[0].refresh.last().unwrap().clone()
 }
 
 /// A machine with a passphrase, which is in the file `passphrase` of the home.
 fn locked(row: &mut Row) -> (Program, Cmdop, Cmdop) {
     let (program, prod, dev) = in_both();
-    program.sandbox.write("passphrase", "canary battery staple\n");
+    let before = prod.all() + dev.all();
+    program.sandbox.write("passphrase", PASSPHRASE);
     let args = [
         "connect",
         "password",
@@ -150,6 +189,8 @@ fn locked(row: &mut Row) -> (Program, Cmdop, Cmdop) {
     ];
     let output = row.run(program.call(&args));
     row.exit(&output, 0);
+    row.says(&output, "This machine has a passphrase");
+    assert_eq!(prod.all() + dev.all(), before, "no server is asked");
     (program, prod, dev)
 }
 
@@ -198,22 +239,9 @@ fn row_1_29_the_programs_own_words_set_the_passphrase() {
         "1.29",
         "The program's own words for it are `connect password set`; no server is asked.",
     );
-    let (program, prod, dev) = in_both();
-    let before = prod.all() + dev.all();
-    program.sandbox.write("passphrase", "canary battery staple\n");
-    let args = [
-        "connect",
-        "password",
-        "set",
-        "--passphrase-file",
-        "passphrase",
-        "--work-factor",
-        "12",
-    ];
-    let output = row.run(program.call(&args));
-    row.exit(&output, 0);
-    row.says(&output, "This machine has a passphrase");
-    assert_eq!(prod.all() + dev.all(), before);
+    let (program, _prod, _dev) = locked(&mut row);
+    program.call(&["print-access-token"]).run.run().expect_code(4);
+    row.saw("no request, and no token from now on");
     row.held();
 }
 
@@ -221,31 +249,60 @@ fn row_1_29_the_programs_own_words_set_the_passphrase() {
 fn row_1_36_every_trouble_names_its_one_command() {
     let mut row = Row::new(
         "1.36",
-        "An ended session names the login; a wrong workspace or mode is shown and switched; a bad key names its \
-         variable; a second factor that is wanted names its enrolment.",
+        "An ended session names the login; a wrong workspace or mode is shown and switched; a bad key names its variable, and \
+         a status checks the next one; a second factor that is wanted names its enrolment. Each mends the trouble.",
     );
-    let (program, prod, _dev) = logged_in();
-    let output = row.run(
-        program
-            .call(&["auth", "whoami"])
-            .env("CMDOP_API_KEY", "cmd_acme_canary9"),
+    let (mut program, prod, _dev) = logged_in();
+    let mut step = |program: &Program, args: &[&str], key: Option<&str>, code: i32, says: &str| {
+        let call = program.call(args);
+        let call = key.into_iter().fold(call, |call, key| call.env("CMDOP_API_KEY", key));
+        let output = row.run(call);
+        row.exit(&output, code);
+        row.says(&output, says);
+    };
+    let status = ["auth", "status"];
+    step(
+        &program,
+        &status,
+        Some("cmd_acme_canary9"),
+        2,
+        "hint: unset CMDOP_API_KEY",
     );
-    row.exit(&output, 2);
-    row.says(&output, "hint: ");
-    let output = row.run(program.call(&["connect", "workspace", "use", "acme-staging"]));
-    row.exit(&output, 0);
-    let output = row.run(program.call(&["mode"]));
-    row.says(&output, "prod");
-    prod.wants_a_factor(true);
-    let output = row.run(program.call(&["auth", "whoami"]));
-    assert_ne!(output.code(), 0);
-    row.says(&output, "hint: ");
-    assert!(output.stderr.contains("auth password mfa"), "{}", output.stderr);
-    prod.wants_a_factor(false);
+    step(&program, &status, Some(KEY), 0, "The server takes the credential");
+    program.done(&["workspace", "acme-gone"]);
+    assert_eq!(machines(&program, &prod, &[], None).0, 403);
+    step(&program, &status, None, 0, "workspace  acme-gone");
+    let switch = ["connect", "workspace", "use", "acme-staging"];
+    step(&program, &switch, None, 0, "acme-staging");
+    assert_eq!(machines(&program, &prod, &[], None).0, 200);
+    program.call(&["mode", "dev"]).run.run().expect_code(2);
+    step(
+        &program,
+        &["auth", "whoami"],
+        None,
+        2,
+        "there is no session of `cmdop/dev`",
+    );
+    step(&program, &["mode"], None, 0, "dev");
+    step(&program, &["mode", "prod"], None, 0, "`prod`");
+    step(&program, &["auth", "whoami"], None, 0, EMAIL);
+    prod.wants_a_factor();
+    step(
+        &program,
+        &["auth", "whoami"],
+        None,
+        5,
+        "hint: run `cmdop auth password mfa`",
+    );
+    let enrol = ["auth", "password", "mfa", "--no-phone", "--backup-codes", "codes.txt"];
+    step(&program, &enrol, None, 0, "is enrolled");
+    step(&program, &["auth", "whoami"], None, 0, EMAIL);
     prod.ends_all();
-    let output = row.run(program.call(&["auth", "whoami"]));
-    row.exit(&output, 2);
-    row.says(&output, "hint: run `cmdop login`");
+    step(&program, &["auth", "whoami"], None, 2, "hint: run `cmdop login`");
+    let person = Person::sits_down(&mut program);
+    step(&program, &["login"], None, 0, "Logged in");
+    person.leaves();
+    step(&program, &["auth", "whoami"], None, 0, EMAIL);
     row.held();
 }
 
@@ -255,7 +312,7 @@ fn a_person_enrols_a_second_factor() {
     let (program, _prod, _dev) = logged_in();
     let mut terminal = program.terminal("cmdop auth password mfa");
     terminal.shows("Code that the app shows: ");
-    let typed = code_now();
+    let typed = codes_now()[0].clone();
     terminal.types(&typed);
     let output = terminal.ends();
     let seen = stable(&said(&output), &program.words);

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::cmdop::{Cmdop, EMAIL, KEY, logged_in, set};
+use super::cmdop::{Cmdop, EMAIL, KEY, logged_in, machines, set};
+use super::person::Person;
 use super::program::Program;
 use super::row::{Row, root, said};
 use crate::sandbox::Output;
@@ -75,17 +76,24 @@ fn row_1_19_the_variable_may_be_exported_or_of_one_command() {
 fn row_1_20_a_key_is_known_by_its_beginning_and_never_shown() {
     let mut row = Row::new(
         "1.20",
-        "A key begins with `cmd_` and its workspace: another text is refused, and none is shown in a message.",
+        "A key's text is `cmd_`, its workspace and more: by that beginning another text is refused before it is sent, and of \
+         a key that stands in a message, be it the service's own words, the beginning alone is shown.",
     );
-    let (program, _prod, _dev) = set();
+    let (program, prod, _dev) = set();
     let output = row.run(program.call(&["auth", "set-token"]).stdin("sk_canary1\n"));
-    assert_ne!(output.code(), 0);
-    assert!(!said(&output).contains("sk_"), "{}", said(&output));
+    row.exit(&output, 64);
+    assert!(!said(&output).contains("sk_") && prod.all() == 0, "{}", said(&output));
     row.says(&output, "cmd_");
+    let output = row.run(program.call(&["auth", "set-token"]).stdin(&format!("{KEY}\n")));
+    row.exit(&output, 0);
+    assert!(!said(&output).contains("cmd_"), "{}", said(&output));
     let output = row.run(program.call(&["auth", "status", "--key", KEY]).hiding(KEY));
     row.exit(&output, 64);
     assert!(!said(&output).contains("cmd_"), "{}", said(&output));
-    row.says(&output, "error");
+    let output = row.run(program.call(&["auth", "password", "status"]));
+    row.exit(&output, 5);
+    row.says(&output, "the key cmd_");
+    assert!(!said(&output).contains("cmd_acme"), "{}", said(&output));
     row.held();
 }
 
@@ -93,9 +101,9 @@ fn row_1_20_a_key_is_known_by_its_beginning_and_never_shown() {
 fn row_1_21_a_key_is_of_one_workspace() {
     let mut row = Row::new(
         "1.21",
-        "A key has the workspace that it was made for, whatever a session's is.",
+        "A key works in the workspace that it was made for, whatever the session's is.",
     );
-    let (program, _prod, _dev) = logged_in();
+    let (program, prod, _dev) = logged_in();
     program.done(&["workspace", "acme-other"]);
     let output = row.run(program.call(&["auth", "whoami", "--json"]).env("CMDOP_API_KEY", KEY));
     row.exit(&output, 0);
@@ -104,7 +112,11 @@ fn row_1_21_a_key_is_of_one_workspace() {
         (&shown["source"], &shown["workspace"]),
         (&"env:CMDOP_API_KEY".into(), &Value::Null)
     );
-    row.saw("source CMDOP_API_KEY; the session's workspace is not used");
+    for (key, place, who) in [(Some(KEY), "acme", "key"), (None, "acme-other", "session")] {
+        let (status, workspace) = machines(&program, &prod, &[], key);
+        assert_eq!((status, workspace.as_str()), (200, place));
+        row.saw(format!("the {who}'s request is answered in {workspace}"));
+    }
     row.held();
 }
 
@@ -112,29 +124,42 @@ fn row_1_21_a_key_is_of_one_workspace() {
 fn row_1_22_an_option_picks_the_workspace_of_a_key() {
     let mut row = Row::new(
         "1.22",
-        "`--workspace=NAME` before the command picks the workspace under a key.",
+        "`--workspace=NAME` before the command picks the workspace under a key, for that command.",
     );
-    let (program, _prod, _dev) = set();
+    let (program, prod, _dev) = set();
     let call = program.call(&["--workspace=acme-staging", "auth", "whoami", "--json"]);
     let output = row.run(call.env("CMDOP_API_KEY", KEY));
     row.exit(&output, 0);
     let shown: Value = serde_json::from_str(output.text()).unwrap();
     assert_eq!(shown["workspace"], "acme-staging");
     row.saw(format!("workspace {}", shown["workspace"]));
+    for (options, place) in [(&["--workspace=acme-staging"][..], "acme-staging"), (&[], "acme")] {
+        let (status, workspace) = machines(&program, &prod, options, Some(KEY));
+        row.ran(&format!(
+            "CMDOP_API_KEY=… keyfob {} < request",
+            [options, &["get"]].concat().join(" ")
+        ));
+        assert_eq!((status, workspace.as_str()), (200, place));
+        row.saw(format!("a request with what that gives is answered in {workspace}"));
+    }
     row.held();
 }
 
 #[test]
 fn row_1_23_login_and_logout_are_below_auth_too() {
     let mut row = Row::new("1.23", "`auth login` is `login`, and `auth logout` is `logout`.");
-    let (program, prod, _dev) = logged_in();
-    let output = row.run(program.call(&["auth", "logout"]));
-    row.exit(&output, 0);
-    assert_eq!(prod.families()[0].ended, Some("revoked"));
-    let help = |args: &[&str]| program.done(args).text().to_owned();
-    assert_eq!(help(&["auth", "login", "--help"]), help(&["login", "--help"]));
-    row.ran("cmdop auth login --help");
-    row.saw("the session is revoked, and the help texts of both logins are the same");
+    for words in [&["auth"][..], &[]] {
+        let (mut program, prod, _dev) = set();
+        let person = Person::sits_down(&mut program);
+        let output = row.run(program.call(&[words, &["login"]].concat()));
+        row.exit(&output, 0);
+        assert_eq!((person.leaves(), prod.families().len()), (1, 1));
+        row.says(&output, "Logged in to CMDOP");
+        let output = row.run(program.call(&[words, &["logout"]].concat()));
+        row.exit(&output, 0);
+        assert_eq!(prod.families()[0].ended, Some("revoked"));
+        row.saw("the session is revoked");
+    }
     row.held();
 }
 
@@ -152,12 +177,15 @@ fn row_1_34_the_programs_variables_are_read() {
     let output = row.run(call.env("CMDOP_LOG_LEVEL", "debug"));
     row.exit(&output, 0);
     row.says(&output, "env:CMDOP_API_KEY");
-    let call = program
-        .call(&["workspace", "acme-other"])
-        .env("CMDOP_LOG_LEVEL", "error");
-    let output = row.run(call);
-    row.exit(&output, 0);
-    assert_eq!(output.stderr, "");
+    // Without a terminal a switch to a mode without a session says three things: a note, an error, and its hint.
+    for (level, notes) in [("debug", 1), ("info", 1), ("warn", 0), ("error", 0)] {
+        let output = row.run(program.call(&["mode", "dev"]).env("CMDOP_LOG_LEVEL", level));
+        row.exit(&output, 2);
+        assert_eq!(output.stderr.matches("from now on").count(), notes, "{}", output.stderr);
+        assert!(output.stderr.contains("cmdop: error: "), "{}", output.stderr);
+        row.saw(format!("{notes} notes with `{level}`, and the error"));
+    }
+    program.done(&["mode", "prod"]);
     let output = row.run(program.call(&["whoami"]).env("CMDOP_LOG_LEVEL", "loud"));
     row.exit(&output, 64);
     row.says(&output, "CMDOP_LOG_LEVEL");

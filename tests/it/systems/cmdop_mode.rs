@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::cmdop::{Cmdop, EMAIL, in_both, logged_in};
+use super::cmdop::{Cmdop, EMAIL, in_both, logged_in, machines, set};
+use super::family::claims;
+use super::person::Person;
 use super::program::Program;
 use super::row::{Row, said};
 
@@ -193,19 +195,36 @@ fn row_1_12_a_switch_between_two_sessions_asks_nobody() {
 }
 
 #[test]
-fn row_1_13_a_mode_without_a_session_names_its_login() {
+#[cfg(target_os = "linux")]
+fn row_1_13_a_mode_without_a_session_asks_whether_to_log_in() {
     let mut row = Row::new(
         "1.13",
-        "Where the other mode has no session, a person is told how to log in to it; a script gets exit code 2.",
+        "Where the other mode has no session, a person is asked whether to log in to it, and does so with Enter; a script is \
+         not asked, and gets exit code 2.",
     );
-    let (program, _prod, _dev) = logged_in();
+    let (mut program, _prod, dev) = logged_in();
     let output = row.run(program.call(&["mode", "dev"]));
     row.exit(&output, 2);
-    row.says(&output, "login");
+    row.says(&output, "hint: run `cmdop login`");
     program.done(&["mode", "prod"]);
-    let output = row.run(program.typed(&["mode", "dev"], ""));
-    row.exit(&output, 0);
-    row.says(&output, "login");
+    let question = "There is no session of `cmdop/dev` yet. Log in now? [Y/n]";
+    let person = Person::sits_down(&mut program);
+    for (answer, sessions) in [("n", 0), ("", 1)] {
+        let mut terminal = program.terminal("cmdop mode dev");
+        terminal.shows(question);
+        assert_eq!(dev.all(), 0, "nothing is asked before the answer");
+        terminal.types(answer);
+        let output = terminal.ends();
+        row.ran("cmdop mode dev");
+        row.exit(&output, 0);
+        row.says(&output, question);
+        row.says(&output, ["run `cmdop login`", "Logged in to CMDOP"][sessions]);
+        assert_eq!(dev.families().len(), sessions);
+        assert_eq!(program.done(&["mode"]).text(), "dev\n");
+        program.done(&["mode", "prod"]);
+    }
+    assert_eq!(person.leaves(), 1);
+    row.saw("no page was opened for the first, and one for the second");
     row.held();
 }
 
@@ -213,14 +232,30 @@ fn row_1_13_a_mode_without_a_session_names_its_login() {
 fn row_1_14_a_session_begins_in_a_workspace() {
     let mut row = Row::new(
         "1.14",
-        "A session has a workspace from its login on: the account's own, or `--workspace`.",
+        "A token is issued for a workspace, the account's own, and works in that from the login on; a login with \
+         `--workspace` begins in another one.",
     );
-    let (program, _prod, _dev) = logged_in();
+    let (program, prod, _dev) = logged_in();
     let output = row.run(program.call(&["workspace", "--json"]));
     row.exit(&output, 0);
     let shown: Value = serde_json::from_str(output.text()).unwrap();
-    assert_eq!(shown["workspace"], "acme-prod");
+    let bound = claims(&token(&program)).expect("it is a JWT")["workspace"].clone();
+    assert_eq!(
+        (&shown["workspace"], &bound),
+        (&"acme-prod".into(), &shown["workspace"])
+    );
     row.saw(format!("workspace {}, chosen {}", shown["workspace"], shown["by"]));
+    row.saw(format!("the token itself is for {bound}"));
+    assert_eq!(machines(&program, &prod, &[], None), (200, "acme-prod".into()));
+    let (mut program, prod, _dev) = set();
+    let person = Person::sits_down(&mut program);
+    let output = row.run(program.call(&["--workspace=acme-staging", "login"]));
+    row.exit(&output, 0);
+    person.leaves();
+    row.says(&output, "Its workspace is");
+    let (status, workspace) = machines(&program, &prod, &[], None);
+    assert_eq!((status, workspace.as_str()), (200, "acme-staging"));
+    row.saw(format!("the next request is answered in {workspace}"));
     row.held();
 }
 
@@ -242,6 +277,9 @@ fn row_1_15_a_switch_of_the_workspace_keeps_the_token() {
     let header = answer.text().lines().find(|line| line.starts_with("workspace_header="));
     assert_eq!(header, Some("workspace_header=X-Cmdop-Workspace: acme-staging"));
     row.saw(header.unwrap());
+    let (status, workspace) = machines(&program, &prod, &[], None);
+    assert_eq!((status, workspace.as_str()), (200, "acme-staging"));
+    row.saw(format!("the service answers {status}, in {workspace}"));
     row.held();
 }
 
@@ -251,10 +289,11 @@ fn row_1_16_the_programs_own_words_switch_the_workspace() {
         "1.16",
         "The program's own words for the switch are `connect workspace use NAME`.",
     );
-    let (program, _prod, _dev) = logged_in();
+    let (program, prod, _dev) = logged_in();
     let output = row.run(program.call(&["connect", "workspace", "use", "acme-staging"]));
     row.exit(&output, 0);
     row.says(&output, "acme-staging");
+    assert_eq!(machines(&program, &prod, &[], None), (200, "acme-staging".into()));
     let now = program.done(&["workspace"]).text().trim_end().to_owned();
     assert_eq!(now, "acme-staging");
     row.saw(format!("the workspace in use is {now}"));

@@ -26,6 +26,8 @@ pub struct Families {
     all: Vec<Family>,
     /// The seconds that an access token lives; an hour if nothing else is said.
     pub life_secs: Option<u64>,
+    /// The workspace that access tokens are issued for, where a service has such.
+    pub workspace: Option<&'static str>,
 }
 
 impl Families {
@@ -84,7 +86,11 @@ impl Families {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let family = &mut self.all[at];
-        let access = jwt(&json!({"sub": family.subject, "exp": now() + life}), count);
+        let mut claims = json!({"sub": family.subject, "exp": now() + life});
+        if let Some(workspace) = self.workspace {
+            claims["workspace"] = json!(workspace);
+        }
+        let access = jwt(&claims, count);
         let refresh = format!("canary-refresh-{count}-");
         family.access.push(access.clone());
         family.refresh.push(refresh.clone());

@@ -36,6 +36,8 @@ struct State {
     /// How many answers with tokens are lost on the way.
     lost: u32,
     down: bool,
+    /// Whether what pages post is not given to anybody yet.
+    holds: bool,
 }
 
 /// The running double; dropping it closes its port.
@@ -214,6 +216,11 @@ impl Myclaude {
         lock(&self.state).lost = answers;
     }
 
+    /// Whether the service is slow with what a page posts: whoever asks with the verifier is told to wait.
+    pub fn holds(&self, holds: bool) {
+        lock(&self.state).holds = holds;
+    }
+
     /// Asks as the program does.
     pub fn poll(&self, state: &str, verifier: &str) -> (u16, Value) {
         let url = format!("{}/api/cli/auth/poll", self.url());
@@ -283,6 +290,7 @@ impl State {
                 Reply::json(410, &json!({ "status": "expired" }))
             }
             Some((challenge, ..)) if *challenge != hashed => Reply::json(403, &json!({ "status": "denied" })),
+            Some(_) if self.holds => Reply::error(404, "not_found"),
             Some(_) => {
                 let (_, session, _) = self.waiting.remove(state).expect("it was there");
                 if self.lost > 0 {

@@ -7,9 +7,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::found::holding;
-use super::myclaude::{HANDLE, SITE, browser, field, logged_in, login, set, set_with, shown, sign_in, visit};
+use super::myclaude::{HANDLE, Myclaude, SITE, browser, field, logged_in, login, set, set_with, shown, sign_in, visit};
 use super::recorded::Session;
 use super::row::{Row, said};
+use crate::run::Running;
 
 const POLL: &str = "/api/cli/auth/poll";
 
@@ -179,37 +180,62 @@ fn row_4_7_the_tokens_go_to_whoever_has_the_verifier() {
         "The service gives the tokens only for a verifier whose SHA-256 is the challenge of the page.",
     );
     let (program, myclaude) = set();
+    myclaude.holds(true);
     let mut running = row.start(program.call(&LOGIN));
-    let page = shown(&mut running, 1);
-    visit(&page);
-    let (status, _) = myclaude.poll(&field(&page, "state"), &field(&page, "code_challenge"));
-    // The program may have been faster: then nothing waits any more.
-    assert!([403, 404].contains(&status), "{status}");
+    let page = sign_in(&mut running, 1);
+    let before = asked(&myclaude, &mut running, 1);
+    let (status, reply) = myclaude.poll(&field(&page, "state"), &field(&page, "code_challenge"));
+    assert_eq!((status, &reply["idToken"]), (403, &Value::Null));
+    row.saw(format!("while the program asks another verifier gets {status}"));
+    // Its own question of a verifier, and one more of the program.
+    asked(&myclaude, &mut running, before + 2);
+    myclaude.holds(false);
     let output = running.wait();
     row.exit(&output, 0);
-    row.saw("another verifier gets nothing, the program's gets the session");
+    let verifier = myclaude.bodies(POLL).pop().unwrap()["codeVerifier"].clone();
+    let hashed = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_str().unwrap().as_bytes()));
+    assert_eq!(field(&page, "code_challenge"), hashed);
+    row.says(&output, "Logged in");
     row.held();
+}
+
+/// Waits until the service was asked so many times; how often it was by then.
+fn asked(myclaude: &Myclaude, running: &mut Running, times: usize) -> usize {
+    loop {
+        let seen = myclaude.seen(POLL).len();
+        if seen >= times {
+            return seen;
+        }
+        assert!(running.is_running(), "{}", running.stderr_so_far());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
 fn row_4_8_a_state_alone_is_worth_nothing() {
     let mut row = Row::new(
         "4.8",
-        "Whoever learns the state alone gets nothing with it, and does not hinder the login.",
+        "Whoever learns the state alone gets nothing with it, before the person is done and after, and does not hinder the \
+         login.",
     );
     let (program, myclaude) = set();
+    myclaude.holds(true);
     let mut running = row.start(program.call(&LOGIN));
     let page = shown(&mut running, 1);
     let thief = |verifier: &str| myclaude.poll(&field(&page, "state"), verifier);
-    let before = thief(&"a".repeat(43));
-    assert_eq!(before.0, 404);
+    assert_eq!(thief(&"a".repeat(43)).0, 404);
     visit(&page);
-    let after = thief("");
-    assert!([403, 404].contains(&after.0) && after.1["idToken"].is_null());
+    let before = asked(&myclaude, &mut running, 1);
+    for verifier in ["", &"a".repeat(43), &field(&page, "state")] {
+        let (status, reply) = thief(verifier);
+        assert_eq!((status, &reply["idToken"]), (403, &Value::Null));
+    }
+    row.saw("three verifiers of a thief get 403 while the program asks");
+    asked(&myclaude, &mut running, before + 4);
+    myclaude.holds(false);
     let output = running.wait();
     row.exit(&output, 0);
     row.says(&output, "Logged in");
-    row.saw("the thief got no token");
     row.held();
 }
 
@@ -252,7 +278,8 @@ fn row_4_10_a_success_names_the_handle_and_the_real_place() {
     let place = status["sessions"][0]["place"].as_str().unwrap();
     assert!(said(&output).contains(place), "{}", said(&output));
     assert!(std::path::Path::new(place).exists());
-    row.saw("the place that it names is the one that `status` names, and there is a file");
+    row.says(&output, place);
+    row.saw("`status` names the same, and there is a file");
     row.held();
 }
 

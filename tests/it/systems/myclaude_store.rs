@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::family::claims;
 use super::found::holding;
-use super::keychain;
+use super::keychain::{self, Keychain};
 use super::myclaude::{HANDLE, Myclaude, browser, logged_in, login, set, set_with, sign_in};
 use super::program::{Call, Program};
 use super::row::{Row, root, said};
@@ -18,34 +18,16 @@ const LOOKUP: &str = "secret-tool lookup service vault-marketplace username ann-
 const PART: &str = "a session as an item of a keychain";
 
 /// Turns on what a comment of the file offers: the ID token is kept nowhere.
-const MEMORY: (&str, &str) = ("# persist = \"refresh\"", "persist = \"refresh\"");
+pub const MEMORY: (&str, &str) = ("# persist = \"refresh\"", "persist = \"refresh\"");
 
 /// A line for a shell beside a keychain, with one login of a person; none where the machine lacks a part of it.
 fn beside_keychain(program: &mut Program, line: &str) -> Option<(Call, JoinHandle<Vec<String>>)> {
     let shows = program.sandbox.program("sh", &["-c", "command -v secret-tool"]).run();
-    let call = keychain::call(program, line).filter(|_| shows.code() == 0)?;
+    let call = keychain::call(program, Keychain::Open, line).filter(|_| shows.code() == 0)?;
     let visits = browser(program, 1);
     let run = call.run.env("BROWSER", program.sandbox.path().join("bin/browser"));
     Some((Call { run, ..call }, visits))
 }
-
-/// Runs `$LINE` where a keychain answers that nobody has unlocked.
-const LOCKED: &str = r#"
-unset KEYFOB_KEYCHAIN
-gnome-keyring-daemon --foreground --components=secrets >/dev/null 2>&1 </dev/null &
-keychain=$!
-tries=0
-until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
-    string:org.freedesktop.secrets 2>/dev/null | grep -q 'boolean true'; do
-    tries=$((tries + 1))
-    [ $tries -lt 600 ] || break
-    sleep 0.05
-done
-sh -c "$LINE"
-status=$?
-kill $keychain
-exit $status
-"#;
 
 #[test]
 fn row_4_12_the_refresh_token_is_in_the_keychain_until_a_logout() {
@@ -130,20 +112,34 @@ fn row_4_16_without_a_keychain_a_private_file_takes_its_place_with_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut row = Row::new(
         "4.16",
-        "Where there is no keychain the session goes to a file that its owner alone can read, with a warning each time.",
+        "Where there is no keychain the session goes to a file that its owner alone can read, with one warning in each run \
+         that puts it there; a status names the file, and a tool's call has no word too much.",
     );
-    let (program, _myclaude) = set();
+    let (mut program, _myclaude) = set();
+    // As in a container: no bus is there.
+    let bus = program.sandbox.path().join("no-bus");
+    program
+        .sandbox
+        .set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", bus.display()));
+    program.sandbox.unset("KEYFOB_KEYCHAIN");
     for _ in 0..2 {
         let output = login(&mut row, program.call(&["login", "--no-browser"]));
         row.exit(&output, 0);
         let warnings = output.stderr.matches("warning: the keychain").count();
         assert_eq!(warnings, 1, "{}", output.stderr);
-        row.says(&output, "warning: the keychain");
+        row.says(&output, "warning: the keychain is unavailable");
     }
     let place = program.sandbox.path().join(".myclaude/credentials");
     let mode = std::fs::metadata(&place).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600);
+    assert_eq!((mode, holding(&program, "canary-refresh")), (0o600, vec![place]));
     row.saw(format!("~/.myclaude/credentials has mode {mode:04o}"));
+    let output = row.run(program.call(&["status"]));
+    row.exit(&output, 0);
+    row.says(&output, "/.myclaude/credentials");
+    let output = row.run(program.call(&["print-access-token"]));
+    row.exit(&output, 0);
+    assert_eq!(output.stderr, "");
+    row.saw("and nothing on standard error");
     row.held();
 }
 
@@ -230,8 +226,8 @@ fn refused() -> (Program, Myclaude) {
 fn row_4_31_four_troubles_have_four_messages() {
     let mut row = Row::new(
         "4.31",
-        "No session, one that has ended, a keychain that is locked, and none at all are four messages; a locked one has an \
-         exit code of its own, and none at all is a warning.",
+        "No session, one that has ended, a keychain that is locked or denies access, and none at all are messages of their \
+         own; a keychain that does not give what it has is exit code 4, and none at all is a warning.",
     );
     let (program, _myclaude) = set();
     let output = row.run(program.call(&["print-access-token"]));
@@ -241,7 +237,7 @@ fn row_4_31_four_troubles_have_four_messages() {
     let output = row.run(program.call(&["print-access-token"]));
     row.exit(&output, 2);
     row.says(&output, "has ended");
-    let (mut program, _myclaude) = set();
+    let (mut program, myclaude) = set();
     let output = login(&mut row, program.call(&["login", "--no-browser"]));
     row.exit(&output, 0);
     row.says(&output, "warning: the keychain");
@@ -251,18 +247,29 @@ fn row_4_31_four_troubles_have_four_messages() {
     };
     call.run.run().expect_success();
     visits.join().unwrap();
-    let run = program.sandbox.program("dbus-run-session", &["--", "sh", "-c", LOCKED]);
-    let run = run
-        .env("XDG_RUNTIME_DIR", program.sandbox.path().join("run"))
-        .env("LINE", "myclaude print-access-token");
-    let call = Call {
-        run: run.deadline(Duration::from_secs(120)),
-        shown: "myclaude print-access-token".into(),
-        words: program.words.clone(),
-    };
-    let output = row.run(call);
-    row.exit(&output, 4);
-    row.says(&output, "locked");
+    for (keychain, says) in [
+        (Keychain::Locked, "the keychain is locked"),
+        (Keychain::Denied, "the keychain denies access"),
+    ] {
+        let call = keychain::call(&program, keychain, "myclaude print-access-token");
+        let output = row.run(call.expect("it was there for the login"));
+        row.exit(&output, 4);
+        row.says(&output, says);
+        assert!(output.stdout.is_empty());
+    }
+    // Neither is a reason for a file, and a login there ends before anybody is asked to sign in.
+    let (before, requests) = (holding(&program, "canary-refresh"), myclaude.all());
+    for keychain in [Keychain::Locked, Keychain::Denied] {
+        let call = keychain::call(&program, keychain, "myclaude login --no-browser");
+        let output = row.run(call.expect("it was there for the login"));
+        row.exit(&output, 4);
+        assert!(!said(&output).contains("/cli/auth?"), "{}", said(&output));
+    }
+    assert_eq!(
+        (holding(&program, "canary-refresh"), myclaude.all()),
+        (before, requests)
+    );
+    row.saw("a login there begins nothing, and no file is written");
     row.held();
 }
 

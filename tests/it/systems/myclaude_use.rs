@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use keyfob::time::Timestamp;
 use serde_json::Value;
 
 use super::ccp;
 use super::client::request;
-use super::family::{claims, jwt};
+use super::family::{claims, jwt, now};
 use super::found::holding;
-use super::myclaude::{HANDLE, Myclaude, logged_in, set, sign_in};
+use super::myclaude::{HANDLE, Myclaude, logged_in, login, set, set_with, sign_in};
+use super::myclaude_store::MEMORY;
 use super::program::Program;
 use super::row::{Row, said};
 
@@ -55,16 +57,31 @@ fn row_4_14_who_one_is_is_no_secret_and_known_without_asking() {
 fn row_4_17_an_id_token_is_fetched_when_it_is_needed() {
     let mut row = Row::new(
         "4.17",
-        "Our rule: a fresh ID token is fetched silently when the kept one is about to end, and not for every command.",
+        "Our rule: a fresh ID token is fetched silently when the kept one has ended or is about to, and not for every command; \
+         with `persist = \"refresh\"` in the file it is for every one.",
     );
-    let (program, myclaude) = ended();
+    let (program, myclaude) = logged_in();
+    // What is renewed is in its last five minutes, or four: each process draws.
+    for (age, when, expected) in [(0, "at first", 0), (3200, "later", 0), (200, "in its last minutes", 1)] {
+        program.ages(age);
+        let before = myclaude.seen(REFRESH).len();
+        for _ in 0..3 {
+            let output = row.run(program.call(&["print-access-token"]));
+            assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+        }
+        let refreshes = myclaude.seen(REFRESH).len() - before;
+        assert_eq!(refreshes, expected, "{when}");
+        row.saw(format!("{when} 3 commands, {refreshes} refresh"));
+    }
+    let (program, myclaude) = set_with(&[MEMORY]);
+    login(&mut row, program.call(&["login", "--no-browser"])).expect_success();
     for _ in 0..3 {
         let output = row.run(program.call(&["print-access-token"]));
         assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
     }
     let refreshes = myclaude.seen(REFRESH).len();
-    assert_eq!(refreshes, 1);
-    row.saw(format!("3 commands, {refreshes} refresh, nothing on standard error"));
+    assert_eq!(refreshes, 3);
+    row.saw(format!("without a cache 3 commands, {refreshes} refreshes"));
     row.held();
 }
 
@@ -73,7 +90,7 @@ fn row_4_18_many_at_once_send_one_request() {
     let mut row = Row::new(
         "4.18",
         "Processes that find the same ended token at once send one request; of tokens that still live, each process draws \
-         when it begins to renew.",
+         when in the last five minutes it begins to renew, so that not all machines do at the same moment.",
     );
     let (program, myclaude) = ended();
     let runs: Vec<_> = (0..12)
@@ -88,7 +105,30 @@ fn row_4_18_many_at_once_send_one_request() {
     assert_eq!((secrets.len(), refreshes), (1, 1));
     assert!(myclaude.families()[0].ended.is_none());
     row.saw(format!("12 at once: {refreshes} refresh, one token"));
+    // Where one of two processes would renew, by its draw. That all of them do the same is once in a hundred million runs.
+    let half_way = 270;
+    let (mut renewals, tries) = (0, 30);
+    for _ in 0..tries {
+        program.ages(left(&program) - half_way);
+        let before = myclaude.seen(REFRESH).len();
+        program.done(&["print-access-token"]);
+        renewals += myclaude.seen(REFRESH).len() - before;
+    }
+    assert!(0 < renewals && renewals < tries, "{renewals}");
+    row.ran("myclaude print-access-token # four and a half minutes before the end");
+    row.saw(format!(
+        "of {tries} processes at the same distance some renew, and some do not"
+    ));
     row.held();
+}
+
+/// The seconds until the kept ID token ends.
+fn left(program: &Program) -> i64 {
+    let place = program.sandbox.path().join(".myclaude/credentials");
+    let text = std::fs::read_to_string(place).unwrap();
+    let (_, rest) = text.split_once("\"expires_at\":").expect("it ends");
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+    rest[..end].parse::<i64>().unwrap() - now().cast_signed()
 }
 
 #[test]
@@ -116,18 +156,29 @@ fn row_4_19_a_network_error_ends_no_session() {
 
 #[test]
 fn row_4_20_an_id_token_lives_for_an_hour() {
-    let mut row = Row::new("4.20", "An ID token lives for an hour, which `status` shows.");
-    let (program, _myclaude) = logged_in();
-    let output = row.run(program.call(&["status"]));
-    row.exit(&output, 0);
-    row.says(&output, "expires");
-    let token = program.done(&["print-access-token"]).text().trim_end().to_owned();
-    let end = claims(&token).unwrap()["exp"].as_i64().unwrap();
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    let left = end - i64::try_from(now.as_secs()).unwrap();
-    assert!((3000..=3600).contains(&left), "{left}");
+    let mut row = Row::new(
+        "4.20",
+        "An ID token lives for an hour, which `status` shows; after that there is another one, for an hour again.",
+    );
+    let (program, myclaude) = logged_in();
+    let mut first = None;
+    for refreshes in 0..2 {
+        let token = program.done(&["print-access-token"]).text().trim_end().to_owned();
+        assert_ne!(first.replace(token.clone()).as_ref(), Some(&token));
+        let claims = claims(&token).unwrap();
+        let end = claims["exp"].as_u64().unwrap();
+        assert!((end - 3600..=end).contains(&now()), "{end}");
+        let output = row.run(program.call(&["status", "--json"]));
+        row.exit(&output, 0);
+        let status: Value = serde_json::from_str(output.text()).unwrap();
+        let shown = &status["sessions"][0]["expires"];
+        // By the clock of whoever was answered, a little later.
+        let mut ends = (end..end + 60).map(|end| Timestamp::from_unix(end.cast_signed()).rfc3339());
+        assert!(ends.any(|end| *shown == *end), "{shown}");
+        assert_eq!(myclaude.seen(REFRESH).len(), refreshes);
+        row.saw("the end that it shows is the token's own, an hour after it was given");
+        program.ages(3600);
+    }
     row.held();
 }
 

@@ -173,6 +173,11 @@ impl Terminal {
         })
     }
 
+    /// What has been on the screen.
+    pub fn so_far(&self) -> String {
+        self.running.stdout_so_far()
+    }
+
     /// Types a line.
     pub fn types(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -50,7 +50,8 @@ Hosts, homes and times stand for those of the test.
 pub struct Row {
     number: &'static str,
     behaviour: &'static str,
-    ran: Vec<String>,
+    /// Each with how often it was run before anything else was.
+    ran: Vec<(String, usize)>,
     saw: Vec<String>,
     /// What stands for what, in everything that is written down.
     words: Vec<(String, String)>,
@@ -73,10 +74,7 @@ impl Row {
     /// Runs it to its end, and writes down the command line.
     pub fn run(&mut self, call: Call) -> Output {
         self.words.clone_from(&call.words);
-        let shown = stable(&call.shown, &self.words);
-        if self.ran.last() != Some(&shown) {
-            self.ran.push(shown);
-        }
+        self.ran(&call.shown);
         call.run.run()
     }
 
@@ -89,7 +87,11 @@ impl Row {
 
     /// Writes down a command that the test ran by itself.
     pub fn ran(&mut self, shown: &str) {
-        self.ran.push(stable(shown, &self.words));
+        let shown = stable(shown, &self.words);
+        match self.ran.last_mut() {
+            Some((last, times)) if *last == shown => *times += 1,
+            _ => self.ran.push((shown, 1)),
+        }
     }
 
     /// Writes down what the test saw, made of what was really there.
@@ -130,7 +132,11 @@ impl Row {
     pub fn held(mut self) {
         self.handed_in = true;
         let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-        let ran: Vec<String> = self.ran.iter().map(|command| format!("`{}`", cell(command))).collect();
+        let ran = self.ran.iter().map(|(command, times)| match times {
+            1 => format!("`{}`", cell(command)),
+            _ => format!("`{}`, {times} times", cell(command)),
+        });
+        let ran: Vec<String> = ran.collect();
         let line = format!(
             "| {} | {} | {} | {} | held |",
             self.number,
