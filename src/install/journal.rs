@@ -113,6 +113,7 @@ pub(super) fn lock(world: &World, journal: &Path) -> Result<Lock> {
     let failed = |error: std::io::Error| Error::store(format!("making `{}`: {error}", directory.display()));
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    state::check_directory(directory)?;
     let mut options = File::options();
     let options = options.write(true).create(true).truncate(false).mode(0o600);
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -143,11 +143,12 @@ impl<'a> Ledger<'a> {
             let last = all.filter(|other| other.path == change.path).last();
             last.map_or(State::Nothing, |last| last.after.clone())
         };
+        let is_ours = |change: &&Change| change.before != change.after;
         let is_changed = |change: &Change| self.seen.look(&change.path).map_or(true, |now| now != left(change));
         Shown {
             options: Some(wired.options.clone()),
             paths: wired.changes.iter().map(|change| change.path.clone()).collect(),
-            changed: wired.changes.iter().any(is_changed),
+            changed: wired.changes.iter().filter(is_ours).any(is_changed),
         }
     }
 

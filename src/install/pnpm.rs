@@ -18,7 +18,12 @@ pub(super) const PNPM: Tool = Tool {
 const OTHERS: [&str; 3] = ["_authToken", "_auth", "tokenHelper"];
 
 fn plan(wiring: &mut Wiring) -> Result<()> {
-    let path = match wiring.path_in("NPM_CONFIG_USERCONFIG")? {
+    // npm and pnpm take both spellings.
+    let named = match wiring.path_in("npm_config_userconfig")? {
+        Some(path) => Some(path),
+        None => wiring.path_in("NPM_CONFIG_USERCONFIG")?,
+    };
+    let path = match named {
         Some(path) => path,
         None => wiring.home()?.join(".npmrc"),
     };

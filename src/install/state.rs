@@ -167,7 +167,10 @@ fn in_place(path: &Path) -> Result<PathBuf> {
 }
 
 /// Whether a directory is one that only we, or the system, can change.
-fn check_directory(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when it is not.
+pub(super) fn check_directory(path: &Path) -> Result<()> {
     let metadata = path.metadata().map_err(|error| failed("looking at", path, &error))?;
     let root = metadata.uid() == 0;
     let mode = metadata.permissions().mode();

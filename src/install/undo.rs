@@ -139,3 +139,116 @@ fn changed(tool: &str, path: &Path, left: &State, now: &State) -> Trouble {
         diff: diff::unified(path, left, now),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::journal::Options;
+    use super::*;
+
+    const PATH: &str = "/nowhere/configuration";
+
+    fn file(lines: &[String]) -> State {
+        State::Nothing.with_bytes(lines.concat().into())
+    }
+
+    fn wire(tool: usize, before: State, after: State) -> Wired {
+        let path = PATH.into();
+        Wired {
+            tool: tool.to_string(),
+            options: Options::default(),
+            changes: vec![Change { path, before, after }],
+            made: Vec::new(),
+        }
+    }
+
+    /// Tools that insert a line each, at these places of a file; the last one's content.
+    fn chain(begin: &[String], places: &[usize]) -> (Vec<Wired>, Vec<String>) {
+        let (mut lines, mut wired) = (begin.to_vec(), Vec::new());
+        for (tool, place) in places.iter().enumerate() {
+            let before = file(&lines);
+            lines.insert(place % (lines.len() + 1), format!("ours {tool}\n"));
+            wired.push(wire(tool, before, file(&lines)));
+        }
+        (wired, lines)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_the_file_is_as_it_was(
+            count in 0_usize..8,
+            places in prop::collection::vec(0_usize..12, 1..5),
+            order in prop::collection::vec(0_usize..5, 1..12),
+        ) {
+            let begin: Vec<String> = (0..count).map(|at| format!("line {}\n", at % 3)).collect();
+            let (mut wired, lines) = chain(&begin, &places);
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&lines));
+            for pick in order {
+                if wired.is_empty() {
+                    break;
+                }
+                let (mut next, mut then, at) = (wired.clone(), seen.clone(), pick % wired.len());
+                // A refusal changes nothing.
+                if take_out(&mut next, at, &mut then, Since::Refuse).is_ok() {
+                    (wired, seen) = (next, then);
+                }
+            }
+            // The last first is never refused.
+            while !wired.is_empty() {
+                let last = wired.len() - 1;
+                prop_assert!(take_out(&mut wired, last, &mut seen, Since::Refuse).is_ok());
+            }
+            prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&begin));
+        }
+
+        #[test]
+        fn a_merge_takes_out_our_line_and_no_other(
+            place in 0_usize..8,
+            theirs in 0_usize..9,
+        ) {
+            let begin: Vec<String> = (0..6).map(|at| format!("line {at}\n")).collect();
+            let (mut wired, mut lines) = chain(&begin, &[place]);
+            lines.insert(theirs % (lines.len() + 1), "theirs\n".into());
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&lines));
+            prop_assert!(take_out(&mut wired.clone(), 0, &mut seen.clone(), Since::Refuse).is_err());
+            if take_out(&mut wired, 0, &mut seen, Since::Merge).is_ok() {
+                lines.retain(|line| !line.starts_with("ours"));
+                prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&lines));
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_two_want_goes_with_the_last() {
+        let link = State::Link("/bin/keyfob".into());
+        let both = vec![
+            wire(0, State::Nothing, link.clone()),
+            wire(1, link.clone(), link.clone()),
+        ];
+        for order in [[0, 0], [1, 0]] {
+            let mut wired = both.clone();
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), link.clone());
+            assert!(take_out(&mut wired, order[0], &mut seen, Since::Refuse).is_ok());
+            assert!(seen.look(Path::new(PATH)).unwrap() == link);
+            assert!(take_out(&mut wired, order[1], &mut seen, Since::Refuse).is_ok());
+            assert!(seen.look(Path::new(PATH)).unwrap() == State::Nothing);
+        }
+    }
+
+    #[test]
+    fn lines_that_a_later_tool_changed_name_that_tool() {
+        let text = |text: &str| State::Nothing.with_bytes(text.into());
+        let mut wired = vec![
+            wire(0, text("a = 1\n"), text("a = 1, 2\n")),
+            wire(1, text("a = 1, 2\n"), text("a = 1, 2, 3\n")),
+        ];
+        let mut seen = Seen::default();
+        seen.put(Path::new(PATH), text("a = 1, 2, 3\n"));
+        let trouble = take_out(&mut wired, 0, &mut seen, Since::Refuse).err().unwrap();
+        assert!(trouble.error.hint.unwrap().contains("keyfob uninstall 1"));
+    }
+}

@@ -149,7 +149,11 @@ impl<'a> Wiring<'a> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default();
         // Its directory may be a link; it itself is not to be followed.
-        let path = resolve(&directory.join("."))?.join(name);
+        let directory = resolve(&directory.join("."))?;
+        if directory.exists() {
+            state::check_directory(&directory)?;
+        }
+        let path = directory.join(name);
         let target = self.keyfob()?.to_owned();
         let before = self.seen.look(&path)?;
         let ours = match &before {

@@ -269,6 +269,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "TF_CLI_CONFIG_FILE",
         "UV_CONFIG_FILE",
         "VAULT_CONFIG_PATH",
+        "npm_config_userconfig",
     ];
     for (file, code) in source() {
         for call in ["var(\"", "var_os(\"", "absolute(\"", "dir(\"", "path_in(\""] {
@@ -300,6 +301,7 @@ fn the_names_in_every_table_are_unique_and_lower_case() {
         "programs",
         protocols.iter().flat_map(|row| row.programs.iter().copied()),
     );
+    names_of_a_table("install", keyfob::install::TABLE.iter().map(|row| row.name));
     names_of_a_table("store", keyfob::store::TABLE.iter().map(|row| row.name));
     let flows: Vec<String> = keyfob::login::TABLE
         .iter()

@@ -95,6 +95,28 @@ fn two_tools_in_one_file_come_out_in_any_order() {
 }
 
 #[test]
+fn two_tools_in_a_file_that_was_not_there_leave_none() {
+    for order in [["pip", "ansible"], ["ansible", "pip"]] {
+        let home = Home::empty();
+        let before = home.look();
+        let run = |args: &[&str]| {
+            let run = home.keyfob(args).env("PIP_CONFIG_FILE", home.path("new/shared.ini"));
+            run.env("ANSIBLE_CONFIG", home.path("new/shared.ini")).run()
+        };
+        for tool in ["pip", "ansible"] {
+            run(&["install", tool, "acme"]).expect_success();
+        }
+        let first = run(&["uninstall", order[0]]);
+        if first.code() != 0 {
+            assert!(first.stderr.contains("keyfob uninstall ansible"), "{}", first.stderr);
+        }
+        run(&["uninstall", order[1]]).expect_success();
+        run(&["uninstall", "--all"]).expect_success();
+        home.assert_is(&before);
+    }
+}
+
+#[test]
 fn other_options_replace_the_wiring() {
     let home = Home::full();
     let before = home.look();
