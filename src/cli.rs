@@ -156,9 +156,9 @@ pub enum Command {
     Export(Export),
     /// Keep what is in such a file.
     Import(Import),
-    /// Let a tool ask keyfob: its configuration, and links.
+    /// Let a tool ask keyfob, in the tool's own configuration.
     Install(Install),
-    /// Take that back, to the byte.
+    /// Take what `install` changed back, to the byte.
     Uninstall(Uninstall),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),

@@ -6,7 +6,6 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct Install {
     /// The tool, such as git; see --list.
-    #[arg(required_unless_present_any = ["all", "list"])]
     pub tool: Option<String>,
     /// Which session it is for; without it, whichever fits.
     #[arg(help = "Which session it is for, PROVIDER[/MODE][:ACCOUNT]; else any that fits")]
@@ -38,7 +37,6 @@ pub struct Install {
 #[derive(Debug, Args)]
 pub struct Uninstall {
     /// The tool.
-    #[arg(required_unless_present = "all")]
     pub tool: Option<String>,
     /// Every tool that is wired, the last one first.
     #[arg(long, conflicts_with = "tool")]

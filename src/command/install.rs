@@ -16,6 +16,9 @@ pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
     if args.list {
         return list(run, args.json);
     }
+    if args.tool.is_none() && !args.all {
+        return Err(unnamed());
+    }
     let chosen = args.tool.as_deref().map(install::find).transpose()?;
     let options = options(run, &args)?;
     let mut ledger = Ledger::open(run.world, args.dry_run)?;
@@ -31,6 +34,10 @@ pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
     done.map_err(|trouble| told(run, trouble)).map(|()| 0)
 }
 
+fn unnamed() -> Error {
+    Error::usage("no tool is named").hint("run `keyfob install --list`, which names them, or take `--all`")
+}
+
 /// What is asked for, with the profile checked.
 fn options(run: &Run, args: &cli::Install) -> Result<Options> {
     let mut options = Options {
@@ -39,7 +46,8 @@ fn options(run: &Run, args: &cli::Install) -> Result<Options> {
         urls: args.url.clone(),
         replace: args.replace,
     };
-    if args.profile.is_some() || run.provider.is_some() {
+    let said = [&args.profile, &run.provider, &run.mode, &run.account];
+    if said.iter().any(|part| part.is_some()) {
         let profile = run.profile(args.profile.as_deref())?;
         let (provider, at) = run.sources.config.profile(&profile)?;
         if options.urls.is_empty() {
@@ -118,8 +126,10 @@ pub(super) fn uninstall(run: &Run, args: &cli::Uninstall) -> Result<u8> {
         (_, true) => Since::Leave,
         _ => Since::Refuse,
     };
-    if let Some(tool) = &args.tool {
-        install::find(tool)?;
+    match &args.tool {
+        Some(tool) => drop(install::find(tool)?),
+        None if !args.all => return Err(unnamed()),
+        None => (),
     }
     let mut ledger = Ledger::open(run.world, args.dry_run)?;
     notes(run, &ledger.notes);

@@ -123,6 +123,10 @@ fn a_tool_or_provider_that_there_is_not_is_named() {
         "{}",
         output.stderr
     );
+    let output = home.keyfob(&["uninstall"]).run().expect_code(64);
+    assert!(output.stderr.contains("keyfob install --list"), "{}", output.stderr);
+    let output = home.keyfob(&["install", "git", "--mode", "none"]).run();
+    assert_eq!(output.code(), 64, "a mode that there is not: {}", output.stderr);
     let output = home.keyfob(&["uninstall", "git"]).run().expect_success();
     assert!(output.text().contains("nothing was changed"));
 }
