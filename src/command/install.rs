@@ -7,6 +7,7 @@ use serde_json::json;
 use super::text::table;
 use super::{Run, SCHEMA};
 use crate::cli;
+use crate::config::Serves;
 use crate::config::profile::quoted;
 use crate::error::{Error, Result};
 use crate::install::{self, Ledger, Options, Since, Step, Tool, Trouble};
@@ -20,17 +21,17 @@ pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
         return Err(unnamed());
     }
     let chosen = args.tool.as_deref().map(install::find).transpose()?;
-    let options = options(run, &args)?;
+    let wish = Wish::of(run, &args)?;
     let mut ledger = Ledger::open(run.world, args.dry_run)?;
     notes(run, &ledger.notes);
     let Some(tool) = chosen else {
-        return every(run, &mut ledger, &options, args.dry_run);
+        return every(run, &mut ledger, &wish, args.dry_run);
     };
-    if tool.needs_profile && options.profile.is_none() {
+    if tool.needs_profile && wish.options.profile.is_none() {
         let error = Error::usage(format!("`{}` cannot say whose credential it wants", tool.name));
         return Err(error.hint(format!("run `keyfob install {} PROFILE`", tool.name)));
     }
-    let done = wire(run, &mut ledger, tool, &options, args.dry_run);
+    let done = wire(run, &mut ledger, tool, &wish, args.dry_run);
     done.map_err(|trouble| told(run, trouble)).map(|()| 0)
 }
 
@@ -38,30 +39,54 @@ fn unnamed() -> Error {
     Error::usage("no tool is named").hint("run `keyfob install --list`, which names them, or take `--all`")
 }
 
-/// What is asked for, with the profile checked.
-fn options(run: &Run, args: &cli::Install) -> Result<Options> {
-    let mut options = Options {
-        profile: None,
-        name: args.name.clone(),
-        urls: args.url.clone(),
-        replace: args.replace,
-    };
-    let said = [&args.profile, &run.provider, &run.mode, &run.account];
-    if said.iter().any(|part| part.is_some()) {
-        let profile = run.profile(args.profile.as_deref())?;
-        let (provider, at) = run.sources.config.profile(&profile)?;
+/// What is asked for, with the profile checked, and what its provider may serve.
+struct Wish {
+    options: Options,
+    targets: Vec<Serves>,
+}
+
+impl Wish {
+    fn of(run: &Run, args: &cli::Install) -> Result<Wish> {
+        let mut options = Options {
+            profile: None,
+            name: args.name.clone(),
+            urls: args.url.clone(),
+            replace: args.replace,
+        };
+        let mut targets = Vec::new();
+        let said = [&args.profile, &run.provider, &run.mode, &run.account];
+        if said.iter().any(|part| part.is_some()) {
+            let profile = run.profile(args.profile.as_deref())?;
+            let (mut provider, at) = run.sources.config.profile(&profile)?;
+            targets = provider.modes.swap_remove(at).targets;
+            options.profile = Some(profile.to_string());
+        }
+        Ok(Wish { options, targets })
+    }
+
+    /// The same for one tool: the places are the targets that it may serve, unless others were named.
+    fn for_tool(&self, tool: &Tool) -> Options {
+        let mut options = self.options.clone();
         if options.urls.is_empty() {
-            let targets = provider.modes[at].targets.iter();
-            options.urls = targets.map(|serves| serves.root.origin()).collect();
+            let served =
+                |serves: &&Serves| serves.tools.is_empty() || serves.tools.iter().any(|name| name == tool.name);
+            options.urls = self.targets.iter().filter(served).map(url).collect();
             options.urls.dedup();
         }
-        options.profile = Some(profile.to_string());
+        options
     }
-    Ok(options)
+}
+
+/// A target as a URL, with `*.` in front of a host whose subdomains are meant.
+fn url(serves: &Serves) -> String {
+    let root = &serves.root;
+    let any = if serves.subdomains { "*." } else { "" };
+    let path = root.path().map_or(String::new(), |path| format!("/{path}"));
+    format!("{}://{any}{}{path}", root.scheme(), root.host_and_port())
 }
 
 /// Wires every tool that is here, and says why some were not.
-fn every(run: &Run, ledger: &mut Ledger, options: &Options, is_dry: bool) -> Result<u8> {
+fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8> {
     let mut code = 0;
     let wired = ledger.wired();
     for tool in install::TABLE {
@@ -69,11 +94,11 @@ fn every(run: &Run, ledger: &mut Ledger, options: &Options, is_dry: bool) -> Res
         if !is_wired && !tool.is_here(run.world) {
             continue;
         }
-        if tool.needs_profile && options.profile.is_none() {
+        if tool.needs_profile && wish.options.profile.is_none() {
             run.print(&format!("{}: left out, it needs a profile\n", tool.name))?;
             continue;
         }
-        if let Err(trouble) = wire(run, ledger, tool, options, is_dry) {
+        if let Err(trouble) = wire(run, ledger, tool, wish, is_dry) {
             let error = told(run, trouble).context(format!("wiring `{}`", tool.name));
             run.world.write_stderr(&report::lines(&error));
             code = report::exit_code(error.class);
@@ -82,8 +107,8 @@ fn every(run: &Run, ledger: &mut Ledger, options: &Options, is_dry: bool) -> Res
     Ok(code)
 }
 
-fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, options: &Options, is_dry: bool) -> Result<(), Trouble> {
-    let step = ledger.plan(tool, options)?;
+fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, wish: &Wish, is_dry: bool) -> Result<(), Trouble> {
+    let step = ledger.plan(tool, &wish.for_tool(tool))?;
     let text = if step.is_empty() {
         format!("{}: nothing to change, it asks keyfob\n", tool.name)
     } else {

@@ -30,7 +30,8 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let program = wiring.program("pnpm-credential-keyfob")?;
     let program = wiring.link_beside(&program)?;
     let mut registries = Vec::new();
-    for url in &wiring.options.urls {
+    // pnpm has no words for all subdomains of a host.
+    for url in wiring.options.urls.iter().filter(|url| !url.contains('*')) {
         let place = url.strip_prefix("https:").or_else(|| url.strip_prefix("http:"));
         let place = place.filter(|place| place.starts_with("//") && !place.contains(['=', ' ', '@', '?', '#']));
         let place = place.ok_or_else(|| Error::usage("`--url` is not the URL of a registry"))?;

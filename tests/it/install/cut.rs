@@ -125,9 +125,9 @@ fn a_place_that_takes_nothing_leaves_all_as_it_was() {
 
 #[test]
 fn a_full_disk_leaves_all_as_it_was() {
-    let Some(mut sandbox) = Sandbox::tiny(64) else { return };
+    let Some(mut sandbox) = Sandbox::tiny(192) else { return };
     sandbox.unset("DOCKER_CONFIG");
-    let filled = sandbox.write("filler", &"x".repeat(30 * 1024));
+    let filled = sandbox.write("filler", &"x".repeat(130 * 1024));
     let config = format!("{{\n  \"a\": \"{}\"\n}}\n", "y".repeat(20 * 1024));
     sandbox.write(".docker/config.json", &config);
     let output = sandbox.keyfob(&["install", "docker"]).run();
@@ -135,6 +135,10 @@ fn a_full_disk_leaves_all_as_it_was() {
     let now = std::fs::read_to_string(sandbox.path().join(".docker/config.json")).unwrap();
     assert!(now == config && !sandbox.path().join(".local/bin").exists());
     std::fs::remove_file(filled).unwrap();
+    sandbox.keyfob(&["install", "docker"]).run().expect_success();
+    sandbox.keyfob(&["uninstall", "docker"]).run().expect_success();
+    let now = std::fs::read_to_string(sandbox.path().join(".docker/config.json")).unwrap();
+    assert!(now == config && !sandbox.path().join(".local").exists());
 }
 
 #[test]

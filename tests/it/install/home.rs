@@ -207,4 +207,13 @@ flow = "key"
 [[target]]
 url = "https://acme.example"
 scheme = "bearer"
+
+[[target]]
+url = "https://*.wide.example"
+scheme = "bearer"
+
+[[target]]
+url = "https://npm.example/team/registry"
+scheme = "bearer"
+tools = ["pnpm"]
 "#;

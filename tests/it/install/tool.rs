@@ -158,3 +158,62 @@ fn variables_of_the_tools_say_where_their_configurations_are() {
     home.keyfob(&["uninstall", "--all"]).run().expect_success();
     assert!(!there.exists(), "the directories that were made are gone");
 }
+
+#[test]
+fn a_tool_is_wired_for_the_places_that_it_may_serve() {
+    let home = Home::empty();
+    let link = |name: &str| home.path("bin").join(name).display().to_string();
+    for tool in ["pnpm", "bazel"] {
+        home.keyfob(&["install", tool, "acme"]).run().expect_success();
+    }
+    let (pnpm, bazel) = (
+        link("pnpm-credential-keyfob-acme"),
+        link("bazel-credential-keyfob-acme"),
+    );
+    let expected = format!("//acme.example/:tokenHelper={pnpm}\n//npm.example/team/registry/:tokenHelper={pnpm}\n");
+    assert_eq!(home.read(".npmrc"), expected);
+    let line = |host: &str| format!("common --credential_helper={host}={bazel}\n");
+    assert_eq!(home.read(".bazelrc"), line("acme.example") + &line("*.wide.example"));
+    home.keyfob(&["install", "pnpm", "acme", "--url", "https://other.example/r/"])
+        .run()
+        .expect_success();
+    assert_eq!(home.read(".npmrc"), format!("//other.example/r/:tokenHelper={pnpm}\n"));
+    let output = home
+        .keyfob(&["install", "pnpm", "acme", "--url", "other.example"])
+        .run()
+        .expect_code(64);
+    assert!(output.stderr.contains("--url"), "{}", output.stderr);
+    home.keyfob(&["install", "bazel"]).run().expect_success();
+    assert_eq!(
+        home.read(".bazelrc"),
+        format!("common --credential_helper={}\n", link("bazel-credential-keyfob"))
+    );
+}
+
+#[test]
+fn podmans_own_helpers_stay_before_ours() {
+    let home = Home::empty();
+    home.sandbox.write(
+        ".config/containers/registries.conf",
+        "credential-helpers = [\"other\"] # c\n",
+    );
+    home.keyfob(&["install", "containers", "acme"]).run().expect_success();
+    let ours = home.read(".config/containers/registries.conf.d/99-keyfob.conf");
+    assert_eq!(ours, "credential-helpers = [\"other\", \"keyfob-acme\"]\n");
+}
+
+#[test]
+fn opentofus_own_configuration_is_edited_too() {
+    let home = Home::empty();
+    home.sandbox.write(".tofurc", "# t\n");
+    let before = home.look();
+    home.keyfob(&["install", "terraform"]).run().expect_success();
+    for name in [".tofurc", ".terraformrc"] {
+        assert!(
+            home.read(name).ends_with("credentials_helper \"keyfob\" {\n}\n"),
+            "{name}"
+        );
+    }
+    home.keyfob(&["uninstall", "terraform"]).run().expect_success();
+    home.assert_is(&before);
+}
