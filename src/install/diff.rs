@@ -105,7 +105,7 @@ fn is_word(c: char) -> bool {
 }
 
 fn hides(word: &str, is_secret: bool) -> bool {
-    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(|b| what(b));
+    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
     let random = word.len() >= SECRET_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
     // What helpers and providers are called is worth seeing.
     let plain = matches!(

@@ -140,7 +140,7 @@ impl<'a> Ledger<'a> {
         let wired = &self.journal.wired[at];
         let left = |change: &Change| {
             let all = self.journal.wired.iter().flat_map(|wired| &wired.changes);
-            let last = all.filter(|other| other.path == change.path).last();
+            let last = all.rev().find(|other| other.path == change.path);
             last.map_or(State::Nothing, |last| last.after.clone())
         };
         let is_ours = |change: &&Change| change.before != change.after;

@@ -102,8 +102,14 @@ fn the_list_says_what_is_wired_and_what_is_here() {
     assert_eq!(json["schema"], 1);
     assert_eq!(json["tools"][0]["state"], "changed since");
     assert_eq!(json["tools"][0]["profile"], "acme");
-    std::fs::remove_dir_all(home.sandbox.path().join("stubs")).unwrap();
-    assert!(row("vault ").contains("not here"));
+    let alone = home.keyfob(&["install", "--list"]).env("PATH", home.path("bin"));
+    let list = alone.run().expect_success();
+    assert_eq!(
+        list.text().matches("  not here").count(),
+        keyfob::install::TABLE.len() - 1,
+        "{}",
+        list.text()
+    );
 }
 
 #[test]
