@@ -49,7 +49,7 @@ pub(super) const GO: Dialect = Dialect {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    /// Nothing, or a comment.
+    /// Nothing, a comment, or a name alone.
     Empty,
     Section(String),
     /// The name, and where the value begins.
@@ -249,7 +249,8 @@ fn kind(text: &str, dialect: Dialect, in_value: bool) -> Option<Kind> {
             Some(Kind::Setting(begin[..at].trim().into(), margin + at + 1))
         }
         Some(_) => None,
-        None if dialect.alone => Some(Kind::Setting(begin.into(), line.len())),
+        // It has no value that could be read or changed.
+        None if dialect.alone => Some(Kind::Empty),
         None => None,
     }
 }
@@ -291,9 +292,11 @@ mod tests {
     fn a_file_without_sections_has_settings_at_its_end() {
         assert_eq!(set("A=1\n# c\n", GO, "", "GOAUTH", "x;y"), "A=1\nGOAUTH=x;y\n# c\n");
         assert_eq!(set("# c", GO, "", "GOAUTH", "x"), "# c\nGOAUTH=x\n");
+        assert_eq!(set("GOAUTH\n", GO, "", "GOAUTH", "x"), "GOAUTH\nGOAUTH=x\n");
         let name = "//npm.example/:tokenHelper";
         let text = "; c\n//npm.example/:_authToken=canary\nalone\n";
-        assert_eq!(set(text, NPM, "", name, "/p"), format!("{text}{name}=/p\n"));
+        let expected = text.replace("alone", &format!("{name}=/p\nalone"));
+        assert_eq!(set(text, NPM, "", name, "/p"), expected);
     }
 
     #[test]
