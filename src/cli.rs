@@ -156,7 +156,7 @@ pub enum Command {
     Export(Export),
     /// Keep what is in such a file.
     Import(Import),
-    /// Let a tool ask keyfob, in the tool's own configuration.
+    /// Let a tool ask here, by the tool's own configuration.
     Install(Install),
     /// Take what `install` changed back, to the byte.
     Uninstall(Uninstall),

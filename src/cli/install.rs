@@ -44,7 +44,7 @@ pub struct Uninstall {
     /// Print what would change, as a diff, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Where a file was changed since, take out keyfob's lines alone.
+    /// Where a file was changed since, take out our lines alone.
     #[arg(long, conflicts_with = "forget")]
     pub merge: bool,
     /// Where a file was changed since, leave it as it is.
