@@ -49,7 +49,7 @@ pub struct Cli {
 pub const ENVIRONMENT: &[(&[&str], &str)] = &[
     (
         &["KEYFOB_HOME"],
-        "everything below one directory instead of the XDG ones",
+        "everything but what `place.file` names below one directory, instead of the XDG ones",
     ),
     (
         &["<PROVIDER>_HOME"],
@@ -98,6 +98,8 @@ pub const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
+  ansible, aws, bazel, goauth,    The same, for these tools
+  google, pnpm, terraform, vault
   token PROFILE|URL               One secret and nothing else (token --help)
 
 Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.

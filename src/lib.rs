@@ -36,6 +36,7 @@ pub mod login;
 pub mod loopback;
 pub mod model;
 pub mod oauth;
+pub mod pem;
 pub mod protocol;
 pub mod record;
 pub mod renew;
@@ -60,9 +61,10 @@ use world::World;
 ///
 /// A program that carries keyfob inside calls it where it was started under one of keyfob's names.
 pub fn main() -> std::process::ExitCode {
-    world::quiet_panics();
+    world::quiet_panics(|program| protocol::link(program).unwrap_or("keyfob"));
     let world = World::process();
     if let Err(why) = hygiene::harden(world.var_os("KEYFOB_ATTACH").is_some()) {
+        introduce(&world);
         return fail(&world, &Error::refused(why)).into();
     }
     run(&world).into()
@@ -74,13 +76,13 @@ pub fn run(world: &World) -> u8 {
     for arg in &world.args {
         match arg.to_str() {
             Some(arg) => args.push(arg.to_owned()),
-            None => return fail(world, &Error::usage("an argument is not UTF-8")),
+            None => {
+                introduce(world);
+                return fail(world, &Error::usage("an argument is not UTF-8"));
+            }
         }
     }
-    let program = args
-        .first()
-        .map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
-        .to_owned();
+    let program = world::program_name(args.first().map(String::as_str)).to_owned();
     let (said, at) = said(&args);
     let first = args.get(at).map(String::as_str);
     // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
@@ -99,6 +101,14 @@ pub fn run(world: &World) -> u8 {
 pub fn sign_in(world: &World, program: &str, args: &[String]) -> u8 {
     let args = [&[program.to_owned()], args].concat();
     own(world, &args, Some(program))
+}
+
+/// Speaks from now on in the name of the program as whose sign-in we were called, before its arguments are looked at.
+fn introduce(world: &World) {
+    let program = world::program_name(world.args.first().and_then(|name| name.to_str()));
+    if let Some(link) = protocol::link(program) {
+        command::introduce(world, link);
+    }
 }
 
 fn own(world: &World, args: &[String], link: Option<&str>) -> u8 {
@@ -130,6 +140,9 @@ fn said(args: &[String]) -> (Said, usize) {
 }
 
 fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
+    if found.row.reads_stderr() {
+        world.speak(Box::new(|_, _| String::new()));
+    }
     let mut ask = |request: &Request| -> Result<Answer> {
         let mut sources = resolve::Sources::open(world)?;
         sources.config.say(said.clone())?;
@@ -143,6 +156,10 @@ fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
         input: &mut world.stdin(),
         output: &mut world.stdout(),
         errors: &mut world.stderr(),
+        prompt: &mut |prompt| match world.person() {
+            true => world.ask_secret(prompt),
+            false => Err(Error::usage("nobody may be asked")),
+        },
         ask: &mut ask,
     })
 }

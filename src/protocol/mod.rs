@@ -7,16 +7,29 @@
 //! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
 //! whatever cannot be written without being read as something else is refused.
 
+mod ansible;
 mod aws;
+mod bazel;
+mod cargo;
 #[cfg(test)]
 mod desk;
 mod docker;
 mod git;
+mod goauth;
 mod google;
+mod kubectl;
+mod kubelet;
+mod line;
+mod netrc;
+mod pnpm;
+mod terraform;
 mod token;
+mod vault;
+mod web;
 
 use std::io::{Read, Write};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
@@ -25,6 +38,8 @@ use crate::report;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
+
+use web::{bearer, fetched, headers};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -59,8 +74,17 @@ pub struct Call<'a> {
     pub output: &'a mut dyn Write,
     /// What a person reads.
     pub errors: &'a mut dyn Write,
+    /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.
+    pub prompt: &'a mut dyn FnMut(&str) -> Result<Secret>,
     /// Answers a request.
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
+}
+
+impl Protocol {
+    /// Whether a tool takes stderr for a part of the answer, so that no warning may be there.
+    pub fn reads_stderr(&self) -> bool {
+        self.name == google::GOOGLE.name
+    }
 }
 
 impl Call<'_> {
@@ -75,11 +99,21 @@ impl Call<'_> {
 /// All protocols. A new one is one file and one line here.
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
+    ansible::ANSIBLE,
     aws::AWS,
+    bazel::BAZEL,
+    cargo::CARGO,
     docker::DOCKER,
     git::GIT,
+    goauth::GOAUTH,
     google::GOOGLE,
+    kubectl::KUBECTL,
+    kubelet::KUBELET,
+    netrc::NETRC,
+    pnpm::PNPM,
+    terraform::TERRAFORM,
     token::TOKEN,
+    vault::VAULT,
 ];
 
 /// The words with which a call speaks the native protocol; they belong to it and are not consumed.
@@ -177,6 +211,39 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says in a request what the tool wants to reach, and the `PROFILE|URL` that its configuration names beside it.
+///
+/// The profile is checked against the target by whoever answers. A URL is no more than a promise about it: a
+/// configuration that somebody else wrote must not send the credential of one place to another.
+///
+/// # Errors
+/// [`Class::Usage`] when neither says anything; [`Class::Refused`] when the target is not at or below the URL.
+fn aim(request: &mut Request, named: Option<&str>, wanted: Option<Target>) -> Result<()> {
+    if let Some(named) = named {
+        name(request, named)?;
+    }
+    let Some(wanted) = wanted else {
+        return match (&request.profile, &request.target) {
+            (None, None) => Err(Error::usage("the request has neither target nor profile")),
+            _ => Ok(()),
+        };
+    };
+    if request.target.as_ref().is_some_and(|root| !wanted.is_within(root)) {
+        return Err(Error::refused(format!(
+            "the configuration names another place than {wanted}, which the credential would go to"
+        )));
+    }
+    request.target = Some(wanted);
+    Ok(())
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts, numbers and maps of texts are JSON"));
+    bytes.push(b'\n');
+    bytes
+}
+
 /// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
 ///
 /// # Errors
@@ -197,6 +264,27 @@ fn nothing(request: &Request, what: &str) -> Error {
     let profile = request.profile.as_deref().unwrap_or("PROFILE");
     Error::login(format!("finding a credential for `{what}`: there is none"))
         .hint(format!("run `keyfob login {profile}`"))
+}
+
+/// Says in a request which profile a tool's arguments name, before that of the program's name.
+fn say_profile(request: &mut Request, named: Option<&str>) {
+    if let Some(named) = named {
+        request.profile = Some(named.into());
+    }
+}
+
+/// Whether a person asks how a protocol is called.
+fn wants_help(args: &[String]) -> bool {
+    matches!(args, [word] if word == "--help" || word == "-h")
+}
+
+/// The failure of a store for a place whose credentials no tool brings.
+fn not_kept(request: &Request) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let message =
+        format!("storing the token for {place}: its provider has sessions, and keeps nothing that a tool brings");
+    Error::refused(message).hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Writes a whole answer; whether it arrived.
@@ -268,6 +356,10 @@ mod tests {
         assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
         assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
         assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+        // A name that begins with ours is a protocol's only where the table has it.
+        assert_eq!(named("keyfob-client", Some("--vault-id")), Some(("ansible", 0)));
+        assert_eq!(named("keyfob-clients", Some("--vault-id")), None);
+        assert_eq!(link("keyfob-client"), None);
     }
 
     #[test]

@@ -138,15 +138,7 @@ fn a_tool_or_provider_that_there_is_not_is_named() {
 }
 
 /// Links whose protocol keyfob does not speak yet.
-const TO_COME: [&str; 7] = [
-    "bazel-credential-keyfob",
-    "cargo-credential-keyfob",
-    "keyfob-client",
-    "keyring",
-    "pnpm-credential-keyfob",
-    "terraform-credentials-keyfob",
-    "vault-credential-keyfob",
-];
+const TO_COME: [&str; 1] = ["keyring"];
 
 #[test]
 fn every_link_is_a_program_of_a_protocol() {

@@ -27,8 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "config", "digest", "error", "http", "loopback", "oauth", "record", "renew", "report", "secret", "shape",
-            "target", "time", "world",
+            "config", "digest", "error", "http", "loopback", "oauth", "pem", "record", "renew", "report", "secret",
+            "shape", "target", "time", "world",
         ],
     ),
     (
@@ -37,7 +37,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("model", &["secret", "target", "time"]),
     ("oauth", &["digest", "record", "secret", "target", "time"]),
-    ("protocol", &["error", "model", "report", "secret", "target", "time"]),
+    ("pem", &["secret"]),
+    (
+        "protocol",
+        &["error", "model", "pem", "report", "secret", "target", "time"],
+    ),
     ("record", &["digest", "secret", "target", "time"]),
     (
         "renew",
@@ -50,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolve",
         &[
-            "config", "error", "model", "oauth", "record", "renew", "secret", "store", "target", "time", "world",
+            "config", "error", "model", "oauth", "pem", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
     ("digest", &[]),
