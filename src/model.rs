@@ -45,7 +45,8 @@ pub struct Request {
     pub secret: Option<Secret>,
     /// The refresh token to keep beside it.
     pub refresh: Option<Secret>,
-    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password. Where there is no
+    /// secret, only what was kept with this scheme will do.
     pub authtype: Option<String>,
     /// The credential must not be kept.
     pub ephemeral: bool,
@@ -53,6 +54,9 @@ pub struct Request {
     pub expires_at: Option<Timestamp>,
     /// The life that the tool needs, in seconds. Absent: the tool's usual margin.
     pub valid_for_secs: Option<u32>,
+    /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
+    /// one that the named profile does not serve is declined instead of refused.
+    pub wide: bool,
     /// Scopes that the credential must have.
     pub scopes: Vec<String>,
     /// Whether a person may be asked.
@@ -120,6 +124,7 @@ impl Request {
             ephemeral: false,
             expires_at: None,
             valid_for_secs: None,
+            wide: false,
             scopes: Vec::new(),
             interactive: false,
             understands: Understands::default(),

@@ -7,14 +7,22 @@
 //! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
 //! whatever cannot be written without being read as something else is refused.
 
+mod ansible;
+mod bazel;
 #[cfg(test)]
 mod desk;
 mod docker;
 mod git;
+mod goauth;
+mod pnpm;
+mod terraform;
 mod token;
+mod vault;
+mod web;
 
 use std::io::{Read, Write};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
@@ -23,6 +31,8 @@ use crate::report;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
+
+use web::{bearer, fetched, headers};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -71,7 +81,18 @@ impl Call<'_> {
 }
 
 /// All protocols. A new one is one file and one line here.
-pub const TABLE: &[Protocol] = &[git::NATIVE, docker::DOCKER, git::GIT, token::TOKEN];
+pub const TABLE: &[Protocol] = &[
+    git::NATIVE,
+    docker::DOCKER,
+    git::GIT,
+    token::TOKEN,
+    ansible::ANSIBLE,
+    bazel::BAZEL,
+    goauth::GOAUTH,
+    pnpm::PNPM,
+    terraform::TERRAFORM,
+    vault::VAULT,
+];
 
 /// The words with which a call speaks the native protocol; they belong to it and are not consumed.
 const NATIVE_WORDS: [&str; 4] = ["get", "store", "erase", "capability"];
@@ -166,6 +187,41 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
         request.profile = Some(what.into());
     }
     Ok(())
+}
+
+/// Says in a request which profile a tool's arguments name, before that of the program's name.
+fn say_profile(request: &mut Request, named: Option<&str>) {
+    if let Some(named) = named {
+        request.profile = Some(named.into());
+    }
+}
+
+/// Whether a person asks how a protocol is called.
+fn wants_help(args: &[String]) -> bool {
+    matches!(args, [word] if word == "--help" || word == "-h")
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts and maps of texts are JSON"));
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The failure of a protocol that has no word for "there is none".
+fn nothing(named: &str) -> Error {
+    let profile = if named.contains("://") { "PROFILE" } else { named };
+    let message = format!("finding a credential for `{named}`: there is none");
+    Error::login(message).hint(format!("run `keyfob login {profile}`"))
+}
+
+/// The failure of a store for a place whose credentials no tool brings.
+fn not_kept(request: &Request) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let message =
+        format!("storing the token for {place}: its provider has sessions, and keeps nothing that a tool brings");
+    Error::refused(message).hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Writes a whole answer; whether it arrived.
