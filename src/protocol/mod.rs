@@ -14,6 +14,7 @@ mod desk;
 mod docker;
 mod git;
 mod goauth;
+mod keyring;
 mod pnpm;
 mod terraform;
 mod token;
@@ -89,6 +90,7 @@ pub const TABLE: &[Protocol] = &[
     ansible::ANSIBLE,
     bazel::BAZEL,
     goauth::GOAUTH,
+    keyring::KEYRING,
     pnpm::PNPM,
     terraform::TERRAFORM,
     vault::VAULT,
@@ -156,6 +158,14 @@ fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
         None => (named, String::new()),
     };
     Some((row, format!("{}{account}", names.replacen('~', "/", 1))))
+}
+
+/// Whether a program's name is another program's, for which keyfob stands in: then all arguments are that program's, and
+/// `--mode` is not ours.
+pub fn stands_in(program: &str) -> bool {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let named = |row: &Protocol| row.programs.contains(&stem) && !stem.contains("keyfob");
+    TABLE.iter().any(named)
 }
 
 /// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
@@ -311,6 +321,19 @@ mod tests {
         }
         assert!(find("docker-credential-keyfob-", None).is_none());
         assert!(find("docker-credential-keyfobx", None).is_none());
+    }
+
+    #[test]
+    fn only_another_programs_arguments_are_all_its_own() {
+        assert!(stands_in("keyring") && stands_in("keyring.exe"));
+        for program in [
+            "keyfob",
+            "git-credential-keyfob",
+            "docker-credential-keyfob-work",
+            "anything",
+        ] {
+            assert!(!stands_in(program), "{program}");
+        }
     }
 
     #[test]

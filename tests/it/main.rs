@@ -59,6 +59,7 @@ mod systems;
 mod terminal;
 mod tidy;
 mod tls;
+mod tool;
 mod transcript;
 mod turn;
 mod window;

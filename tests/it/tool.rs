@@ -1,0 +1,6 @@
+//! What tools ask of keyfob and get: their messages through the real program's pipes, against the scripted issuer.
+//!
+//! A test's name begins with the case of the table that it proves: hit, miss, store, erase, refreshed, malformed,
+//! two_accounts, locked.
+
+mod keyring;
