@@ -54,6 +54,11 @@ pub struct Request {
     pub expires_at: Option<Timestamp>,
     /// The life that the tool needs, in seconds. Absent: the tool's usual margin.
     pub valid_for_secs: Option<u32>,
+    /// The life that the tool would like, in seconds: with less left it is renewed, as long as that is no more than half of
+    /// what the issuer gives.
+    pub prefers_secs: Option<u32>,
+    /// Whether the ID token is wanted, and not the access token.
+    pub id_token: bool,
     /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
     /// one that the named profile does not serve is declined instead of refused.
     pub wide: bool,
@@ -124,6 +129,8 @@ impl Request {
             ephemeral: false,
             expires_at: None,
             valid_for_secs: None,
+            prefers_secs: None,
+            id_token: false,
             wide: false,
             scopes: Vec::new(),
             interactive: false,
@@ -162,6 +169,8 @@ pub struct Credential {
     pub refresh: Option<Secret>,
     /// When the secret ends. Absent: unknown or never.
     pub expires_at: Option<Timestamp>,
+    /// The account under which it is kept; absent for none, and for one of the environment.
+    pub account: Option<String>,
     /// Whom it speaks for.
     pub subject: Option<String>,
     /// The workspace that it is used in.

@@ -159,6 +159,8 @@ pub struct Record {
     pub authtype: Option<String>,
     /// The refresh token.
     pub refresh: Option<Secret>,
+    /// The ID token that came with `secret`, where the provider file wants it kept; it has an end of its own.
+    pub id_token: Option<Secret>,
     /// When `secret` was obtained.
     pub obtained_at: Option<Timestamp>,
     /// When `secret` ends. Absent: unknown or never.
@@ -227,6 +229,7 @@ impl Record {
             secret: None,
             authtype: None,
             refresh: None,
+            id_token: None,
             obtained_at: None,
             expires_at: None,
             scopes: Vec::new(),
@@ -244,7 +247,8 @@ impl Record {
 
     /// The record without a secret: what may lie in a slot whose secrets are elsewhere.
     ///
-    /// A token that there is stands as an empty text, so that a listing can tell a live session from an ended one.
+    /// A token that there is stands as an empty text, so that a listing can tell a live session from an ended one; an ID
+    /// token tells nothing of that.
     /// What the login learnt, and fields of a newer keyfob, may hold secrets and are left out.
     #[must_use]
     pub fn outline(&self) -> Record {
@@ -256,6 +260,7 @@ impl Record {
             secret,
             authtype,
             refresh,
+            id_token: _,
             obtained_at,
             expires_at,
             scopes,
@@ -278,6 +283,7 @@ impl Record {
             secret: there(secret),
             authtype: authtype.clone(),
             refresh: there(refresh),
+            id_token: None,
             obtained_at: *obtained_at,
             expires_at: *expires_at,
             scopes: scopes.clone(),
@@ -303,6 +309,7 @@ impl Record {
             secret,
             authtype,
             refresh,
+            id_token,
             obtained_at,
             expires_at,
             scopes,
@@ -322,6 +329,7 @@ impl Record {
             secret: secret.as_ref().map(Secret::expose),
             authtype: authtype.as_deref(),
             refresh: refresh.as_ref().map(Secret::expose),
+            id_token: id_token.as_ref().map(Secret::expose),
             obtained_at: *obtained_at,
             expires_at: *expires_at,
             scopes,
@@ -370,6 +378,7 @@ impl Record {
             secret: wire.secret,
             authtype: wire.authtype,
             refresh: wire.refresh,
+            id_token: wire.id_token,
             obtained_at: wire.obtained_at,
             expires_at: wire.expires_at,
             scopes: wire.scopes,
@@ -409,6 +418,8 @@ struct Out<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     obtained_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
@@ -441,6 +452,7 @@ struct In {
     secret: Option<Secret>,
     authtype: Option<String>,
     refresh: Option<Secret>,
+    id_token: Option<Secret>,
     obtained_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     #[serde(default)]

@@ -17,6 +17,13 @@ impl Timestamp {
         Timestamp(seconds)
     }
 
+    /// From RFC 3339 in UTC (`2030-01-01T00:00:00Z`), without its fraction; none for another text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = humantime::parse_rfc3339(text).ok()?;
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok().map(Timestamp)
+    }
+
     /// Seconds since the Unix epoch.
     pub fn unix(self) -> i64 {
         self.0
@@ -71,6 +78,20 @@ mod tests {
         assert_eq!(Timestamp::from_unix(1_893_456_000).rfc3339(), "2030-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_unix(i64::MAX).rfc3339(), i64::MAX.to_string());
         assert_eq!(Timestamp::from_unix(-1).rfc3339(), "-1");
+    }
+
+    #[test]
+    fn rfc3339_is_read_back_to_the_second() {
+        for (text, expected) in [
+            ("2030-01-01T00:00:00Z", Some(1_893_456_000)),
+            ("2030-01-01T00:00:00.999Z", Some(1_893_456_000)),
+            ("2030-01-01T00:00:00", None),
+            ("2030-01-01", None),
+            ("1960-01-01T00:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::unix), expected, "{text}");
+        }
     }
 
     #[test]

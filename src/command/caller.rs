@@ -185,7 +185,12 @@ impl<'a> Caller<'a> {
         match &mut self.who {
             Who::Variable(_, secret) => Ok(secret.clone()),
             Who::Account(stored) => {
-                let fresh = renew::fresh(self.run.sources, &self.session, (**stored).clone(), None)?;
+                let fresh = renew::fresh(
+                    self.run.sources,
+                    &self.session,
+                    (**stored).clone(),
+                    renew::Wants::default(),
+                )?;
                 let secret = fresh.record.secret.clone().unwrap_or_default();
                 **stored = fresh;
                 Ok(secret)

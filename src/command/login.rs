@@ -31,7 +31,9 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     if !args.set.is_empty() || (client_id.is_some() && is_bare_preset(run, &profile.provider)?) {
         write_provider_file(run, &profile.provider, client_id.take().as_deref(), &args.set)?;
     }
-    let (provider, at) = provider_of(run, &profile)?;
+    let (mut provider, at) = provider_of(run, &profile)?;
+    let name = provider.name.clone();
+    renew::give(run.sources, &name, &mut provider.modes[at])?;
     let flow = login::find(match (args.with_token, args.device) {
         (true, _) => Flow::Key,
         (_, true) => Flow::Device,
@@ -361,7 +363,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
         record.fields = said.as_ref().map(|said| said.fields.clone()).unwrap_or_default();
-        renew::merge(record, tokens, now);
+        renew::merge(record, tokens.with_id_token(login.mode.oauth.id_token), now);
         record.subject.clone_from(&subject);
     };
     let placed = renew::check_place(run.sources, login.provider, login.mode, Some(&account));

@@ -130,10 +130,10 @@ fn renewed(run: &Run, session: &Session, stored: Stored) -> Result<Stored> {
     let half = u32::try_from(whole / 2).unwrap_or(u32::MAX);
     let can = stored.record.refresh.is_some() || session.is_unattended();
     if !can || stored.record.synced_at.is_some() || end.is_none_or(|end| end.since(now) > half.into()) {
-        return renew::fresh(run.sources, session, stored, None);
+        return renew::fresh(run.sources, session, stored, renew::Wants::default());
     }
     let lives = stored.record.secret.is_some() && end.is_some_and(|end| end > now);
-    match renew::fresh(run.sources, session, stored.clone(), Some(half)) {
+    match renew::fresh(run.sources, session, stored.clone(), renew::Wants::secs(half)) {
         Err(error) if lives && stored.record.dead.is_none() => {
             let why = crate::report::message(&error);
             run.note(&format!(
@@ -141,7 +141,7 @@ fn renewed(run: &Run, session: &Session, stored: Stored) -> Result<Stored> {
             ));
             // The issuer may have given another, though not one that lives for so long.
             let now = run.sources.stores.get(&stored.record.key)?;
-            renew::fresh(run.sources, session, now.unwrap_or(stored), None)
+            renew::fresh(run.sources, session, now.unwrap_or(stored), renew::Wants::default())
         }
         other => other,
     }

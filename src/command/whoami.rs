@@ -90,7 +90,7 @@ pub(super) fn ask(run: &Run, profile: &Profile, details: bool) -> Result<Asked> 
         Some((variable, secret)) => (session.show(), secret, format!("env:{variable}"), None),
         None => {
             let (session, stored) = run.session(profile)?;
-            let stored = renew::fresh(run.sources, &session, stored, None)?;
+            let stored = renew::fresh(run.sources, &session, stored, renew::Wants::default())?;
             let name = profile::show(&session.provider, &session.mode, &stored.record.key.account);
             let secret = stored.record.secret.clone().unwrap_or_default();
             (name, secret, stored.store.to_string(), Some(stored.record))

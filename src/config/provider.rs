@@ -7,6 +7,7 @@
 use super::disk::Stamp;
 use super::index;
 use super::read::Reader;
+use super::section::aws::Aws;
 use super::section::context::Workspace;
 use super::section::grant::{Grant, TokenSource};
 use super::section::mfa::Mfa;
@@ -28,6 +29,8 @@ use crate::target::Target;
 /// How a credential of a provider is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
+    /// A token that the machine or a session has is exchanged for keys of AWS (STS `AssumeRoleWithWebIdentity`).
+    AwsWebIdentity,
     /// OAuth authorization code grant with PKCE, in a browser that comes back to this machine (RFC 8252).
     Browser,
     /// The client asks for itself (RFC 6749, section 4.4).
@@ -61,6 +64,11 @@ pub struct FlowRow {
 
 /// All flows, by their words.
 pub const FLOWS: &[FlowRow] = &[
+    FlowRow {
+        flow: Flow::AwsWebIdentity,
+        word: "aws-web-identity",
+        needs: &["token_endpoint"],
+    },
     FlowRow {
         flow: Flow::Browser,
         word: "browser",
@@ -117,7 +125,8 @@ impl Flow {
 
     /// Whether it needs no person, so that a tool's call may begin it and the end of a token is no end of anything.
     pub fn is_unattended(self) -> bool {
-        matches!(self, Flow::ClientCredentials | Flow::JwtBearer | Flow::TokenExchange)
+        use Flow::{AwsWebIdentity, ClientCredentials, JwtBearer, TokenExchange};
+        matches!(self, AwsWebIdentity | ClientCredentials | JwtBearer | TokenExchange)
     }
 }
 
@@ -211,6 +220,8 @@ pub struct Mode {
     pub signing: Signing,
     /// From where issuer and client are found.
     pub service: Option<Service>,
+    /// The role, where the flow is [`Flow::AwsWebIdentity`].
+    pub aws: Option<Aws>,
     /// How a code is sent and taken, where the flow is [`Flow::EmailOtp`].
     pub otp: Option<Otp>,
     /// The page and its question, where the flow is [`Flow::Poll`].

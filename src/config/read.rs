@@ -154,7 +154,7 @@ impl Reader<'_> {
         };
         let fits = |persist| {
             match flow.flow {
-                Flow::ClientCredentials | Flow::JwtBearer | Flow::TokenExchange => &["both", "none"][..],
+                flow if flow.is_unattended() => &["both", "none"][..],
                 Flow::Key | Flow::Static => &["both", "key"],
                 _ => &["both", "key", "refresh"],
             }
@@ -215,7 +215,8 @@ impl Reader<'_> {
         parts: &Parts,
         targets: Option<&[TargetPart]>,
     ) -> Result<Mode> {
-        let oauth = section::oauth::read(self, &parts.oauth)?;
+        let mut oauth = section::oauth::read(self, &parts.oauth)?;
+        let aws = section::aws::read(self, &parts.aws, flow.flow, &mut oauth)?;
         let service = section::service::read(self, &parts.service)?;
         let missing = flow.needs.iter().find(|key| !oauth.has(key));
         // What is missing is discovered at the login, if there is one before the first call of a tool.
@@ -257,6 +258,7 @@ impl Reader<'_> {
         let targets = targets.unwrap_or_default().iter();
         let mode = Mode {
             name: name.into(),
+            aws,
             workspace,
             exchange: section::context::exchange(self, &parts.context)?,
             targets: targets.map(|part| self.target(part)).collect::<Result<_>>()?,

@@ -122,7 +122,7 @@ macro_rules! sections {
 /// The call that other tables have in them.
 pub(super) mod call;
 
-sections! { context, env, grant, key, mfa, oauth, otp, password, place, poll, refresh, service, signing, sync, whoami }
+sections! { aws, context, env, grant, key, mfa, oauth, otp, password, place, poll, refresh, service, signing, sync, whoami }
 
 pub(super) mod program;
 pub(super) mod redirect;

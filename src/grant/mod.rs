@@ -4,6 +4,7 @@
 //! variables and files (`place.rs`), the token of a CI job from the machine that runs it (`subject.rs`); a provider file
 //! never makes a program run. RFC 6749, sections 2.3 and 4.4; RFC 7523; RFC 8693.
 
+mod aws;
 mod place;
 mod subject;
 
@@ -22,22 +23,37 @@ use crate::world::World;
 struct Row {
     flow: Flow,
     form: fn(&World, &Mode) -> Result<Form>,
+    /// Reads the answer, where it is not that of a token endpoint.
+    read: Option<fn(&World, &Reply) -> token::Reply>,
 }
 
 const TABLE: &[Row] = &[
     Row {
+        flow: Flow::AwsWebIdentity,
+        form: aws::form,
+        read: Some(aws::read),
+    },
+    Row {
         flow: Flow::ClientCredentials,
         form: client_credentials,
+        read: None,
     },
     Row {
         flow: Flow::JwtBearer,
         form: jwt_bearer,
+        read: None,
     },
     Row {
         flow: Flow::TokenExchange,
         form: exchange,
+        read: None,
     },
 ];
+
+fn row(flow: Flow) -> &'static Row {
+    let row = TABLE.iter().find(|row| row.flow == flow);
+    row.expect("only a flow without a person is asked for; a test checks the table")
+}
 
 /// The form of one token request. A statement in it is good once, so that each request needs its own.
 ///
@@ -46,16 +62,24 @@ const TABLE: &[Row] = &[
 /// it has cannot be used; [`crate::error::Class::Store`] when others can read it; [`crate::error::Class::Temporary`] when
 /// the CI machine does not answer.
 pub fn form(world: &World, flow: Flow, mode: &Mode) -> Result<Form> {
-    let row = TABLE.iter().find(|row| row.flow == flow);
-    (row.expect("only a flow without a person is asked for; a test checks the table")
-        .form)(world, mode)
+    (row(flow).form)(world, mode)
 }
 
-/// What the answer to such a request means, which was read as any answer of a token endpoint is.
-pub fn checked(flow: Flow, mode: &Mode, reply: &Reply, read: token::Reply) -> token::Reply {
+/// What the answer to such a request means; `read` reads it as any answer of a token endpoint.
+pub fn checked(
+    world: &World,
+    flow: Flow,
+    mode: &Mode,
+    reply: &Reply,
+    read: impl Fn(&Mode, &Reply) -> token::Reply,
+) -> token::Reply {
+    if let Some(own) = row(flow).read {
+        return own(world, reply);
+    }
     let requested = mode.grant.requested_token_type.as_deref();
-    match read {
-        token::Reply::Granted(_) if flow == Flow::TokenExchange => match exchange::check(&reply.body, requested) {
+    match read(mode, reply) {
+        read @ token::Reply::Granted(_) if flow == Flow::TokenExchange => match exchange::check(&reply.body, requested)
+        {
             Ok(()) => read,
             Err(why) => token::Reply::Unusable(why),
         },

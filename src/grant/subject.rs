@@ -30,11 +30,19 @@ struct Wire {
 /// [`crate::error::Class::Login`] when the machine gives none; [`crate::error::Class::Temporary`] when it does not answer;
 /// [`crate::error::Class::Usage`] when what is there cannot be a token.
 pub(super) fn token(world: &World, grant: &Grant) -> Result<Secret> {
+    if let Some(given) = &grant.given {
+        return checked(given.clone(), "the session that is named");
+    }
     let source = grant.subject_token.as_ref();
     let source = source.ok_or_else(|| Error::usage("the provider file has no `grant.subject_token`"))?;
     let secret = match source {
         TokenSource::Env(name) => place::variable(world, name, WHAT)?,
         TokenSource::File(path) => place::text(place::file(world, path, WHAT, Readers::Any)?, path, WHAT)?,
+        TokenSource::Profile(name) => {
+            return Err(Error::usage(format!(
+                "the token of `{name}` can be given by a session alone"
+            )));
+        }
         TokenSource::GithubActions => return github(world, grant.audience.as_deref()),
         TokenSource::Gitlab(name) => place::variable(world, name, WHAT).map_err(|error| {
             error.hint(format!(

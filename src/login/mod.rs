@@ -134,6 +134,11 @@ pub struct LoginFlow {
 /// All login flows.
 pub const TABLE: &[LoginFlow] = &[
     LoginFlow {
+        flow: Flow::AwsWebIdentity,
+        makes: true,
+        run: unattended::run,
+    },
+    LoginFlow {
         flow: Flow::Browser,
         makes: true,
         run: browser::run,

@@ -116,6 +116,17 @@ pub fn read(token: &Secret, expected: &Expected) -> Result<Claims, Mistake> {
     person(&wire)
 }
 
+/// When a token that is a JWT ends (RFC 7519, section 4.1.4); none where it does not say so, or is no JWT.
+pub fn end(token: &Secret) -> Option<Timestamp> {
+    let end = payload(token).ok()?.exp?.as_f64().filter(|end| end.is_finite())?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float beyond the range becomes its end"
+    )]
+    let end = end as i64;
+    Some(Timestamp::from_unix(end))
+}
+
 fn person(wire: &Wire) -> Result<Claims, Mistake> {
     let subject = name(wire.sub.as_ref()).ok_or(Mistake::Unusable("names no subject"))?;
     let email = name(wire.email.as_ref()).filter(|_| wire.email_verified.as_ref().is_none_or(is_true));

@@ -30,11 +30,18 @@ pub struct TokenSet {
     pub expires_in_secs: Option<i64>,
     /// The granted scopes, sorted, where the reply names them.
     pub scopes: Option<Vec<String>>,
-    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; `id_token.rs` reads its claims, and it is not kept.
+    /// The ID token (OpenID Connect Core, section 3.1.3.3), `1*VSCHAR`; `id_token.rs` reads its claims.
     pub id_token: Option<Secret>,
 }
 
 impl TokenSet {
+    /// The same with the ID token only where it is to be kept.
+    #[must_use]
+    pub fn with_id_token(mut self, kept: bool) -> TokenSet {
+        self.id_token = self.id_token.filter(|_| kept);
+        self
+    }
+
     /// An access token of which nothing else is known.
     pub fn bare(access: Secret) -> TokenSet {
         TokenSet {
@@ -152,6 +159,18 @@ fn granted(wire: Wire, kind: &str) -> Result<Reply, String> {
         scopes,
         id_token: text(wire.id_token).filter(Secret::is_token),
     }))
+}
+
+/// A number of seconds: an integer, or a float without a fraction.
+pub fn seconds(value: &Value) -> Option<i64> {
+    let Value::Number(number) = value else { return None };
+    number.as_i64().or_else(|| {
+        let whole = number
+            .as_f64()
+            .filter(|seconds| seconds.is_finite() && seconds.fract() == 0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "beyond the range it becomes its end")]
+        whole.map(|seconds| seconds as i64)
+    })
 }
 
 /// A lifetime in seconds: an integer, an integral float, or a text of digits; beyond the bounds it is clamped.

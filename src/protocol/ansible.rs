@@ -52,7 +52,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     request.understands.authtype = true;
     let credential = match (call.ask)(&request) {
         Ok(Answer::Found(credential)) => credential,
-        Ok(_) => return Err(protocol::nothing(id)),
+        Ok(_) => return Err(protocol::nothing(&request, id)),
         // No provider has this name; where it has none, the id is not known.
         Err(error) if error.class == Class::Usage => {
             return Err(Error {

@@ -63,6 +63,7 @@ pub(super) fn credential(username: Option<&str>, secret: &str, authtype: Option<
         authtype: authtype.map(Into::into),
         refresh: None,
         expires_at: None,
+        account: None,
         subject: None,
         workspace: None,
         source: Source::Environment("X".into()),

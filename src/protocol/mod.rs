@@ -8,6 +8,7 @@
 //! whatever cannot be written without being read as something else is refused.
 
 mod ansible;
+mod aws;
 mod bazel;
 #[cfg(test)]
 mod desk;
@@ -15,6 +16,7 @@ mod docker;
 mod git;
 mod goauth;
 mod keyring;
+mod google;
 mod pnpm;
 mod terraform;
 mod token;
@@ -84,8 +86,10 @@ impl Call<'_> {
 /// All protocols. A new one is one file and one line here.
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
+    aws::AWS,
     docker::DOCKER,
     git::GIT,
+    google::GOOGLE,
     token::TOKEN,
     ansible::ANSIBLE,
     bazel::BAZEL,
@@ -199,6 +203,28 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] when there is no argument and no profile, or more than one.
+fn named(call: &Call, request: &mut Request, usage: &str) -> Result<String> {
+    match (call.args, &request.profile) {
+        ([], Some(profile)) => Ok(profile.clone()),
+        ([what], None) if !what.is_empty() => name(request, what).map(|()| what.clone()),
+        _ => {
+            Err(Error::usage("expected one profile or URL")
+                .hint(usage.trim_end().replacen("usage: ", "run `", 1) + "`"))
+        }
+    }
+}
+
+/// The failure of a protocol that has no other word for "nothing found".
+fn nothing(request: &Request, what: &str) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    Error::login(format!("finding a credential for `{what}`: there is none"))
+        .hint(format!("run `keyfob login {profile}`"))
+}
+
 /// Says in a request which profile a tool's arguments name, before that of the program's name.
 fn say_profile(request: &mut Request, named: Option<&str>) {
     if let Some(named) = named {
@@ -216,13 +242,6 @@ fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts and maps of texts are JSON"));
     bytes.push(b'\n');
     bytes
-}
-
-/// The failure of a protocol that has no word for "there is none".
-fn nothing(named: &str) -> Error {
-    let profile = if named.contains("://") { "PROFILE" } else { named };
-    let message = format!("finding a credential for `{named}`: there is none");
-    Error::login(message).hint(format!("run `keyfob login {profile}`"))
 }
 
 /// The failure of a store for a place whose credentials no tool brings.

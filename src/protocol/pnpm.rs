@@ -54,7 +54,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
             line.push(b'\n');
             Ok(line)
         }
-        _ => Err(protocol::nothing(named)),
+        _ => Err(protocol::nothing(&request, named)),
     }
 }
 

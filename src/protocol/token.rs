@@ -21,7 +21,7 @@ pub(super) const TOKEN: Protocol = Protocol {
 
 const USAGE: &str = "\
 usage: keyfob token PROFILE|URL [--header] [--format bare|value|json|env] [--variable NAME] [--no-newline]
-              [--valid-for 45m]
+                    [--valid-for 45m] [--id-token]
        keyfob token PROFILE|URL --header --dpop-url URL [--dpop-method GET] [--dpop-nonce NONCE]
 ";
 
@@ -47,6 +47,7 @@ struct Options {
     form: Form,
     newline: bool,
     valid_for_secs: Option<u32>,
+    id_token: bool,
     proves: Option<Proves>,
 }
 
@@ -62,6 +63,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let options = read(call.args)?;
     let mut request = Request::new(Action::Get, TOKEN.name);
     request.valid_for_secs = options.valid_for_secs;
+    request.id_token = options.id_token;
     request.proves.clone_from(&options.proves);
     request.understands = Understands {
         authtype: true,
@@ -141,7 +143,7 @@ fn assignment(name: &str, secret: &str) -> String {
 fn read(args: &[String]) -> Result<Options> {
     let (mut what, mut format, mut variable, mut valid_for) = (None, None, None, None);
     let (mut url, mut method, mut nonce) = (None, None, None);
-    let (mut header, mut newline, mut options_end) = (false, true, false);
+    let (mut header, mut newline, mut options_end, mut id_token) = (false, true, false, false);
     let mut rest = args.iter().map(String::as_str);
     while let Some(arg) = rest.next() {
         if options_end || !arg.starts_with('-') {
@@ -160,6 +162,10 @@ fn read(args: &[String]) -> Result<Options> {
             }
             ("--header", None) => {
                 header = true;
+                continue;
+            }
+            ("--id-token", None) => {
+                id_token = true;
                 continue;
             }
             ("--no-newline", None) => {
@@ -188,6 +194,7 @@ fn read(args: &[String]) -> Result<Options> {
         form: form(header, format, variable)?,
         newline,
         valid_for_secs: valid_for.map(seconds).transpose()?,
+        id_token,
         proves: proves(header, url, method, nonce)?,
     })
 }
@@ -258,6 +265,7 @@ mod tests {
             authtype: authtype.map(Into::into),
             refresh: None,
             expires_at: None,
+            account: None,
             subject: None,
             workspace: None,
             source: Source::Environment("X".into()),

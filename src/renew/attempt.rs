@@ -113,7 +113,7 @@ pub(super) fn refresh(world: &World, http: &Http, mode: &Mode, token: &Secret, w
 /// Asks for a token that needs no person.
 pub(super) fn grant(world: &World, http: &Http, flow: Flow, mode: &Mode) -> Outcome {
     let form = || grant::form(world, flow, mode);
-    let read = |reply: &Reply| grant::checked(flow, mode, reply, super::read(mode, reply));
+    let read = |reply: &Reply| grant::checked(world, flow, mode, reply, super::read);
     twice(world, &|budget| post(budget, http, mode, &form, &read))
 }
 

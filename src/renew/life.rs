@@ -2,6 +2,8 @@
 //!
 //! Only the wall clock is used: a monotonic one stands still while a machine sleeps.
 
+use super::Wants;
+use crate::oauth::id_token;
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::world::World;
@@ -44,6 +46,10 @@ pub(super) enum Life {
 pub(super) struct Measure {
     /// The seconds of life that the tool needs. Absent: the usual skew.
     pub needed_secs: Option<u32>,
+    /// The seconds of life that it would like, of which no more than half of the token's own counts.
+    pub prefers_secs: Option<u32>,
+    /// Whether it is the ID token that is measured.
+    pub id_token: bool,
     /// The percentage of the soft window that this process uses, 80 to 100, drawn at random so that a thousand machines
     /// do not refresh in the same second.
     pub window_share: i64,
@@ -51,18 +57,34 @@ pub(super) struct Measure {
 
 impl Measure {
     /// A measure with a drawn share of the soft window.
-    pub(super) fn drawn(world: &World, needed_secs: Option<u32>) -> Measure {
+    pub(super) fn drawn(world: &World, wants: Wants) -> Measure {
         Measure {
-            needed_secs,
             window_share: 80 + world.random_below(21).cast_signed(),
+            ..Measure::whole(wants)
         }
     }
 
     /// A measure with the whole soft window.
-    pub(super) fn whole(needed_secs: Option<u32>) -> Measure {
+    pub(super) fn whole(wants: Wants) -> Measure {
+        let Wants {
+            needed_secs,
+            prefers_secs,
+            id_token,
+        } = wants;
         Measure {
             needed_secs,
+            prefers_secs,
+            id_token,
             window_share: 100,
+        }
+    }
+
+    /// When what is measured ends. An ID token that is there without the claim has no end that could be told to anybody.
+    fn end(&self, record: &Record) -> Option<Timestamp> {
+        if self.id_token {
+            record.id_token.as_ref().and_then(id_token::end)
+        } else {
+            record.expires_at
         }
     }
 
@@ -71,13 +93,16 @@ impl Measure {
         if record.secret.is_none() {
             return Life::Ended;
         }
-        let Some(end) = record.expires_at else {
-            return Life::Fresh;
+        let Some(end) = self.end(record) else {
+            return if self.id_token { Life::Ended } else { Life::Fresh };
         };
         let obtained = record.obtained_at.unwrap_or(now);
         let whole = end.since(obtained).max(0);
         let skew = SKEW_SECS.min(whole / 10);
         let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
+        let least = self
+            .prefers_secs
+            .map_or(least, |liked| least.max(i64::from(liked).min(whole / 2)));
         let left = end.since(now);
         if left <= least || obtained.since(now) > CLOCK_SECS {
             return Life::Ended;
@@ -123,9 +148,13 @@ mod tests {
     use super::*;
 
     fn life(record: &Record, now: Timestamp, needed_secs: Option<u32>, window_share: i64) -> Life {
-        let measure = Measure {
+        let wants = Wants {
             needed_secs,
+            ..Wants::default()
+        };
+        let measure = Measure {
             window_share,
+            ..Measure::whole(wants)
         };
         measure.life(record, now)
     }

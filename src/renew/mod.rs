@@ -37,7 +37,7 @@ pub use overlay::overlay;
 pub use place::{check_place, place};
 use renewal::Renewal;
 use unattended::Unattended;
-pub use unattended::{ask, obtain};
+pub use unattended::{ask, give, obtain};
 
 /// How long a process whose token has ended waits for another that refreshes. Longer than the longest time that one may
 /// hold the lock: two calls of 8 s, 2 s between, and the writes.
@@ -46,18 +46,39 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The reason of a session that ended here because it goes to another machine.
 pub const MOVED: &str = "moved";
 
+/// What a call needs of a token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wants {
+    /// The seconds of life without which it is of no use.
+    pub needed_secs: Option<u32>,
+    /// The seconds of life with less than which it is renewed, as far as that is half of what the issuer gives.
+    pub prefers_secs: Option<u32>,
+    /// The ID token, and not the access token.
+    pub id_token: bool,
+}
+
+impl Wants {
+    /// So many seconds of life.
+    pub fn secs(needed: u32) -> Wants {
+        Wants {
+            needed_secs: Some(needed),
+            ..Wants::default()
+        }
+    }
+}
+
 /// A record whose secret can be served: the stored one, or a renewed one.
 ///
 /// # Errors
 /// [`crate::error::Class::Login`] when the session has ended; [`crate::error::Class::Temporary`] when it cannot be
 /// renewed now; [`crate::error::Class::Store`] when a renewed one could not be kept, so that none was asked for.
-pub fn fresh(sources: &Sources, session: &Session, stored: Stored, needed_secs: Option<u32>) -> Result<Stored> {
+pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants) -> Result<Stored> {
     let now = sources.world.now();
     // Only what can end needs the draw.
-    let measure = if stored.record.expires_at.is_some() {
-        Measure::drawn(sources.world, needed_secs)
+    let measure = if stored.record.expires_at.is_some() || wants.id_token {
+        Measure::drawn(sources.world, wants)
     } else {
-        Measure::whole(needed_secs)
+        Measure::whole(wants)
     };
     if !session.is_unattended() {
         alive(session, &stored.record)?;
@@ -134,10 +155,7 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
         key,
         lock: &lock,
         soft: None,
-        measure: Measure {
-            needed_secs: None,
-            window_share: 100,
-        },
+        measure: Measure::whole(Wants::default()),
         workspace: Some(workspace),
     }
     .run()
@@ -150,10 +168,12 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
         refresh,
         expires_in_secs,
         scopes,
-        id_token: _,
+        id_token,
     } = tokens;
     record.secret = Some(access);
     record.refresh = refresh.or(record.refresh.take());
+    // A refresh need not bring another one (OpenID Connect Core, section 12.2).
+    record.id_token = id_token.or(record.id_token.take());
     let assumed = record.refresh.as_ref().map(|_| token::ASSUMED_LIFE_SECS);
     record.expires_at = expires_in_secs.or(assumed).map(|seconds| now.plus(seconds));
     record.obtained_at = Some(now);
@@ -184,6 +204,15 @@ fn learnt(record: &Record) -> Result<Option<&Learnt>> {
         );
     }
     Ok(record.learnt.as_ref())
+}
+
+/// Whether the provider file wants the ID tokens of a session kept.
+///
+/// # Errors
+/// When the provider file cannot be read.
+pub fn keeps_id_token(sources: &Sources, session: &Session) -> Result<bool> {
+    let (provider, at) = provider_of(sources, session)?;
+    Ok(provider.modes[at].oauth.id_token)
 }
 
 fn provider_of(sources: &Sources, session: &Session) -> Result<(Provider, usize)> {

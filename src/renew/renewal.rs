@@ -233,6 +233,7 @@ impl Renewal<'_> {
             record.intent = None;
             record.secret = None;
             record.refresh = None;
+            record.id_token = None;
         })?;
         alive(self.session, &current.record)?;
         Err(Error::failure("BUG: a dead record is alive"))
@@ -262,6 +263,7 @@ impl Renewal<'_> {
             return Err(ended(self.session, &stored.record, "somebody logged out or in again"));
         }
         let mut renewed = stored;
+        let tokens = tokens.with_id_token(issuer.0.oauth.id_token);
         merge(&mut renewed.record, tokens, self.sources.world.now());
         if let Some(workspace) = self.workspace {
             renewed.record.workspace = Some(workspace.into());

@@ -7,8 +7,8 @@
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
 use super::place::place;
-use super::{PATIENCE, learnt, merge, overlay, provider_of, show};
-use crate::config::{Mode, Persist, Provider};
+use super::{PATIENCE, Wants, learnt, merge, overlay, provider_of, show};
+use crate::config::{Mode, Persist, Profile, Provider, TokenSource};
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::oauth::token::TokenSet;
@@ -46,12 +46,9 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
         path: None,
     };
     if provider.persist == Persist::Nothing {
-        let tokens = ask(
-            sources.world,
-            &Http::new(sources.world)?,
-            &provider,
-            &provider.modes[at],
-        );
+        let mut mode = provider.modes[at].clone();
+        give(sources, &provider.name, &mut mode)?;
+        let tokens = ask(sources.world, &Http::new(sources.world)?, &provider, &mode);
         let name = show(session, &key);
         let mut record = Record::new(key, String::new(), "keyfob");
         merge(
@@ -68,7 +65,20 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
         .stores
         .lock(&key, PATIENCE, &|pause| sources.world.sleep(pause))?;
     let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob asks for `{}`", show(session, &key))))?;
-    Unattended::new(sources, session, &key, &lock, Measure::whole(None)).run()
+    Unattended::new(sources, session, &key, &lock, Measure::whole(Wants::default())).run()
+}
+
+/// Puts the ID token of another session into a mode of a provider whose grant it is.
+///
+/// # Errors
+/// As [`Sources::identity`]; [`crate::error::Class::Usage`] when the provider files lead in a circle.
+pub fn give(sources: &Sources, provider: &str, mode: &mut Mode) -> Result<()> {
+    let Some(TokenSource::Profile(name)) = &mode.grant.subject_token else {
+        return Ok(());
+    };
+    let token = sources.identity(Profile::parse(name)?, (provider, &mode.name));
+    mode.grant.given = Some(token.map_err(|error| error.context(format!("asking for the ID token of `{name}`")))?);
+    Ok(())
 }
 
 /// The tokens alone, kept nowhere.
@@ -138,6 +148,9 @@ impl<'a> Unattended<'a> {
             Err(error) => return self.later(error),
         };
         let mut mode = provider.modes[at].clone();
+        if let Err(error) = give(self.sources, &provider.name, &mut mode) {
+            return self.later(error);
+        }
         match stored.as_ref().map(|stored| learnt(&stored.record)).transpose() {
             Ok(Some(Some(learnt))) => overlay(&mut mode, learnt),
             Ok(_) => (),
@@ -199,7 +212,8 @@ impl<'a> Unattended<'a> {
         record.scopes.sort();
         // One that a login with a person left must not be sent by anybody.
         record.refresh = None;
-        merge(record, without_refresh(tokens), self.sources.world.now());
+        let tokens = without_refresh(tokens).with_id_token(mode.oauth.id_token);
+        merge(record, tokens, self.sources.world.now());
         if !is_new {
             record.generation += 1;
         }

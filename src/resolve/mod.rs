@@ -3,15 +3,20 @@
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
+mod identity;
 mod origin;
+mod proof;
 mod session;
 mod synced;
 mod workspace;
+
+use std::cell::RefCell;
 
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Request};
 use crate::record::Group;
+use crate::secret::Secret;
 use crate::store::Stores;
 use crate::target::Target;
 use crate::world::World;
@@ -27,6 +32,8 @@ pub struct Sources<'w> {
     pub config: Config<'w>,
     /// Records.
     pub stores: Stores,
+    /// The sessions that are being asked for the sake of another, so that two provider files do not wait for each other.
+    asked: RefCell<Vec<(String, String)>>,
 }
 
 impl<'w> Sources<'w> {
@@ -39,7 +46,26 @@ impl<'w> Sources<'w> {
             world,
             config: Config::open(world)?,
             stores: Stores::open(world)?,
+            asked: RefCell::default(),
         })
+    }
+
+    /// The ID token of a profile, for the sake of the session of a provider and mode.
+    ///
+    /// # Errors
+    /// As [`Sources::credential`]; [`crate::error::Class::Usage`] when that session waits for this one.
+    pub fn identity(&self, profile: Profile, wanting: (&str, &str)) -> Result<Secret> {
+        let (provider, at) = self.config.profile(&profile)?;
+        let asked = (provider.name, provider.modes[at].name.clone());
+        let wanting = (wanting.0.to_owned(), wanting.1.to_owned());
+        if asked == wanting || self.asked.borrow().contains(&asked) {
+            let message = format!("the session `{profile}` is made from what is made from it");
+            return Err(Error::usage(message).hint("mend `grant.subject_token` in the provider files"));
+        }
+        self.asked.borrow_mut().push(wanting);
+        let answer = self.credential_for(profile, true).map(|credential| credential.secret);
+        self.asked.borrow_mut().pop();
+        answer
     }
 
     /// Answers a request.
@@ -74,9 +100,14 @@ impl<'w> Sources<'w> {
     /// # Errors
     /// As [`Sources::resolve`]; [`crate::error::Class::Login`] when there is none.
     pub fn credential(&self, profile: Profile) -> Result<Box<Credential>> {
+        self.credential_for(profile, false)
+    }
+
+    fn credential_for(&self, profile: Profile, id_token: bool) -> Result<Box<Credential>> {
         let name = profile.to_string();
         let mut request = Request::new(Action::Get, "keyfob");
         request.understands.authtype = true;
+        request.id_token = id_token;
         let session = self.named(profile, &request)?;
         match session::answer(self, &session, &request)? {
             Answer::Found(credential) => Ok(credential),

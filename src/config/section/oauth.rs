@@ -20,6 +20,7 @@ words! {
     pushed_authorization_request_endpoint: Text,
     par: bool,
     dpop: bool,
+    id_token: bool,
     client_id: Text,
     client_secret: Text,
     client_secret_env: Text,
@@ -57,6 +58,8 @@ pub struct Oauth {
     pub par: bool,
     /// Whether tokens are bound to a key (RFC 9449). Absent: only if the issuer wants it of a client that it made.
     pub dpop: Option<bool>,
+    /// Whether the ID token of a session is kept beside its access token, for tools that want it. Defaults to no.
+    pub id_token: bool,
     /// The key to which they are bound, as base64 of PKCS #8; never in a file.
     pub dpop_key: Option<Secret>,
     /// OpenID Connect Core, section 5.3; never in a file, which has `whoami` for it.
@@ -169,6 +172,7 @@ pub(in crate::config) fn read(reader: &Reader, words: &Words) -> Result<Oauth> {
         )?,
         par: words.par.unwrap_or(true),
         dpop: words.dpop,
+        id_token: words.id_token.unwrap_or_default(),
         dpop_key: None,
         userinfo_endpoint: None,
         client_secret: visible("client_secret", &words.client_secret)?.map(Secret::new),

@@ -32,6 +32,7 @@ pub(super) fn encode(
         workspace,
         source,
         mark,
+        account: _,
         proof,
     } = credential;
     // Whoever did not offer `authtype` would take such a credential for complete and then find no secret in it.
@@ -127,6 +128,7 @@ mod tests {
             authtype: Some("Bearer".into()),
             refresh: None,
             expires_at: Some(Timestamp::from_unix(9)),
+            account: None,
             subject: Some("ann".into()),
             workspace: None,
             source: Source::Environment("X".into()),

@@ -30,6 +30,27 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(super) const FLOWS: &[Flow] = &[
     Flow {
+        word: "aws-web-identity",
+        file: |url| {
+            let role = "[aws]\nrole = \"arn:aws:iam::123456789012:role/build\"";
+            oauth(
+                url,
+                "aws-web-identity",
+                &format!("[grant]\nsubject_token = \"file:~/job\"\n{role}"),
+            )
+        },
+        drive: with_job,
+        good: |secret| {
+            json!({ "AssumeRoleWithWebIdentityResponse": { "AssumeRoleWithWebIdentityResult": { "Credentials": {
+                "AccessKeyId": "ASIACANARY", "SecretAccessKey": secret, "SessionToken": "canary-token",
+                "Expiration": 4_000_000_000_u32,
+            } } } })
+        },
+        denied: "ExpiredTokenException",
+        denied_status: 400,
+        codes: &[0, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3],
+    },
+    Flow {
         word: "browser",
         file: |url| oauth(url, "browser", &format!("authorization_endpoint = \"{url}/authorize\"")),
         drive: browser,

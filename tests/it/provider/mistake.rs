@@ -46,7 +46,7 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     (
         "format = 1\n[mode.dev]\nflow = \"key\"\n",
         3,
-        "mode.dev.flow: expected one of context, env, grant, key, ",
+        "mode.dev.flow: expected one of aws, context, env, grant, ",
     ),
     (
         "format = 1\n[[target]]\nscheme = \"basic\"\n",
