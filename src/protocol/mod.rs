@@ -8,6 +8,7 @@
 //! whatever cannot be written without being read as something else is refused.
 
 mod ansible;
+mod askpass;
 mod aws;
 mod bazel;
 #[cfg(test)]
@@ -92,6 +93,7 @@ pub const TABLE: &[Protocol] = &[
     google::GOOGLE,
     token::TOKEN,
     ansible::ANSIBLE,
+    askpass::ASKPASS,
     bazel::BAZEL,
     goauth::GOAUTH,
     keyring::KEYRING,

@@ -4,6 +4,7 @@
 //! two_accounts, locked.
 
 mod ansible;
+mod askpass;
 mod bazel;
 mod call;
 mod goauth;
