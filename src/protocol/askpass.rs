@@ -145,7 +145,7 @@ fn key(prompt: &str) -> Option<Prompt> {
     let rest = prompt.strip_prefix("Enter passphrase for ")?.strip_suffix(": ")?;
     let file = match rest.strip_prefix("key ") {
         Some(rest) => rest.strip_prefix('\'')?.strip_suffix('\'')?,
-        None => rest.strip_suffix(" (will confirm after each use)").unwrap_or(rest),
+        None => rest.strip_suffix(" (will confirm each use)").unwrap_or(rest),
     };
     Some(Prompt {
         target: Target::from_parts("cert", "", Some(file))
@@ -268,11 +268,7 @@ mod tests {
                 "cert:////home/ann/my key",
                 None,
             ),
-            (
-                "Enter passphrase for /k (will confirm after each use): ",
-                "cert:////k",
-                None,
-            ),
+            ("Enter passphrase for /k (will confirm each use): ", "cert:////k", None),
             ("ann@host.example's password: ", "ssh://host.example", Some("ann")),
             ("a@b@host.example's password: ", "ssh://host.example", Some("a@b")),
             ("ann@::1's password: ", "ssh://[::1]", Some("ann")),

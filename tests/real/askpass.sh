@@ -90,23 +90,19 @@ printf '[127.0.0.1]:%s %s\n' "$PORT" "$(cut -d' ' -f1,2 host_key.pub)" >known_ho
 serve sshd "$(PATH=$PATH:/usr/sbin command -v sshd)" -D -e -f "$WORK/sshd_config"
 await bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT" || die "sshd did not start: $(cat sshd.log)"
 asked() { SSH_ASKPASS=$WORK/bin/keyfob-askpass SSH_ASKPASS_REQUIRE=force "$@"; }
+# `logs_in WORD …`: ssh's words for where the key is.
 logs_in() {
-    [[ $(asked ssh -F none -p "$PORT" -i "home/.ssh/$1" -o IdentitiesOnly=yes -o UserKnownHostsFile="$WORK/known_hosts" \
+    [[ $(asked ssh -F none -p "$PORT" "$@" -o UserKnownHostsFile="$WORK/known_hosts" \
         -o PreferredAuthentications=publickey 127.0.0.1 echo in) == in ]]
 }
-# ssh names a key as it was named to it.
-logs_in_by_path() { logs_in_at "$WORK/home/.ssh/$1"; }
-logs_in_at() {
-    [[ $(asked ssh -F none -p "$PORT" -i "$1" -o IdentitiesOnly=yes -o UserKnownHostsFile="$WORK/known_hosts" \
-        -o PreferredAuthentications=publickey 127.0.0.1 echo in) == in ]]
-}
-ok 'askpass · miss · ssh: the passphrase of the key is not there' fails logs_in_by_path id
+with_key() { logs_in -i "$1" -o IdentitiesOnly=yes; }
+ok 'askpass · miss · ssh: the passphrase of the key is not there' fails with_key "$WORK/home/.ssh/id"
 ok 'two passphrases are kept' eval 'keep protocol=cert host= "path=$WORK/home/.ssh/id" username= password=canary-key &&
     keep protocol=cert host= "path=$WORK/home/.ssh/other" username= password=canary-wrong'
-ok 'askpass · hit · ssh: the key is opened' logs_in_by_path id
-ok 'askpass · malformed · ssh: a key that it cannot tell the place of' fails logs_in id
+ok 'askpass · hit · ssh: the key is opened' with_key "$WORK/home/.ssh/id"
+ok 'askpass · malformed · ssh: a key that it cannot tell the place of' fails with_key home/.ssh/id
 
-eval "$(ssh-agent -s)" >/dev/null
+eval "$(asked ssh-agent -s)" >/dev/null
 AGENT=$SSH_AGENT_PID
 has_key() { [[ $(ssh-add -l | wc -l) == 1 ]]; }
 ok 'askpass · hit · ssh-add: the key is added' asked ssh-add -q "$WORK/home/.ssh/id"
@@ -114,10 +110,9 @@ ok 'the agent has it' has_key
 wrong_key() { fails asked timeout 20 ssh-add -q "$WORK/home/.ssh/other" && has_key; }
 ok 'askpass · malformed · ssh-add: a wrong passphrase is told once, and not without end' wrong_key
 ssh-add -q -D
-confirmed() { asked ssh-add -q -c "$WORK/home/.ssh/id" && fails logs_in_agent; }
-logs_in_agent() {
-    [[ $(asked ssh -F none -p "$PORT" -o UserKnownHostsFile="$WORK/known_hosts" -o PreferredAuthentications=publickey \
-        -o IdentityAgent="$SSH_AUTH_SOCK" 127.0.0.1 echo in) == in ]]
+confirmed() {
+    # ssh-add repeats what the agent does, and asks for the passphrase in other words.
+    asked ssh-add -c "$WORK/home/.ssh/id" && has_key && fails logs_in -o IdentityAgent="$SSH_AUTH_SOCK"
 }
 ok 'a question with yes or no is a person'\''s' confirmed
 
