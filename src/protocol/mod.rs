@@ -18,6 +18,7 @@ mod git;
 mod goauth;
 mod google;
 mod keyring;
+mod nuget;
 mod pnpm;
 mod terraform;
 mod token;
@@ -97,6 +98,7 @@ pub const TABLE: &[Protocol] = &[
     bazel::BAZEL,
     goauth::GOAUTH,
     keyring::KEYRING,
+    nuget::NUGET,
     pnpm::PNPM,
     terraform::TERRAFORM,
     vault::VAULT,
