@@ -83,7 +83,10 @@ pub fn run(world: &World) -> u8 {
         }
     }
     let program = world::program_name(args.first().map(String::as_str)).to_owned();
-    let (said, at) = said(&args);
+    let (said, at) = match protocol::stands_in(&program) {
+        true => (Said::default(), 1),
+        false => said(&args),
+    };
     let first = args.get(at).map(String::as_str);
     // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
     let link = protocol::link(&program);

@@ -137,9 +137,6 @@ fn a_tool_or_provider_that_there_is_not_is_named() {
     assert!(output.text().contains("nothing was changed"));
 }
 
-/// Links whose protocol keyfob does not speak yet.
-const TO_COME: [&str; 1] = ["keyring"];
-
 #[test]
 fn every_link_is_a_program_of_a_protocol() {
     for profile in ["acme", "acme:ann@acme.example"] {
@@ -157,8 +154,7 @@ fn every_link_is_a_program_of_a_protocol() {
             .collect();
         assert!(links.len() > 6, "{links:?}");
         for link in links {
-            let to_come = TO_COME.iter().any(|name| link.starts_with(name));
-            assert!(to_come || keyfob::protocol::find(&link, None).is_some(), "{link}");
+            assert!(keyfob::protocol::find(&link, None).is_some(), "{link}");
         }
     }
 }

@@ -4,10 +4,12 @@
 //! two_accounts, locked.
 
 mod ansible;
+mod askpass;
 mod bazel;
 mod call;
 mod cargo;
 mod goauth;
+mod keyring;
 mod kubectl;
 mod kubelet;
 mod pnpm;
