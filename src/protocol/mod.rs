@@ -8,6 +8,7 @@
 //! whatever cannot be written without being read as something else is refused.
 
 mod ansible;
+mod askpass;
 mod aws;
 mod bazel;
 mod cargo;
@@ -17,10 +18,12 @@ mod docker;
 mod git;
 mod goauth;
 mod google;
+mod keyring;
 mod kubectl;
 mod kubelet;
 mod line;
 mod netrc;
+mod nuget;
 mod pnpm;
 mod terraform;
 mod token;
@@ -81,9 +84,9 @@ pub struct Call<'a> {
 }
 
 impl Protocol {
-    /// Whether a tool takes stderr for a part of the answer, so that no warning may be there.
+    /// Whether a tool takes stderr for a part of the answer, or for a failure (git-lfs), so that no warning may be there.
     pub fn reads_stderr(&self) -> bool {
-        self.name == google::GOOGLE.name
+        [askpass::ASKPASS.name, google::GOOGLE.name].contains(&self.name)
     }
 }
 
@@ -100,6 +103,7 @@ impl Call<'_> {
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
     ansible::ANSIBLE,
+    askpass::ASKPASS,
     aws::AWS,
     bazel::BAZEL,
     cargo::CARGO,
@@ -107,9 +111,11 @@ pub const TABLE: &[Protocol] = &[
     git::GIT,
     goauth::GOAUTH,
     google::GOOGLE,
+    keyring::KEYRING,
     kubectl::KUBECTL,
     kubelet::KUBELET,
     netrc::NETRC,
+    nuget::NUGET,
     pnpm::PNPM,
     terraform::TERRAFORM,
     token::TOKEN,
@@ -178,6 +184,14 @@ fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
         None => (named, String::new()),
     };
     Some((row, format!("{}{account}", names.replacen('~', "/", 1))))
+}
+
+/// Whether a program's name is another program's, for which keyfob stands in: then all arguments are that program's, and
+/// `--mode` is not ours.
+pub fn stands_in(program: &str) -> bool {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let named = |row: &Protocol| row.programs.contains(&stem) && !stem.contains("keyfob");
+    TABLE.iter().any(named)
 }
 
 /// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
@@ -378,6 +392,19 @@ mod tests {
         }
         assert!(find("docker-credential-keyfob-", None).is_none());
         assert!(find("docker-credential-keyfobx", None).is_none());
+    }
+
+    #[test]
+    fn only_another_programs_arguments_are_all_its_own() {
+        assert!(stands_in("keyring") && stands_in("keyring.exe"));
+        for program in [
+            "keyfob",
+            "git-credential-keyfob",
+            "docker-credential-keyfob-work",
+            "anything",
+        ] {
+            assert!(!stands_in(program), "{program}");
+        }
     }
 
     #[test]

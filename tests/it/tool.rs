@@ -4,6 +4,7 @@
 //! two_accounts, locked.
 
 mod ansible;
+mod askpass;
 mod aws;
 mod bazel;
 mod call;
@@ -12,6 +13,7 @@ mod docker;
 mod git;
 mod goauth;
 mod google;
+mod keyring;
 mod kubectl;
 mod kubelet;
 mod pnpm;
