@@ -97,7 +97,7 @@ impl Measure {
         };
         let obtained = record.obtained_at.unwrap_or(now);
         let whole = end.since(obtained).max(0);
-        let skew = SKEW_SECS.min((whole + 9) / 10);
+        let skew = SKEW_SECS.min((whole + 9) / 10).min(whole / 2);
         let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
         let left = end.since(now);
         if left <= least || obtained.since(now) > CLOCK_SECS {
@@ -169,10 +169,10 @@ mod tests {
             (-26, 4, Life::Soft),
             (-27, 3, Life::Ended),
             (-3600, 0, Life::Ended),
-            // Of five seconds the last one is not served, and of a single one nothing.
+            // Of five seconds the last one is not served; a single one is, because nothing would be left of it.
             (-3, 2, Life::Fresh),
             (-4, 1, Life::Ended),
-            (0, 1, Life::Ended),
+            (0, 1, Life::Fresh),
         ] {
             assert_eq!(
                 life(&record(obtained, Some(end)), NOW, None, 100),
