@@ -190,10 +190,7 @@ impl<'w> Sources<'w> {
                 group
                     if named
                         .as_ref()
-                        .is_some_and(|named| !named.has(group, &record.key.account)) =>
-                {
-                    ()
-                }
+                        .is_some_and(|named| !named.has(group, &record.key.account)) => {}
                 Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
                     rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
                 }

@@ -9,6 +9,7 @@ mod bazel;
 mod call;
 mod goauth;
 mod keyring;
+mod nuget;
 mod pnpm;
 mod terraform;
 mod vault;
