@@ -47,7 +47,7 @@ pub struct Cli {
 pub const ENVIRONMENT: &[(&[&str], &str)] = &[
     (
         &["KEYFOB_HOME"],
-        "everything below one directory instead of the XDG ones",
+        "everything but what `place.file` names below one directory, instead of the XDG ones",
     ),
     (
         &["<PROVIDER>_HOME"],

@@ -34,6 +34,7 @@ pub mod login;
 pub mod loopback;
 pub mod model;
 pub mod oauth;
+pub mod pem;
 pub mod protocol;
 pub mod record;
 pub mod renew;
@@ -58,9 +59,10 @@ use world::World;
 ///
 /// A program that carries keyfob inside calls it where it was started under one of keyfob's names.
 pub fn main() -> std::process::ExitCode {
-    world::quiet_panics();
+    world::quiet_panics(|program| protocol::link(program).unwrap_or("keyfob"));
     let world = World::process();
     if let Err(why) = hygiene::harden(world.var_os("KEYFOB_ATTACH").is_some()) {
+        introduce(&world);
         return fail(&world, &Error::refused(why)).into();
     }
     run(&world).into()
@@ -72,13 +74,13 @@ pub fn run(world: &World) -> u8 {
     for arg in &world.args {
         match arg.to_str() {
             Some(arg) => args.push(arg.to_owned()),
-            None => return fail(world, &Error::usage("an argument is not UTF-8")),
+            None => {
+                introduce(world);
+                return fail(world, &Error::usage("an argument is not UTF-8"));
+            }
         }
     }
-    let program = args
-        .first()
-        .map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
-        .to_owned();
+    let program = world::program_name(args.first().map(String::as_str)).to_owned();
     let (said, at) = match protocol::stands_in(&program) {
         true => (Said::default(), 1),
         false => said(&args),
@@ -100,6 +102,14 @@ pub fn run(world: &World) -> u8 {
 pub fn sign_in(world: &World, program: &str, args: &[String]) -> u8 {
     let args = [&[program.to_owned()], args].concat();
     own(world, &args, Some(program))
+}
+
+/// Speaks from now on in the name of the program as whose sign-in we were called, before its arguments are looked at.
+fn introduce(world: &World) {
+    let program = world::program_name(world.args.first().and_then(|name| name.to_str()));
+    if let Some(link) = protocol::link(program) {
+        command::introduce(world, link);
+    }
 }
 
 fn own(world: &World, args: &[String], link: Option<&str>) -> u8 {
@@ -131,6 +141,9 @@ fn said(args: &[String]) -> (Said, usize) {
 }
 
 fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
+    if found.row.reads_stderr() {
+        world.speak(Box::new(|_, _| String::new()));
+    }
     let mut ask = |request: &Request| -> Result<Answer> {
         let mut sources = resolve::Sources::open(world)?;
         sources.config.say(said.clone())?;
@@ -144,6 +157,10 @@ fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
         input: &mut world.stdin(),
         output: &mut world.stdout(),
         errors: &mut world.stderr(),
+        prompt: &mut |prompt| match world.person() {
+            true => world.ask_secret(prompt),
+            false => Err(Error::usage("nobody may be asked")),
+        },
         ask: &mut ask,
     })
 }

@@ -24,6 +24,8 @@ pub enum Action {
 pub struct Understands {
     /// A ready `Authorization` scheme and value instead of user name and password.
     pub authtype: bool,
+    /// A client certificate with its private key, as one text, for the connection instead of a header.
+    pub certificate: bool,
     /// Marks that come back with a later store or erase.
     pub state: bool,
 }
@@ -39,9 +41,13 @@ pub struct Request {
     pub target: Option<Target>,
     /// The profile that was named instead of letting the target choose.
     pub profile: Option<String>,
+    /// Whether what is kept for an origin that no provider claims is this tool's alone, because what it sends there is
+    /// nothing that another tool could send.
+    pub apart: bool,
     /// The only user name that will do. Absent: any.
     pub username: Option<String>,
-    /// The secret to keep, or the one that was rejected.
+    /// The secret to keep, or the one that was rejected. A store without one keeps nothing, and the answer says whether it
+    /// would: [`Answer::Done`] or [`Answer::Declined`].
     pub secret: Option<Secret>,
     /// The refresh token to keep beside it.
     pub refresh: Option<Secret>,
@@ -122,6 +128,7 @@ impl Request {
             tool,
             target: None,
             profile: None,
+            apart: false,
             username: None,
             secret: None,
             refresh: None,

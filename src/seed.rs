@@ -16,6 +16,9 @@ use crate::totp::Seed;
 /// The word in the key of a record of which nobody knows whether the service took it.
 const PENDING: &str = "pending";
 
+/// The member of a pending seed's record that says whether a second factor was enrolled before.
+const BEFORE: &str = "enrolled_before";
+
 /// How long another process that writes the same seed is waited for; it takes a few writes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,8 +65,12 @@ pub fn find(sources: &Sources, session: &Session, pending: bool) -> Result<Store
         let show = |stored: &Stored| profile::show(&session.provider, &session.mode, &stored.record.key.account);
         let mut names: Vec<String> = all.iter().map(show).collect();
         names.sort();
-        return Err(Error::refused(format!("several accounts fit: {}", names.join(", ")))
-            .hint("name one, or set KEYFOB_ACCOUNT"));
+        return Err(
+            Error::refused(format!("several accounts fit: {}", names.join(", "))).hint(format!(
+                "name one, or set {}",
+                sources.config.account_variable(&session.provider)
+            )),
+        );
     }
     all.pop().ok_or_else(|| none(&session.show(), pending))
 }
@@ -106,6 +113,29 @@ pub fn store_for(sources: &Sources, session: &Session, key: &Key) -> Result<&'st
 /// [`crate::error::Class::Store`] when it cannot be written; [`crate::error::Class::Temporary`] when another process is at
 /// work on it for too long.
 pub fn keep(sources: &Sources, key: &Key, seed: &Seed, store: &str) -> Result<()> {
+    keep_with(sources, key, seed, store, &|_| ())
+}
+
+/// Keeps a seed of which nobody knows whether the service takes it, and whether a second factor was enrolled `before`; none:
+/// that is not known.
+///
+/// # Errors
+/// As [`keep`].
+pub fn keep_pending(sources: &Sources, key: &Key, seed: &Seed, store: &str, before: Option<bool>) -> Result<()> {
+    keep_with(sources, key, seed, store, &|record| {
+        record.extra.remove(BEFORE);
+        record
+            .extra
+            .extend(before.map(|before| (BEFORE.to_owned(), before.into())));
+    })
+}
+
+/// Whether a second factor was enrolled before this pending seed was made; none where nobody knows.
+pub fn enrolled_before(pending: &Stored) -> Option<bool> {
+    pending.record.extra.get(BEFORE)?.as_bool()
+}
+
+fn keep_with(sources: &Sources, key: &Key, seed: &Seed, store: &str, change: &dyn Fn(&mut Record)) -> Result<()> {
     let lock = locked(sources, key)?;
     let old = match sources.stores.get_locked(&lock, key) {
         Ok(old) => old,
@@ -119,6 +149,7 @@ pub fn keep(sources: &Sources, key: &Key, seed: &Seed, store: &str) -> Result<()
     if let Some(old) = old {
         record.extra = old.record.extra;
     }
+    change(&mut record);
     Ok(sources.stores.put(&lock, &record, store, None)?)
 }
 

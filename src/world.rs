@@ -388,18 +388,29 @@ impl Write for Stdout {
 }
 
 /// Lets a panic say where it is and never why: its message may hold a value.
-pub fn quiet_panics() {
-    std::panic::set_hook(Box::new(|info| {
+///
+/// `named` says of the name that we were called by which one a message begins with. It is asked only then, since nothing
+/// may cost a call that goes well.
+pub fn quiet_panics(named: fn(&str) -> &str) {
+    std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map_or((String::new(), 0), |location| {
             let file = std::path::Path::new(location.file()).file_name().unwrap_or_default();
             (file.to_string_lossy().into_owned(), location.line())
         });
+        let called = std::env::args_os().next().unwrap_or_default();
         let text = format!(
-            "keyfob: error: BUG: a panic in {}, line {}; please report it\n",
-            place.0, place.1
+            "{}: error: BUG: a panic in {}, line {}; please report it\n",
+            named(program_name(called.to_str())),
+            place.0,
+            place.1
         );
         let _ = io::stderr().write_all(text.as_bytes());
     }));
+}
+
+/// The name of a program without its directories; ours where there is none.
+pub fn program_name(called: Option<&str>) -> &str {
+    called.map_or("keyfob", |name| name.rsplit(['/', '\\']).next().unwrap_or(name))
 }
 
 /// `N` bytes from the operating system's generator, for what has no [`World`] at hand.

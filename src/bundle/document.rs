@@ -3,13 +3,17 @@
 //! JSON, so that whoever opened the envelope with `age` can read it. It knows nothing of the envelope, and nothing of
 //! what the records mean here: the commands do.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::Flaw;
 use crate::digest;
-use crate::record::Record;
+use crate::record::{MAX_RECORD, Record};
 use crate::time::Timestamp;
 
 /// The format that is written, and the newest that is read. It grows when an older keyfob would restore something wrong.
@@ -20,6 +24,10 @@ const KIND: &str = "keyfob";
 
 /// The most records of a bundle: the store keeps no more with good speed, and a bundle is opened in memory.
 pub(super) const MAX_RECORDS: usize = 10_000;
+
+/// The longest text of one entry: a record as long as one may be, whose short texts have a line and its margin each.
+/// What is read of an entry takes up to ten times its text in memory, so it is looked at before.
+const MAX_ENTRY: usize = 8 * MAX_RECORD;
 
 /// Credentials on their way.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,17 +65,61 @@ struct Head {
 }
 
 #[derive(Deserialize)]
-struct In {
+struct In<'a> {
     #[serde(default)]
     created: String,
-    #[serde(default)]
-    records: Vec<Entry>,
-    #[serde(default)]
-    providers: Vec<Entry>,
+    #[serde(borrow, default)]
+    records: Few<'a>,
+    #[serde(borrow, default)]
+    providers: Few<'a>,
+}
+
+/// The texts of as many entries as there may be, none of them read yet: whoever made the bundle may mean ill.
+#[derive(Default)]
+struct Few<'a> {
+    entries: Vec<&'a RawValue>,
+    is_more: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Few<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Few<'a>, D::Error> {
+        struct Bounded;
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = Few<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Few<'de>, A::Error> {
+                let mut few = Few::default();
+                while let Some(entry) = list.next_element()? {
+                    match few.entries.len() < MAX_RECORDS {
+                        true => few.entries.push(entry),
+                        false => few.is_more = true,
+                    }
+                }
+                Ok(few)
+            }
+        }
+        from.deserialize_seq(Bounded)
+    }
+}
+
+impl Few<'_> {
+    fn checked(&self) -> Result<(), Flaw> {
+        if self.is_more {
+            return Err(Flaw::Altered("it has more entries than any"));
+        }
+        match self.entries.iter().all(|entry| entry.get().len() <= MAX_ENTRY) {
+            true => Ok(()),
+            false => Err(Flaw::Altered("an entry is longer than any")),
+        }
+    }
 }
 
 /// One thing, and the digest of it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Entry {
     #[serde(flatten)]
     content: Map<String, Value>,
@@ -81,6 +133,15 @@ impl Entry {
         Entry {
             sum: sum(&content),
             content,
+        }
+    }
+
+    fn read(text: &RawValue) -> Result<Entry, Flaw> {
+        let malformed = Flaw::Altered("an entry is malformed");
+        let mut content: Map<String, Value> = serde_json::from_str(text.get()).map_err(|_| malformed)?;
+        match content.remove("sum") {
+            Some(Value::String(sum)) => Ok(Entry { content, sum }),
+            _ => Err(malformed),
         }
     }
 
@@ -149,22 +210,21 @@ impl Document {
             Head { .. } => (),
         }
         let read: In = serde_json::from_slice(bytes).map_err(|_| Flaw::Altered("an entry is malformed"))?;
-        if read.records.len() > MAX_RECORDS || read.providers.len() > MAX_RECORDS {
-            return Err(Flaw::Altered("it has more entries than any"));
-        }
+        read.records.checked()?;
+        read.providers.checked()?;
         let mut document = Document {
             created: read.created,
             records: Vec::new(),
             providers: Vec::new(),
         };
-        for entry in &read.records {
-            let record = Record::decode(&entry.checked()?, String::new(), 1);
+        for entry in read.records.entries {
+            let record = Record::decode(&Entry::read(entry)?.checked()?, String::new(), 1);
             document
                 .records
                 .push(record.map_err(|_| Flaw::Altered("a record is malformed"))?);
         }
-        for entry in &read.providers {
-            let provider = serde_json::from_slice(&entry.checked()?);
+        for entry in read.providers.entries {
+            let provider = serde_json::from_slice(&Entry::read(entry)?.checked()?);
             let provider = provider.map_err(|_| Flaw::Altered("a provider file is malformed"))?;
             document.providers.push(provider);
         }
@@ -276,6 +336,22 @@ mod tests {
             value["records"].as_array_mut().unwrap().push(first);
         });
         assert_eq!(twice, Err(Flaw::Altered("it has an entry twice")));
+    }
+
+    #[test]
+    fn entries_without_end_are_refused_before_one_of_them_is_read() {
+        for list in ["records", "providers"] {
+            let head = format!("{{\"bundle\":\"keyfob\",\"format\":1,\"{list}\":[");
+            let many = format!("{head}{}1]}}", "1,".repeat(MAX_RECORDS));
+            let flaw = Flaw::Altered("it has more entries than any");
+            assert_eq!(Document::decode(many.as_bytes()), Err(flaw), "{list}");
+            let long = format!("{head}[{}1]]}}", "1,".repeat(MAX_ENTRY / 2));
+            let flaw = Flaw::Altered("an entry is longer than any");
+            assert_eq!(Document::decode(long.as_bytes()), Err(flaw), "{list}");
+            let most = format!("{head}{}1]}}", "1,".repeat(MAX_RECORDS - 1));
+            let flaw = Flaw::Altered("an entry is malformed");
+            assert_eq!(Document::decode(most.as_bytes()), Err(flaw), "{list}");
+        }
     }
 
     #[test]

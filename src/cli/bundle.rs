@@ -28,6 +28,9 @@ pub struct Export {
     /// Take such sessions whole, and end them here.
     #[arg(long = "move")]
     pub moving: bool,
+    /// With `--move`: also what went into a bundle that is lost.
+    #[arg(long, requires = "moving")]
+    pub again: bool,
     /// Take the provider files of the sessions along.
     #[arg(long)]
     pub with_providers: bool,

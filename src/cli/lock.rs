@@ -14,6 +14,9 @@ pub struct Lock {
 #[derive(Debug, Subcommand)]
 pub enum LockDo {
     /// Set the passphrase of this machine, or another one.
+    ///
+    /// It guards the records of one data directory, and what is asked through it. Another `KEYFOB_HOME` or `XDG_DATA_HOME`
+    /// is another directory, with records of its own.
     Set {
         /// Where the new passphrase comes from.
         #[command(flatten)]

@@ -21,7 +21,7 @@ pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
         })?;
         return Ok(0);
     }
-    match name {
+    let done = match name {
         Some(name) => set(run, &session, &name),
         None => {
             let (_, stored) = run.session(&profile)?;
@@ -36,7 +36,13 @@ pub(super) fn run(run: &Run, args: &cli::Choice) -> Result<u8> {
             };
             show(run, &session, &account, &by.to_string(), args.json)
         }
+    }?;
+    if let Ok(Some((variable, _))) = session.variable(run.sources) {
+        run.note(&format!(
+            "keyfob: warning: the variable `{variable}` is set, and is used instead of a session\n"
+        ));
     }
+    Ok(done)
 }
 
 fn show(run: &Run, session: &Session, account: &str, by: &str, as_json: bool) -> Result<u8> {

@@ -14,7 +14,7 @@ use crate::record::{Group, Key};
 use crate::report::sanitise;
 use crate::secret::Secret;
 
-pub(super) use draft::{Draft, check_free};
+pub(super) use draft::{Draft, Trouble, check_free, flush_name};
 
 /// The longest file of recipients or identities, or with a passphrase.
 const MAX_KEYS: usize = 1024 * 1024;

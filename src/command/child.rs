@@ -1,4 +1,4 @@
-//! `run`: a program with the secret in its environment, and only there.
+//! `run`: starts a program that takes its credential from a variable; nobody else gets to see it.
 //!
 //! keyfob becomes the program, so that it has our terminal, signals reach it, and its exit code is ours. Nothing starts
 //! where there is no credential.

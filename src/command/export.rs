@@ -3,13 +3,14 @@
 //! A refresh token that is good once works in one place only. A session with such a token is left out, or goes without
 //! it, or is moved. A move never lets two places have it: the file is written, flushed and read back under a temporary
 //! name; then the session is ended here, durably; then the file gets its name; then the record is removed. Killed
-//! before the end, the record says where it was going, and the next `export --move` takes it from there.
+//! before the end, the record says where it was going, and the next `export --move` takes it from there. Where it finds
+//! nothing any more it takes nothing, until `--again` says that the bundle is lost.
 
 mod moving;
 
 use std::path::Path;
 
-use moving::{Going, carry_out, current, forget, locked};
+use moving::{Going, Way, carry_out, current, forget, locked, noted_drafts, remove_drafts};
 
 use super::bundle::{Draft, check_free, new_passphrase, provider_of, read_recipients, shown};
 use super::{Run, session_of};
@@ -28,6 +29,9 @@ pub(super) fn run(run: &Run, args: &cli::Export) -> Result<u8> {
     check_output(run, args)?;
     let stored = selected(run, args, &wanted)?;
     let plan = Plan::of(run, args, None, &stored)?;
+    if args.moving && !plan.records.is_empty() {
+        check_free(Path::new(&args.output))?;
+    }
     plan.tell(run);
     if plan.records.is_empty() && plan.gone.is_empty() {
         return Err(nothing_left(&plan));
@@ -43,8 +47,20 @@ pub(super) fn run(run: &Run, args: &cli::Export) -> Result<u8> {
     // Nobody waits for a person who types a passphrase: locked and looked at again only now.
     let locks = locked(run, &stored)?;
     let plan = Plan::of(run, args, Some(&locks), &stored)?;
-    if let Some(key) = key.filter(|_| !plan.records.is_empty()) {
-        write(run, args, &plan, &key, Some(&locks))?;
+    match key {
+        Some(key) if !plan.records.is_empty() => {
+            write(run, args, &plan, &key, Some(&locks))?;
+            remove_drafts(run, &plan.drafts)?;
+        }
+        None if !plan.records.is_empty() => {
+            return Err(Error::temporary(
+                "another program changed the sessions or the bundle meanwhile",
+            ));
+        }
+        _ => (),
+    }
+    for (_, going) in &plan.gone {
+        going.flush()?;
     }
     forget(run, &locks, plan.gone.iter().map(|(stored, _)| stored))?;
     Ok(0)
@@ -96,9 +112,12 @@ fn write(run: &Run, args: &cli::Export, plan: &Plan, key: &Key, locks: Option<&L
         let written = run.world.write_stdout(&bytes);
         written.map_err(|error| Error::failure(format!("writing to standard output: {}", error.kind())))?;
     } else {
-        let draft = Draft::write(Path::new(&args.output), &bytes)?;
+        let mut draft = Draft::write(Path::new(&args.output), &bytes, &noted_drafts(run)?)?;
         match locks {
-            Some(locks) => carry_out(run, locks, &plan.moved, draft, &Going::of(&args.output, &bytes)?)?,
+            Some(locks) => {
+                let going = Going::of(&draft, &bytes)?;
+                carry_out(run, locks, &plan.moved, draft, &going)?;
+            }
             None => draft.publish()?,
         }
     }
@@ -138,7 +157,11 @@ fn wanted(run: &Run, args: &cli::Export) -> Result<Vec<Profile>> {
 /// What would fail at the end fails before anybody types a passphrase.
 fn check_output(run: &Run, args: &cli::Export) -> Result<()> {
     if args.output != "-" {
-        return check_free(Path::new(&args.output));
+        // A move that is only to be finished writes nothing.
+        return match args.moving {
+            true => Ok(()),
+            false => check_free(Path::new(&args.output)),
+        };
     }
     if args.moving {
         return Err(Error::usage(
@@ -207,13 +230,25 @@ struct Plan {
     /// Those of them that end here.
     moved: Vec<Stored>,
     /// Those that do not, and why.
-    left: Vec<(record::Key, &'static str)>,
+    left: Vec<(record::Key, String)>,
     /// Those that an earlier run had moved already.
-    gone: Vec<(Stored, String)>,
+    gone: Vec<(Stored, Going)>,
+    /// The drafts of earlier runs that never became a bundle.
+    drafts: Vec<String>,
 }
 
 const SINGLE_USE: &str = "its refresh token is good once, and this machine uses it";
 const ENDED: &str = "it has ended";
+const CUT_OFF: &str = "an earlier `--move` of it was cut off";
+
+/// Why one is left out whose bundle is not where it was: whoever has that has the session.
+fn lost(going: &Going) -> String {
+    format!(
+        "{CUT_OFF}, and its bundle {} is not there any more",
+        printable(&going.file)
+    )
+}
+const STALE: &str = "its access token has ended, and its refresh token is good once";
 
 impl Plan {
     /// What becomes of these; with their locks of what they are now.
@@ -239,15 +274,16 @@ impl Plan {
         }
         let mut record = clean(&stored.record);
         if let Some(going) = Going::noted(&stored.record).filter(|_| args.moving) {
-            if going.has_arrived() {
-                self.gone.push((stored, going.file));
-                return;
+            match going.way() {
+                Way::Arrived => return self.gone.push((stored, going)),
+                Way::Lost if !args.again => return self.left.push((record.key, lost(&going))),
+                Way::Lost | Way::NotBegun => self.drafts.push(going.draft),
             }
             // It did not get there: nobody else has it.
             record.dead = None;
         }
         match Fate::of(run, args, &record) {
-            Fate::Left(why) => return self.left.push((record.key, why)),
+            Fate::Left(why) => return self.left.push((record.key, why.into())),
             Fate::Moved => self.moved.push(stored),
             Fate::WithoutRefresh => without_refresh(&mut record),
             Fate::Copied => (),
@@ -265,9 +301,10 @@ impl Plan {
             };
             run.note(&format!("Left out `{name}`: {why}.\n{login}"));
         }
-        for (stored, place) in &self.gone {
+        for (stored, going) in &self.gone {
             let name = shown(&stored.record.key);
-            run.note(&format!("`{name}` was moved to {} already.\n", printable(place)));
+            let place = printable(&going.file);
+            run.note(&format!("`{name}` was moved to {place} already.\n"));
         }
     }
 }
@@ -297,7 +334,7 @@ impl Fate {
             (None, Some(_), _) if args.moving => Fate::Moved,
             (None, Some(_), _) if !args.without_refresh => Fate::Left(SINGLE_USE),
             (None, Some(_), Some(_)) if !has_ended => Fate::WithoutRefresh,
-            (None, Some(_), _) => Fate::Left("its access token has ended, and its refresh token is good once"),
+            (None, Some(_), _) => Fate::Left(STALE),
         }
     }
 }
@@ -360,9 +397,18 @@ fn providers(run: &Run, args: &cli::Export, records: &[Record]) -> Result<Vec<Pr
 
 fn nothing_left(plan: &Plan) -> Error {
     let error = Error::refused("nothing of it can be exported");
-    if plan.left.iter().any(|(_, why)| *why == SINGLE_USE) {
+    if plan.left.iter().any(|(_, why)| why.starts_with(CUT_OFF)) {
+        return error.hint(
+            "`keyfob import` takes it out of the bundle, wherever that is now; `--again` takes it once more if the bundle \
+             is lost",
+        );
+    }
+    if plan.left.iter().any(|(_, why)| why == SINGLE_USE) {
         return error
             .hint("`--move` takes such a session and ends it here; `--without-refresh` takes its access token");
+    }
+    if plan.left.iter().any(|(_, why)| *why == STALE) {
+        return error.hint("any use of the session renews it: run it again then; or `--move` takes it whole");
     }
     error
 }

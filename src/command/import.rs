@@ -156,10 +156,16 @@ impl<'a> Found<'a> {
             *stores.entry(store).or_default() += 1;
             let mut record = record.clone();
             // Another family: a renewal that began before this has lost.
+            record.generation = 1;
             record.family = data_encoding::HEXLOWER.encode(&run.world.random::<16>());
             records.push((record, store, address));
         }
-        run.sources.stores.put_all(locks, &records)?;
+        for left in run.sources.stores.put_all(locks, &records)? {
+            run.note(&format!(
+                "keyfob: warning: an earlier secret could not be removed: {}\n",
+                sanitise(&left.to_string())
+            ));
+        }
         Ok(stores)
     }
 

@@ -104,7 +104,14 @@ fn tell_set(run: &Run, converted: &Converted) {
         ));
     }
     left(run, converted);
-    run.note("Run `keyfob unlock` to use it. Nobody can help who forgets the passphrase.\n");
+    let way = match run.sources.stores.ways_open() {
+        (true, _) => "Run `keyfob unlock` to use it.",
+        (false, _) => {
+            "There is no keyring of the kernel here: `keyfob unlock -- COMMAND` unlocks it for one program and what it \
+             starts."
+        }
+    };
+    run.note(&wrap("", &format!("{way} Nobody can help who forgets the passphrase.")));
 }
 
 fn clear(run: &Run, passphrase: &cli::Passphrase) -> Result<u8> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Run, session_of, workspace};
 use crate::cli;
 use crate::config::{Profile, profile};
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Context, Error, Result};
 use crate::record::{Key, Record};
 use crate::renew::{self, Forgotten};
 use crate::report::sanitise;
@@ -19,7 +19,8 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     }
     let profile = run.profile(args.profile.as_deref())?;
     let session = meant(run, &profile)?;
-    let had_file = forget_file(run, &session)?;
+    // What is in the way of the file keeps nobody from the record.
+    let file = forget_file(run, &session);
     match key(run, &session) {
         Ok(key) => {
             if let Some(record) = forget(run, &session, &key)? {
@@ -32,7 +33,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
                 );
             }
         }
-        Err(error) if error.class == Class::Login && had_file => (),
+        Err(error) if error.class == Class::Login && !matches!(file, Ok(false)) => (),
         Err(error) if error.class == Class::Login => {
             run.note(&format!(
                 "There is no session of `{}` to log out of.\n",
@@ -44,7 +45,7 @@ pub(super) fn run(run: &Run, args: &cli::Logout) -> Result<u8> {
     elsewhere(run, &session);
     begins_again(run, &session);
     still_set(run, &session);
-    Ok(0)
+    file.map(|_| 0).doing("removing what another machine may have put here")
 }
 
 /// The session that a profile means; one that is kept also where its provider file is wrong or gone.

@@ -198,15 +198,21 @@ fn disable(run: &Run, args: &cli::Disable) -> Result<u8> {
         return forget(run, &run.meant(&profile)?, args.yes);
     }
     let mut caller = Caller::new(run, &profile)?;
-    let Some(mfa) = caller.mode.mfa.clone() else {
-        return Err(caller.lacks("mfa.disable", None));
-    };
-    let Some(call) = &mfa.disable else {
-        return Err(caller.lacks("mfa.disable", mfa.page.as_deref()));
-    };
     let mut session = run.meant(&profile)?;
     session.account = caller.account().map(str::to_owned).or(session.account);
     let kept = found(run, &session, false)?;
+    let mfa = caller.mode.mfa.clone();
+    let Some(call) = mfa.as_ref().and_then(|mfa| mfa.disable.as_ref()) else {
+        let page = mfa.as_ref().and_then(|mfa| mfa.page.as_deref());
+        let error = caller.lacks("mfa.disable", page);
+        return Err(match (kept, page) {
+            (Some(_), None) => error.hint(format!(
+                "`keyfob mfa disable {} --local` forgets the seed that is kept here",
+                caller.name()
+            )),
+            _ => error,
+        });
+    };
     let question = format!(
         "Give up the second factor of `{}` at {}?",
         sanitise(&caller.name()),

@@ -28,6 +28,7 @@ mod whoami;
 mod workspace;
 
 use level::Level;
+pub use program::introduce;
 
 use crate::cli::{self, Command};
 use crate::config::{Profile, Said, preset};
@@ -51,7 +52,7 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
     let called = program::called(world, args, link)?;
     let cli = match program::parse(&called) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return Ok(usage(world, &error)),
+        Err(error) if error.use_stderr() => return Ok(usage(world, &called, &error)),
         Err(help) => {
             print(world, &world.spoken(&help.to_string()))?;
             return Ok(0);
@@ -318,12 +319,12 @@ fn print(world: &World, text: &str) -> Result<()> {
 }
 
 /// What was wrong with the arguments. clap would show the values, one of which may be a secret.
-fn usage(world: &World, error: &clap::Error) -> u8 {
+fn usage(world: &World, called: &program::Called, error: &clap::Error) -> u8 {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let known = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(report::sanitise(text)),
-        Some(ContextValue::Strings(texts)) => texts.first().map(|text| report::sanitise(text)),
-        _ => None,
+        Some(ContextValue::String(text)) => vec![report::sanitise(text)],
+        Some(ContextValue::Strings(texts)) => texts.iter().map(|text| report::sanitise(text)).collect(),
+        _ => Vec::new(),
     };
     let what = match error.kind() {
         ErrorKind::UnknownArgument => "there is an argument that this command does not have".to_string(),
@@ -331,14 +332,25 @@ fn usage(world: &World, error: &clap::Error) -> u8 {
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             "a command is missing".into()
         }
-        kind => format!("the arguments are wrong: {kind}"),
+        // Here it is the definition's own name of an argument, and not what was given.
+        kind => match known(ContextKind::InvalidArg).as_slice() {
+            [] => format!("the arguments are wrong: {kind}"),
+            named => format!("the arguments are wrong: {kind}: `{}`", named.join("`, `")),
+        },
     };
+    let help = format!("`keyfob{} --help`", program::command_of(&called.args));
     let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg]
         .into_iter()
-        .find_map(known);
-    let hint = similar.map_or("run `keyfob --help`".into(), |name| {
-        format!("did you mean `{name}`? Else run `keyfob --help`")
-    });
+        .find_map(|kind| known(kind).into_iter().next());
+    let own = match error.kind() {
+        ErrorKind::InvalidSubcommand => program::beginning(called),
+        _ => Vec::new(),
+    };
+    let hint = match (own.as_slice(), similar) {
+        ([], None) => format!("run {help}"),
+        ([], Some(name)) => format!("did you mean `{name}`? Else run {help}"),
+        (own, _) => format!("run one of `{}`", own.join("`, `")),
+    };
     world.write_stderr(&report::lines(&Error::usage(what).hint(hint)));
     report::exit_code(crate::error::Class::Usage)
 }

@@ -29,7 +29,7 @@ pub(super) fn run(run: &Run, args: cli::Password) -> Result<u8> {
 fn set(run: &Run, args: &cli::SetPassword) -> Result<u8> {
     let mut caller = Caller::new(run, &run.profile(args.profile.as_deref())?)?;
     let Some(call) = caller.mode.password.set.clone() else {
-        return Err(caller.lacks("password.set", caller.provider.register.as_deref()));
+        return Err(caller.lacks("password.set", None));
     };
     let command = format!("password set {}", caller.name());
     let mut source = Source::open(run, args.stdin, &command)?;
@@ -45,7 +45,7 @@ fn set(run: &Run, args: &cli::SetPassword) -> Result<u8> {
 fn clear(run: &Run, args: &cli::ClearPassword) -> Result<u8> {
     let mut caller = Caller::new(run, &run.profile(args.profile.as_deref())?)?;
     let Some(call) = caller.mode.password.clear.clone() else {
-        return Err(caller.lacks("password.clear", caller.provider.register.as_deref()));
+        return Err(caller.lacks("password.clear", None));
     };
     let name = sanitise(&caller.name());
     run.confirm(
@@ -71,7 +71,7 @@ fn status(run: &Run, args: &cli::Show) -> Result<u8> {
     let doing = "asking the service about the password";
     let mut caller = Caller::new(run, &run.profile(args.profile.as_deref())?)?;
     let Some(call) = caller.mode.password.status.clone() else {
-        return Err(caller.lacks("password.status", caller.provider.register.as_deref()));
+        return Err(caller.lacks("password.status", None));
     };
     let reply = caller.look(&call, doing)?;
     let is_set = account::is_on(caller.mode.password.state.as_deref(), &reply).map_err(|why| {

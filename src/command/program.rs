@@ -9,7 +9,7 @@ use super::level::Level;
 use super::text::table;
 use super::voice::{Usual, Voice, wanted};
 use crate::cli::{Cli, TOOLS};
-use crate::config::{Alias, Config, Profile, Provider};
+use crate::config::{Alias, Config, Profile, Program, Provider};
 use crate::error::{Error, Result};
 use crate::record::{Group, Key};
 use crate::report;
@@ -49,6 +49,14 @@ pub(super) fn called(world: &World, args: &[String], link: Option<&str>) -> Resu
             world.keep_below(home.into(), &format!("{prefix}_HOME"))?;
         }
         check(provider)?;
+        let names_one = |arg: &String| arg == "--provider" || arg.starts_with("--provider=");
+        if link.is_some() && args.iter().take_while(|arg| *arg != "--").any(names_one) {
+            let name = &provider.program.name;
+            return Err(Error::usage(format!(
+                "`{name}` signs in to one provider alone, which `--provider` must not name"
+            ))
+            .hint("leave `--provider` away, or call `keyfob` itself"));
+        }
         args = expanded(&args, provider);
         if link.is_some() {
             let option = [String::from("--provider"), provider.name.clone()];
@@ -68,6 +76,19 @@ fn is_receive(args: &[String]) -> bool {
     args.get(1).is_some_and(|word| word == "receive")
 }
 
+/// Speaks from now on in the name of the program of a link, also where its file is wrong or nobody has looked yet.
+pub fn introduce(world: &World, link: &str) {
+    let Ok(config) = Config::open(world) else { return };
+    if Profile::parse(link).is_err() || !config.has_file(link) {
+        return;
+    }
+    match config.provider(link) {
+        Ok(provider) => speak(world, &provider, Level::Info),
+        // What the file would call it, nobody knows; a person called it so.
+        Err(_) => say_as(world, Program::of(link), link, (Vec::new(), Level::Info)),
+    }
+}
+
 /// The provider of a link's name.
 fn linked(world: &World, name: &str) -> Result<Provider> {
     let unknown = |place: &str| {
@@ -82,7 +103,7 @@ fn linked(world: &World, name: &str) -> Result<Provider> {
         let place = config.directory().display().to_string();
         return Err(unknown(&format!(" in {}", report::printable(&place))));
     }
-    config.provider(name)
+    config.provider(name).inspect_err(|_| introduce(world, name))
 }
 
 /// The provider of `--provider`, where its file declares a program. A wrong file is the command's business.
@@ -136,6 +157,29 @@ pub(super) fn first_word(args: &[String]) -> usize {
     at
 }
 
+/// The commands of a program's own words that begin with the first of these arguments, as they are typed.
+pub(super) fn beginning(called: &Called) -> Vec<String> {
+    let word = called.args.get(first_word(&called.args));
+    let (Some(word), Some(provider)) = (word.filter(|word| *word != "auth"), &called.provider) else {
+        return Vec::new();
+    };
+    let program = &provider.program;
+    let fit = program.aliases.iter().filter(|alias| alias.words.first() == Some(word));
+    fit.map(|alias| format!("{} {}", program.name, alias.words.join(" ")))
+        .collect()
+}
+
+/// The words with which the arguments begin that name a command of ours, each after a space.
+pub(super) fn command_of(args: &[String]) -> String {
+    let mut words = super::without_auth(args).into_iter().skip(first_word(args));
+    let (mut command, mut named) = (Cli::command(), String::new());
+    while let Some(below) = words.next().and_then(|word| command.find_subcommand(word).cloned()) {
+        named += &format!(" {}", below.get_name());
+        command = below;
+    }
+    named
+}
+
 /// The arguments with a program's words, the longest that fit, in ours.
 fn expanded(args: &[String], provider: &Provider) -> Vec<String> {
     let at = first_word(args).min(args.len());
@@ -149,15 +193,22 @@ fn expanded(args: &[String], provider: &Provider) -> Vec<String> {
 
 /// From now on everything that a person reads is in the program's name.
 fn speak(world: &World, provider: &Provider, level: Level) {
+    let prefixes = provider.modes.iter().filter_map(|mode| mode.key_prefix.clone());
+    say_as(
+        world,
+        provider.program.clone(),
+        &provider.name,
+        (prefixes.collect(), level),
+    );
+}
+
+/// `keys` is how the provider's keys begin, which are cut where a message has one.
+fn say_as(world: &World, program: Program, provider: &str, (keys, level): (Vec<String>, Level)) {
     let voice = Voice {
-        program: provider.program.clone(),
-        provider: provider.name.clone(),
+        program,
+        provider: provider.to_owned(),
         verbs: verbs(),
-        keys: provider
-            .modes
-            .iter()
-            .filter_map(|mode| mode.key_prefix.clone())
-            .collect(),
+        keys,
     };
     world.speak(Box::new(move |world, text| {
         let text = wanted(level, text, false);

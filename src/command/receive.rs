@@ -9,10 +9,11 @@ mod provider_file;
 use super::Run;
 use super::sync::script::{ANSWER, PROBE};
 use crate::cli;
-use crate::config::{Profile, Provider, profile};
+use crate::config::{Profile, Provider, Serves, profile};
 use crate::error::{Context, Error, Result};
 use crate::record::{Record, Synced};
 use crate::renew;
+use crate::report::sanitise;
 use crate::resolve::Session;
 use crate::time::Timestamp;
 
@@ -85,18 +86,25 @@ fn is_own(record: &Record, now: Timestamp) -> bool {
 /// A provider file here that sends the token elsewhere than the one there is another provider's.
 fn fits(provider: &Provider, synced: &Synced) -> Result<()> {
     let Some(about) = &synced.about else { return Ok(()) };
-    let mode = provider.modes.iter().find(|mode| mode.name == synced.mode);
-    let known = |url: &str| about.targets.iter().any(|place| place.url == url);
-    let other = mode
-        .into_iter()
-        .flat_map(|mode| &mode.targets)
-        .find(|serves| !known(&serves.url()));
-    match other {
+    let Some(mode) = provider.modes.iter().find(|mode| mode.name == synced.mode) else {
+        return Ok(());
+    };
+    let targets = mode.targets.iter().map(Serves::url);
+    let other = targets
+        .map(|url| ("serves", url))
+        .find(|(_, url)| !about.targets.iter().any(|place| place.url == *url));
+    let known = about.endpoints.as_ref();
+    let endpoint = known.and_then(|known| {
+        super::sync::endpoints(mode)
+            .into_iter()
+            .find(|url| !known.contains(url))
+    });
+    match other.or(endpoint.map(|url| ("asks", url))) {
         None => Ok(()),
-        Some(serves) => Err(Error::refused(format!(
-            "the provider file `{}` of this machine serves {}, and the one that the session comes from does not",
+        Some((verb, url)) => Err(Error::refused(format!(
+            "the provider file `{}` of this machine {verb} {}, and the one that the session comes from does not",
             provider.name,
-            serves.url()
+            sanitise(&url)
         ))
         .hint("give both machines the same provider file")),
     }

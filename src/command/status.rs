@@ -12,14 +12,14 @@ use crate::cli;
 use crate::config::{Profile, profile};
 use crate::error::{Class, Result};
 use crate::record::{Group, Record};
-use crate::report::{exit_code, printable, sanitise};
+use crate::report::{self, exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
 use crate::store::{Stored, session_file};
 use crate::time::Timestamp;
 
 pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     let wanted = match args.show.profile.as_deref().or(run.provider.as_deref()) {
-        Some(text) => Some(run.completed(Profile::parse(text)?)?),
+        Some(text) => Some(run.profile(Some(text))?),
         None => None,
     };
     // What is asked may renew a token, so what is kept is shown after that.
@@ -32,16 +32,26 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     for stored in run.sources.stores.list()? {
         match stored {
             Ok(stored) => all.push(stored),
-            Err(error) => damaged.push(error),
+            Err(error) => damaged.push(error.to_string()),
         }
     }
     if let Some(wanted) = &wanted {
-        all.extend(in_file(run, wanted)?);
+        match in_file(run, wanted) {
+            Ok(found) => all.extend(found),
+            Err(error) => damaged.push(report::message(&error)),
+        }
     }
     let rows = all.iter().filter_map(|stored| row(run, stored, &all, wanted.as_ref()));
     let mut rows: Vec<Value> = rows.collect();
     rows.sort_by_key(|row| text_of(&row["profile"]));
     let variables = variables(run, wanted.as_ref())?;
+    if let Some(wanted) = wanted
+        .as_ref()
+        .filter(|wanted| rows.is_empty() && wanted.mode.is_some())
+    {
+        // A word that is no mode is not told as a session that lacks. A session whose file lost its mode is shown.
+        has_mode(run, wanted)?;
+    }
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
     let code = match (live, damaged.is_empty(), &wanted) {
         // What cannot be read may be the session: nobody is told to log in over it.
@@ -50,7 +60,7 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
         _ => check::code(&checks),
     };
     if args.show.json {
-        let damaged: Vec<String> = damaged.iter().map(|error| sanitise(&error.to_string())).collect();
+        let damaged: Vec<String> = damaged.iter().map(|error| sanitise(error)).collect();
         let checks: Vec<Value> = checks.iter().map(check::Check::json).collect();
         let answer = json!({"schema": SCHEMA, "sessions": rows, "variables": variables, "checks": checks,
             "damaged": damaged});
@@ -79,9 +89,18 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     run.print(&text)?;
     checks.iter().for_each(|check| check.tell(run));
     for error in damaged {
-        run.note(&format!("keyfob: warning: {}\n", sanitise(&error.to_string())));
+        run.note(&format!("keyfob: warning: {}\n", sanitise(&error)));
     }
     Ok(code)
+}
+
+/// Makes sure that a provider that is known has the mode of a profile.
+fn has_mode(run: &Run, wanted: &Profile) -> Result<()> {
+    match run.sources.config.provider(&wanted.provider) {
+        Ok(_) => run.sources.config.profile(wanted).map(|_| ()),
+        // Another's file, or none: nothing can be said of its modes.
+        Err(_) => Ok(()),
+    }
 }
 
 /// The session that another machine put into a file here; it is in no store.

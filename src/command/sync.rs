@@ -156,9 +156,30 @@ fn about(provider: &Provider, mode: &Mode) -> About {
         export: mode.export.clone(),
         targets: mode.targets.iter().map(target).collect(),
         whoami: whoami.map(|whoami| (whoami.url.clone(), whoami.subject.clone())),
+        endpoints: Some(endpoints(mode)),
         workspace_header: mode.workspace.as_ref().and_then(|kind| kind.header.clone()),
         program: provider.program.is_declared.then(|| words(&provider.program)),
     }
+}
+
+/// Where a token of this mode goes that is no target: to its issuer and to calls of the service.
+pub(super) fn endpoints(mode: &Mode) -> Vec<String> {
+    let oauth = &mode.oauth;
+    let of_issuer = [
+        &oauth.issuer,
+        &oauth.token_endpoint,
+        &oauth.revocation_endpoint,
+        &oauth.userinfo_endpoint,
+    ];
+    let calls = [&mode.refresh, &mode.exchange].into_iter().flatten();
+    let all = of_issuer.into_iter().flatten().map(String::as_str);
+    let all = all
+        .chain(mode.whoami.as_ref().map(|whoami| whoami.url.as_str()))
+        .chain(calls.map(|refresh| refresh.exchange.url.as_str()));
+    let mut all: Vec<String> = all.map(str::to_owned).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 fn words(program: &Program) -> ProgramWords {

@@ -114,6 +114,14 @@ impl Config<'_> {
         }
     }
 
+    /// The variable by which a person names an account of a provider: the program's own where we are its sign-in.
+    pub fn account_variable(&self, provider: &str) -> String {
+        match self.provider(provider) {
+            Ok(provider) if self.is_program => variable::named(&provider.program.prefix, "ACCOUNT"),
+            _ => "KEYFOB_ACCOUNT".into(),
+        }
+    }
+
     /// The account that was chosen in a mode.
     pub fn active_account(&self, provider: &str, mode: &str) -> Option<String> {
         self.active(provider).modes.remove(mode)?.account

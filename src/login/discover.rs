@@ -117,6 +117,10 @@ pub fn complete(ask: &Ask) -> Result<Known> {
         bound |= client.dpop && mode.oauth.dpop.is_none();
         client.into_learnt(&mut learnt);
     }
+    if learnt.client_id.is_none() && ask.provider.program.setting(SettingKey::ClientId).is_some() {
+        learnt.client_id.clone_from(&mode.oauth.client_id);
+        learnt.client_set = true;
+    }
     if bound {
         learnt.dpop_key = Some(dpop::generate().map_err(Error::failure)?);
     }
@@ -171,6 +175,13 @@ fn by_service(ask: &Ask, learnt: &mut Learnt) -> Result<()> {
         Some(variable) => ask.world.var(variable)?,
         None => None,
     };
+    if let (Some(variable), Some(url)) = (&service.variable, &from_variable) {
+        // One in the file or among the settings was looked at when it was read.
+        metadata::places(url).map_err(|why| {
+            Error::usage(format!("the variable `{variable}` is no URL of a service: {why}"))
+                .hint(format!("unset {variable}, or set it to https://\u{2026}"))
+        })?;
+    }
     let url = from_variable.or_else(|| service.url.clone()).ok_or_else(|| {
         let provider = &ask.provider.name;
         if let Some(name) = ask.provider.program.setting(SettingKey::Service) {

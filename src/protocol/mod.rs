@@ -11,6 +11,7 @@ mod ansible;
 mod askpass;
 mod aws;
 mod bazel;
+mod cargo;
 #[cfg(test)]
 mod desk;
 mod docker;
@@ -18,6 +19,10 @@ mod git;
 mod goauth;
 mod google;
 mod keyring;
+mod kubectl;
+mod kubelet;
+mod line;
+mod netrc;
 mod nuget;
 mod pnpm;
 mod terraform;
@@ -72,8 +77,17 @@ pub struct Call<'a> {
     pub output: &'a mut dyn Write,
     /// What a person reads.
     pub errors: &'a mut dyn Write,
+    /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.
+    pub prompt: &'a mut dyn FnMut(&str) -> Result<Secret>,
     /// Answers a request.
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
+}
+
+impl Protocol {
+    /// Whether a tool takes stderr for a part of the answer, so that no warning may be there.
+    pub fn reads_stderr(&self) -> bool {
+        self.name == google::GOOGLE.name
+    }
 }
 
 impl Call<'_> {
@@ -88,19 +102,23 @@ impl Call<'_> {
 /// All protocols. A new one is one file and one line here.
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
-    aws::AWS,
-    docker::DOCKER,
-    git::GIT,
-    google::GOOGLE,
-    token::TOKEN,
     ansible::ANSIBLE,
     askpass::ASKPASS,
+    aws::AWS,
     bazel::BAZEL,
+    cargo::CARGO,
+    docker::DOCKER,
+    git::GIT,
     goauth::GOAUTH,
+    google::GOOGLE,
     keyring::KEYRING,
+    kubectl::KUBECTL,
+    kubelet::KUBELET,
+    netrc::NETRC,
     nuget::NUGET,
     pnpm::PNPM,
     terraform::TERRAFORM,
+    token::TOKEN,
     vault::VAULT,
 ];
 
@@ -207,6 +225,39 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says in a request what the tool wants to reach, and the `PROFILE|URL` that its configuration names beside it.
+///
+/// The profile is checked against the target by whoever answers. A URL is no more than a promise about it: a
+/// configuration that somebody else wrote must not send the credential of one place to another.
+///
+/// # Errors
+/// [`Class::Usage`] when neither says anything; [`Class::Refused`] when the target is not at or below the URL.
+fn aim(request: &mut Request, named: Option<&str>, wanted: Option<Target>) -> Result<()> {
+    if let Some(named) = named {
+        name(request, named)?;
+    }
+    let Some(wanted) = wanted else {
+        return match (&request.profile, &request.target) {
+            (None, None) => Err(Error::usage("the request has neither target nor profile")),
+            _ => Ok(()),
+        };
+    };
+    if request.target.as_ref().is_some_and(|root| !wanted.is_within(root)) {
+        return Err(Error::refused(format!(
+            "the configuration names another place than {wanted}, which the credential would go to"
+        )));
+    }
+    request.target = Some(wanted);
+    Ok(())
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts, numbers and maps of texts are JSON"));
+    bytes.push(b'\n');
+    bytes
+}
+
 /// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
 ///
 /// # Errors
@@ -239,13 +290,6 @@ fn say_profile(request: &mut Request, named: Option<&str>) {
 /// Whether a person asks how a protocol is called.
 fn wants_help(args: &[String]) -> bool {
     matches!(args, [word] if word == "--help" || word == "-h")
-}
-
-/// A value as one line of JSON.
-fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts and maps of texts are JSON"));
-    bytes.push(b'\n');
-    bytes
 }
 
 /// The failure of a store for a place whose credentials no tool brings.
@@ -326,6 +370,10 @@ mod tests {
         assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
         assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
         assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+        // A name that begins with ours is a protocol's only where the table has it.
+        assert_eq!(named("keyfob-client", Some("--vault-id")), Some(("ansible", 0)));
+        assert_eq!(named("keyfob-clients", Some("--vault-id")), None);
+        assert_eq!(link("keyfob-client"), None);
     }
 
     #[test]

@@ -243,6 +243,7 @@ mod tests {
             profile: None,
             var: &|_| None,
             now: &|| crate::time::Timestamp::from_unix(0),
+            prompt: &mut |_| panic!("prompted"),
             input: &mut input,
             output: &mut output,
             errors: &mut errors,

@@ -67,7 +67,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     request.proves.clone_from(&options.proves);
     request.understands = Understands {
         authtype: true,
-        state: false,
+        ..Understands::default()
     };
     protocol::name(&mut request, &options.what)?;
     match (call.ask)(&request)? {

@@ -41,6 +41,9 @@ pub struct Learnt {
     /// Whether the person named the client at the login, so that the provider file's does not count.
     #[serde(default)]
     pub client_named: bool,
+    /// Whether the client is a setting of the person's, which may be another one by now.
+    #[serde(default)]
+    pub client_set: bool,
     /// The registration that made the client.
     pub registration: Option<Registration>,
     /// The key to which the tokens are bound (RFC 9449), as base64 of PKCS #8.
@@ -90,6 +93,8 @@ pub(super) struct Out<'a> {
     client_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "is_false")]
     client_named: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    client_set: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     registration: Option<OutRegistration<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +136,7 @@ impl Learnt {
             client_id,
             client_secret,
             client_named,
+            client_set,
             registration,
             dpop_key,
             extra,
@@ -149,6 +155,7 @@ impl Learnt {
             client_id: client_id.as_deref(),
             client_secret: client_secret.as_ref().map(Secret::expose),
             client_named: *client_named,
+            client_set: *client_set,
             registration: registration.as_ref().map(Registration::out),
             dpop_key: dpop_key.as_ref().map(Secret::expose),
             extra,

@@ -56,6 +56,9 @@ pub struct About {
     /// What is asked whom it speaks for, and where in the reply that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whoami: Option<(String, String)>,
+    /// Where else a token of it goes: the endpoints of its issuer and its service. Absent from a sender that does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<String>>,
     /// The header that carries the workspace, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_header: Option<String>,
@@ -221,6 +224,7 @@ impl Synced {
         let secret = self.secret.as_ref().map_or("", Secret::expose);
         let mut text = Zeroizing::new(String::with_capacity(2 * secret.len() + 256));
         text.push_str("# A session that was synced here. Nothing here renews it.\n");
+        text.push_str(&format!("{OF}{}\n", self.named_as()));
         let value = Zeroizing::new(secret.replace('\'', "'\\''"));
         for part in [variable, "='", &value, "'\n"] {
             text.push_str(part);
@@ -231,14 +235,28 @@ impl Synced {
         text
     }
 
+    /// The provider, and the mode where there is one: what both forms of a file say whose they are by.
+    pub fn named_as(&self) -> String {
+        match self.mode.as_str() {
+            "" => self.provider.clone(),
+            mode => format!("{}/{mode}", self.provider),
+        }
+    }
+
     /// The session in a file that was put there without a keyfob: the document itself, or assignments to one of these
-    /// variables. None where it holds neither, or another provider's or mode's.
+    /// variables. None where it holds neither, or another provider's or mode's. Assignments that do not say whose they
+    /// are, which an earlier keyfob made, are anybody's.
     pub fn in_file(bytes: &[u8], provider: &str, mode: &str, variables: &[String]) -> Option<Synced> {
         if bytes.starts_with(b"{") {
             let synced = Synced::decode(bytes.trim_ascii_end()).ok()?;
             return (synced.provider == provider && synced.mode == mode && synced.secret.is_some()).then_some(synced);
         }
         let text = std::str::from_utf8(bytes).ok()?;
+        let own = Synced::named(provider, mode, None);
+        let of = text.lines().find_map(|line| line.strip_prefix(OF));
+        if of.is_some_and(|of| of != own.named_as()) {
+            return None;
+        }
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         let (name, quoted) = variables.iter().find_map(|name| Some((name, value(name)?)))?;
         let inner = quoted.strip_prefix('\'')?.strip_suffix('\'')?;
@@ -247,10 +265,13 @@ impl Synced {
         secret.is_token().then(|| Synced {
             secret: Some(secret),
             expires_at: end.map(Timestamp::from_unix),
-            ..Synced::named(provider, mode, None)
+            ..own
         })
     }
 }
+
+/// Begins the line of assignments that says whose they are.
+pub const OF: &str = "# of ";
 
 /// Behind a variable's name: when it ends.
 const EXPIRES: &str = "_EXPIRES";
@@ -277,6 +298,7 @@ mod tests {
                     tools: vec!["git".into()],
                 }],
                 whoami: Some(("https://acme.example/me".into(), "/sub".into())),
+                endpoints: Some(vec!["https://acme.example/t".into()]),
                 workspace_header: None,
                 program: None,
             }),
@@ -325,6 +347,14 @@ mod tests {
             (&found.secret, found.expires_at),
             (&synced().secret, synced().expires_at)
         );
+        assert_eq!(
+            Synced::in_file(text.as_bytes(), "acme", "prod", &names),
+            None,
+            "another mode's"
+        );
+        assert_eq!(Synced::in_file(text.as_bytes(), "acme", "", &names), None);
+        let unsaid = text.replace("# of acme/dev\n", "");
+        assert!(Synced::in_file(unsaid.as_bytes(), "acme", "prod", &names).is_some());
         let line = format!("{}\n", *synced().encode());
         assert_eq!(Synced::in_file(line.as_bytes(), "acme", "dev", &[]), Some(synced()));
         assert_eq!(Synced::in_file(line.as_bytes(), "acme", "", &[]), None);

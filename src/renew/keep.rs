@@ -38,7 +38,7 @@ pub fn keep(
     let provider = sources.config.provider(&session.provider)?;
     let mode = provider.modes.iter().find(|mode| mode.name == session.mode);
     let mode = mode.ok_or_else(|| Error::usage(format!("`{}` is no mode of the provider", session.mode)))?;
-    let place = place(sources.world, &provider, mode, account)?;
+    let mut place = place(sources.world, &provider, mode, account)?;
     let store = match (&provider.store, &old) {
         (None, Some(old)) => old.store,
         (wanted, _) => choose(sources, wanted.as_deref(), tool)?,
@@ -46,7 +46,13 @@ pub fn keep(
     let family = data_encoding::HEXLOWER.encode(&sources.world.random::<16>());
     let mut record = Record::new(key, family, tool);
     fill(&mut record);
-    match provider.persist {
+    // One that was synced here is nothing but its access token, whatever is kept of a login.
+    let persist = match record.synced_at {
+        Some(_) => Persist::Both,
+        None => provider.persist,
+    };
+    place.refresh_only &= persist == Persist::Refresh;
+    match persist {
         Persist::Nothing => {
             return Ok(Stored {
                 record,

@@ -14,6 +14,10 @@ pub fn overlay(mode: &mut Mode, learnt: &Learnt) {
     if learnt.client_named {
         oauth.client_id = None;
     }
+    if learnt.client_set {
+        // What is set since counts from the next login: no issuer refreshes the token of one client for another.
+        oauth.client_id.clone_from(&learnt.client_id);
+    }
     if learnt.issuer_named || learnt.client_named {
         // A secret that was made for one issuer and client is nobody else's business.
         oauth.client_secret = None;

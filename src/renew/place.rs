@@ -50,7 +50,15 @@ pub fn check_place(sources: &Sources, provider: &Provider, mode: &Mode, account:
         path: None,
     };
     let place = place(sources.world, provider, mode, &key.account)?;
-    let holder = match (store.as_str(), &place.file) {
+    // Where the keychain is away a file takes its place, and that may be one for all accounts.
+    let is_away = store == "keychain"
+        && place.file.is_some()
+        && sources
+            .stores
+            .choose(Some(store), false)
+            .is_ok_and(|chosen| chosen.fallback_reason.is_some());
+    let store = if is_away { "file" } else { store.as_str() };
+    let holder = match (store, &place.file) {
         ("file", Some(path)) => sources.stores.holder(path)?,
         ("keychain", _) if account.is_some() => sources.stores.sharer(&key, store, &place)?,
         _ => None,

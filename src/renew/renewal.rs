@@ -142,7 +142,10 @@ impl Renewal<'_> {
         let now = self.sources.world.now();
         let profile = show(self.session, self.key);
         let cool = |record: &mut Record, seconds: i64| record.cooldown_until = Some(now.plus(seconds));
-        let doing = format!("refreshing `{profile}`");
+        let doing = match self.workspace {
+            Some(workspace) => format!("asking for a token of `{profile}` for the workspace `{workspace}`"),
+            None => format!("refreshing `{profile}`"),
+        };
         match outcome {
             Outcome::Granted(tokens) if issuer.0.exchange.is_some() => {
                 stored.record.refresh = Some(sent.clone());
@@ -181,21 +184,25 @@ impl Renewal<'_> {
                 drop(reserved);
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
-                let error = Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default()));
+                let what = format!("the issuer answered `{code}`{}", says.unwrap_or_default());
                 let wants_factor = issuer.0.mfa.as_ref().filter(|mfa| mfa.wants(&code));
-                let hint = wants_factor.and_then(|mfa| mfa.hint(None)).unwrap_or_else(|| {
-                    format!(
-                        "check the provider file with `keyfob provider show {}`",
-                        self.session.provider
-                    )
-                });
-                self.later(error.context(doing).hint(hint))
+                let hint = wants_factor.and_then(|mfa| mfa.hint(None));
+                // A bare status says nothing of the file, and the workspace is the person's own word.
+                if self.workspace.is_some() && code.starts_with("status ") {
+                    let hint = hint.unwrap_or_else(|| refused_workspace(&profile));
+                    return Err(Error::refused(what).context(doing).hint(hint));
+                }
+                let provider = &self.session.provider;
+                let hint =
+                    hint.unwrap_or_else(|| format!("check the provider file with `keyfob provider show {provider}`"));
+                self.later(Error::failure(what).context(doing).hint(hint))
             }
             // It may be the workspace that is refused: a dead token is found out by the next refresh.
             Outcome::Rejected { .. } if self.workspace.is_some() => {
                 drop(reserved);
                 let _ = self.change(&mut stored, |record| record.intent = None);
-                Err(Error::refused("the issuer answered `invalid_grant`").context(doing))
+                let error = Error::refused("the issuer answered `invalid_grant`").context(doing);
+                Err(error.hint(refused_workspace(&profile)))
             }
             Outcome::Rejected { .. } => {
                 drop(reserved);
@@ -292,4 +299,9 @@ impl Renewal<'_> {
         self.sources.world.write_stderr(&told);
         Ok(renewed)
     }
+}
+
+/// What to do where a workspace, or the session that asks for it, was refused; the answer does not tell which.
+fn refused_workspace(profile: &str) -> String {
+    format!("see whether the account is in that workspace; `keyfob whoami {profile}` says whether the session is good")
 }

@@ -122,7 +122,11 @@ impl<'w> Sources<'w> {
         if let Some(claim) = self.config.claim(target, request.tool)? {
             return session::answer(self, &Session::of(claim, self)?, request);
         }
-        let answer = origin::answer(self, target, request)?;
+        let answer = if request.apart {
+            origin::answer(self, &target.apart(request.tool), request)?
+        } else {
+            origin::answer(self, target, request)?
+        };
         // A provider file edited in place is noticed here, before the call ends with nothing.
         if answer == Answer::Absent && self.config.outdated() {
             self.config.refresh_index()?;

@@ -1,7 +1,8 @@
 //! Credentials that tools gave us for an origin that no provider claims: what git-credential-store does.
 //!
-//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)). A request
-//! for something that a tool fetches matches what was kept for a place at or above it.
+//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)), but for a
+//! tool that keeps apart what it has. A request for something that a tool fetches matches what was kept for a place at or
+//! above it.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -147,11 +148,11 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 }
 
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
-    let path = if request.wide {
-        record.key.target().is_some_and(|kept| target.is_within(&kept))
-    } else {
-        let same = |path| record.key.path.as_deref() == Some(path);
-        target.path().is_none_or(same)
+    let path = match target.path() {
+        _ if request.wide => record.key.target().is_some_and(|kept| target.is_within(&kept)),
+        // What is one tool's alone is for one place alone: what is at the root is no name for all that is below.
+        None => !request.apart || record.key.path.is_none(),
+        path => record.key.path.as_deref() == path,
     };
     let scheme = request.authtype.as_ref().is_none_or(|only| {
         let kept = record.authtype.as_ref();

@@ -8,10 +8,10 @@ use crate::config::{Call, Found, Marks};
 use crate::secret::Secret;
 use crate::totp::Seed;
 
-/// The most backup codes that are believed; services give eight to twenty.
+/// The most backup codes that are taken; services give eight to twenty.
 const MAX_CODES: usize = 100;
 
-/// The longest backup code, in bytes.
+/// The longest backup code, in bytes; a person writes it down.
 const MAX_CODE: usize = 128;
 
 /// Where services put these, most telling first.
@@ -64,6 +64,9 @@ const ERRORS: &[&str] = &[
     "/detail",
 ];
 
+/// Says of a text whether a terminal shows it as it is.
+pub type Fits = fn(&str) -> bool;
+
 /// A second factor that was begun and must be confirmed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Begun {
@@ -72,7 +75,16 @@ pub struct Begun {
     /// The service's name for it; not yet fit for a terminal.
     pub factor: Option<String>,
     /// The codes that the service gave already.
-    pub backup_codes: Vec<Secret>,
+    pub backup_codes: BackupCodes,
+}
+
+/// The backup codes in a reply.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BackupCodes {
+    /// Those that can be shown as they are.
+    pub good: Vec<Secret>,
+    /// How many are beside them that cannot, and why not; none is left out of this count.
+    pub bad: Option<(usize, &'static str)>,
 }
 
 /// What became of a call that is made for an account.
@@ -84,7 +96,7 @@ pub fn answered(call: &Call, answer: &Answer) -> Outcome<Value> {
 ///
 /// # Errors
 /// What is wrong with it, without a value.
-pub fn begun(found: &Found, reply: &Value) -> Result<Begun, String> {
+pub fn begun(found: &Found, reply: &Value, fits: Fits) -> Result<Begun, String> {
     let at = |pointer: &Option<String>, usual: &[&str]| at(reply, pointer.as_deref(), usual);
     let seed = match (at(&found.uri, URIS), at(&found.secret, SECRETS)) {
         (Some(uri), _) => Seed::from_uri(&uri)?,
@@ -105,30 +117,41 @@ pub fn begun(found: &Found, reply: &Value) -> Result<Begun, String> {
     Ok(Begun {
         seed,
         factor: at(&found.factor, FACTORS),
-        backup_codes: backup_codes(found, reply),
+        backup_codes: backup_codes(found, reply, fits),
     })
 }
 
 /// The backup codes in a reply: a list of texts, numbers or tables with a `code`, or one text with a code in each line.
-/// What a terminal would act on is none.
-pub fn backup_codes(found: &Found, reply: &Value) -> Vec<Secret> {
+/// Whatever a terminal would show as it is can be one, which `fits` says; of the rest it is told how many there are.
+pub fn backup_codes(found: &Found, reply: &Value, fits: Fits) -> BackupCodes {
     let of = |value: &Value| match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Object(_) => text_at(value, Some("/code")),
-        _ => None,
+        Value::String(text) => Ok(text.trim().to_owned()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Object(_) => text_at(value, Some("/code")).ok_or("they are no texts"),
+        _ => Err("they are no texts"),
     };
-    let texts: Vec<String> = match value_at(reply, found.backup_codes.as_deref(), CODES) {
-        Some(Value::Array(list)) => list.iter().filter_map(of).collect(),
-        Some(Value::String(text)) => text.lines().map(|line| line.trim().to_owned()).collect(),
+    let texts: Vec<Result<String, &'static str>> = match value_at(reply, found.backup_codes.as_deref(), CODES) {
+        Some(Value::Array(list)) => list.iter().map(of).collect(),
+        Some(Value::String(text)) => text.lines().map(|line| Ok(line.trim().to_owned())).collect(),
+        Some(value @ Value::Object(_)) => vec![of(value)],
         _ => Vec::new(),
     };
-    let good = |text: &String| {
-        let shown = |b: u8| b.is_ascii_graphic() || b == b' ';
-        !text.is_empty() && text.len() <= MAX_CODE && text.bytes().all(shown)
-    };
-    let texts = texts.into_iter().filter(good).take(MAX_CODES);
-    texts.map(Secret::new).collect()
+    let mut codes = BackupCodes::default();
+    // An empty line is nothing that anybody could lose.
+    for text in texts.into_iter().filter(|text| *text != Ok(String::new())) {
+        let good = text.and_then(|text| match text {
+            _ if codes.good.len() == MAX_CODES => Err("no more than 100 are taken"),
+            text if text.len() > MAX_CODE => Err("they are longer than 128 bytes"),
+            text if !fits(&text) => Err("they have characters that a terminal acts on"),
+            text => Ok(Secret::new(text)),
+        });
+        match (good, &mut codes.bad) {
+            (Ok(code), _) => codes.good.push(code),
+            (Err(_), Some((count, _))) => *count += 1,
+            (Err(why), bad) => *bad = Some((1, why)),
+        }
+    }
+    codes
 }
 
 /// How many backup codes are left, where the reply says it.
@@ -184,23 +207,27 @@ mod tests {
 
     const URI: &str = "otpauth://totp/Acme:ann?secret=CANARYCANARY2345&issuer=Acme";
 
+    fn fits(text: &str) -> bool {
+        !text.chars().any(char::is_control)
+    }
+
     fn texts(codes: &[Secret]) -> Vec<&str> {
         codes.iter().map(Secret::expose).collect()
     }
 
     #[test]
     fn a_seed_is_found_as_a_uri_or_in_its_parts() {
-        let uri = begun(&Found::default(), &json!({"otpauth_url": URI, "id": 7})).unwrap();
+        let uri = begun(&Found::default(), &json!({"otpauth_url": URI, "id": 7}), fits).unwrap();
         assert_eq!((uri.seed.account.as_str(), uri.factor.as_deref()), ("ann", Some("7")));
         let parts = json!({"secret": "canary canary 2345", "issuer": "Acme", "account": "ann"});
-        assert_eq!(begun(&Found::default(), &parts).unwrap().seed, uri.seed);
+        assert_eq!(begun(&Found::default(), &parts, fits).unwrap().seed, uri.seed);
         let found = Found {
             secret: Some("/data/key".into()),
             digits: Some("/data/length".into()),
             ..Found::default()
         };
         let deep = json!({"secret": "x", "data": {"key": "CANARYCANARY2345", "length": 8}});
-        let deep = begun(&found, &deep).unwrap().seed;
+        let deep = begun(&found, &deep, fits).unwrap().seed;
         assert_eq!((deep.digits, deep.issuer.as_str()), (8, ""));
     }
 
@@ -214,13 +241,13 @@ mod tests {
             json!({"otpauth_url": "https://acme.example/CANARY"}),
             json!({"secret": "CANARY", "digits": 12}),
         ] {
-            let message = begun(&Found::default(), &bad).unwrap_err();
+            let message = begun(&Found::default(), &bad, fits).unwrap_err();
             assert!(!message.contains("CANARY"), "{bad}: {message}");
         }
     }
 
     #[test]
-    fn backup_codes_come_in_many_forms_and_none_that_a_terminal_acts_on() {
+    fn backup_codes_come_in_many_forms_and_scripts() {
         let found = Found::default();
         for (reply, expected) in [
             (json!({"backup_codes": ["a-1", " b-2 "]}), &["a-1", "b-2"][..]),
@@ -229,23 +256,47 @@ mod tests {
                 &["a-1", "12345"],
             ),
             (json!({"backup_codes": "a-1\r\nb-2\n\n"}), &["a-1", "b-2"]),
-            (
-                json!({"backup_codes": ["a\u{1b}[31m", "", null, "ä", "x".repeat(129)]}),
-                &[],
-            ),
+            (json!({"backup_codes": ["ä-1", "", "二-2"]}), &["ä-1", "二-2"]),
             (json!({"backup_codes": 8}), &[]),
             (json!({}), &[]),
         ] {
-            assert_eq!(texts(&backup_codes(&found, &reply)), expected, "{reply}");
+            let codes = backup_codes(&found, &reply, fits);
+            assert_eq!((texts(&codes.good), codes.bad), (expected.to_vec(), None), "{reply}");
         }
         let elsewhere = Found {
             backup_codes: Some("/codes".into()),
             ..found
         };
         let reply = json!({"backup_codes": ["a"], "codes": ["b"]});
-        assert_eq!(texts(&backup_codes(&elsewhere, &reply)), ["b"]);
-        let many: Vec<u32> = (0..1000).collect();
-        assert_eq!(backup_codes(&elsewhere, &json!({ "codes": many })).len(), MAX_CODES);
+        assert_eq!(texts(&backup_codes(&elsewhere, &reply, fits).good), ["b"]);
+    }
+
+    #[test]
+    fn no_backup_code_is_left_out_uncounted() {
+        let many: Vec<u32> = (0..103).collect();
+        for (codes, good, bad) in [
+            (json!(many), MAX_CODES, (3, "no more than 100 are taken")),
+            (
+                json!(["a", "b\u{1b}[31m"]),
+                1,
+                (1, "they have characters that a terminal acts on"),
+            ),
+            (
+                json!(["a", "x".repeat(129), "y".repeat(200)]),
+                1,
+                (2, "they are longer than 128 bytes"),
+            ),
+            (json!([null, "a", ["b"], {"codes": "c"}]), 1, (3, "they are no texts")),
+            (json!({"a": "b"}), 0, (1, "they are no texts")),
+            (
+                json!("a\nb\u{7}\n"),
+                1,
+                (1, "they have characters that a terminal acts on"),
+            ),
+        ] {
+            let found = backup_codes(&Found::default(), &json!({ "backup_codes": codes }), fits);
+            assert_eq!((found.good.len(), found.bad), (good, Some(bad)));
+        }
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(super) const SERVICE: &str = "service";
 pub(super) const ITEM: &str = "item";
 /// In the store `keychain`: what the item is, if not the record.
 pub(super) const VALUE: &str = "value";
+/// In the store `keychain`: [`crate::secret::Secret::mark`] of each token alone that was about to be written, the newest
+/// last, by which whoever comes after a kill knows it for keyfob's.
+pub(super) const COMING: &str = "coming";
 /// In every store: what alone is kept.
 pub(super) const KEEPS: &str = "keeps";
 /// The word for the refresh token, of [`VALUE`] and [`KEEPS`].

@@ -1,20 +1,24 @@
 //! Several records changed at once: all of them or none, as far as files allow.
 //!
 //! Everything that can fail is done first: each record is written whole beside its slot and flushed. Then each gets its
-//! name, which needs no space. A process that is killed before that leaves the slots as they were, and what it wrote is
-//! removed by the next one; killed in the middle, some slots are old and some new, each of them whole. It knows slots,
-//! not what is in them. Security review, section 4a.
+//! name, which needs no space; what fails all the same is put back, also what lies outside of slots. A process that is
+//! killed before that leaves the slots as they were, and what it wrote is removed by the next one; killed in the middle,
+//! some slots are old and some new, each of them whole. It knows slots, not what is in them. Security review, section 4a.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::address::Address;
+use super::also::ALSO;
 use super::change::{announce, header, seal};
 use super::disk::lock_name;
+use super::folder::Folder;
 use super::slot::{Flaw, Header};
 use super::stores::{Slot, Stores};
-use super::{Lock, StoreError};
+use super::{Copies, Lock, Shared, StoreError};
 use crate::record::{Key, Record};
 
 /// The locks of several records.
@@ -42,8 +46,12 @@ struct Ready<'a> {
     slot: String,
     temporary: String,
     header: Header,
-    /// Of the record whose place it takes.
-    former: Option<Header>,
+    /// Of the record whose place it takes: the header and all of its slot.
+    former: Option<(Header, Zeroizing<Vec<u8>>)>,
+    /// What was where the record lies outside of its slot.
+    copies: Copies,
+    /// Whether the former slot was given a note of what is coming.
+    noted: bool,
     /// Whether the slot only says where it is about to lie.
     announced: bool,
 }
@@ -70,46 +78,71 @@ impl Stores {
             .collect();
         named.sort();
         let mut locks: Vec<Lock> = Vec::new();
-        for (name, slot, key) in &named {
-            match locks.last().filter(|lock| lock.is(name)) {
-                Some(lock) => self.put_right(lock, key, slot)?,
-                None => match self.lock(key, patience, wait)? {
+        for (name, ..) in &named {
+            if locks.last().is_none_or(|lock| !lock.is(name)) {
+                match self.disk.lock(name, patience, wait)? {
                     Some(lock) => locks.push(lock),
                     None => return Ok(None),
-                },
+                }
             }
         }
-        Ok(Some(Locks(locks)))
+        let locks = Locks(locks);
+        let mut places: Vec<(Shared, &Key)> = Vec::new();
+        places.extend(named.iter().filter_map(|(.., key)| Some((self.known(key)?, *key))));
+        places.sort_by(|one, other| one.0.cmp(&other.0));
+        for (place, key) in &places {
+            if !self.hold(locks.of(key), place, false, patience, wait)? {
+                return Ok(None);
+            }
+        }
+        for (_, slot, key) in &named {
+            self.put_right(locks.of(key), key, slot)?;
+        }
+        Ok(Some(locks))
     }
 
     /// Writes each record into the slot of its key, through the store that is named with it, and to the place that is.
     ///
+    /// Where an earlier one of a key lay elsewhere, that is removed at the end; the reasons come back where it could not be.
+    ///
     /// # Errors
-    /// As [`Stores::put`]. Nothing is changed then, except where a file could not be given its name: the error says how
-    /// many of the records were.
-    pub fn put_all(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
-        let mut ready = Vec::with_capacity(records.len());
+    /// As [`Stores::put`]. Nothing is changed then, also where records lie outside of their slots; where that could not be
+    /// put back either, the error says so.
+    pub fn put_all(
+        &self,
+        locks: &Locks,
+        records: &[(Record, &str, Option<Address>)],
+    ) -> Result<Vec<StoreError>, StoreError> {
+        let mut ready: Vec<Ready> = Vec::with_capacity(records.len());
         let mut places = Places::new();
         for (record, store, address) in records {
             match self.write_beside(locks, &mut places, record, store, address.as_ref()) {
                 Ok(row) => ready.push(row),
-                Err(error) => {
-                    ready.iter().for_each(|row| self.take_back(row));
-                    return Err(error);
-                }
+                Err(error) => return Err(self.undo(&ready, 0, error)),
             }
         }
         for (at, row) in ready.iter().enumerate() {
             if let Err(error) = self.give_name(row) {
-                ready[at..].iter().for_each(|row| self.take_back(row));
-                let how_many = format!("{at} of {} records were written, the others not", records.len());
-                return Err(match at {
-                    0 => error,
-                    _ => StoreError::Failed(format!("{how_many}: {error}")),
-                });
+                // Its name may have been given, and only the flush have failed.
+                return Err(self.undo(&ready, at + 1, error));
             }
         }
-        Ok(())
+        Ok(ready.iter().filter_map(|row| self.leave_former(row).err()).collect())
+    }
+
+    /// Takes back what was written, of which the first so many may have their names; the error to tell.
+    fn undo(&self, ready: &[Ready], named: usize, error: StoreError) -> StoreError {
+        let mut left = 0;
+        for (at, row) in ready.iter().enumerate().rev() {
+            left += usize::from(self.take_back(row, at < named).is_err());
+        }
+        match left {
+            0 => error,
+            _ => StoreError::Failed(format!(
+                "{left} of {} records could not be put back: {error}",
+                ready.len()
+            )),
+        }
     }
 
     fn write_beside<'a>(
@@ -131,14 +164,28 @@ impl Stores {
             Slot::Empty | Slot::Flawed(Flaw::Damaged(_)) => None,
         };
         // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
-        let stays = old.is_some_and(|old| old.store == store);
+        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
         let store = match places.get(store) {
             _ if stays => store,
             Some((place, _)) => place,
             None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, address);
+        let mut header = header(record, store, old, address);
+        let is_new = store.forewarn(&mut header, record);
+        if let Some(shared) = store.shared(&header) {
+            self.hold_new(locks.of(&record.key), &shared)?;
+        }
+        let copies = match old {
+            Some(_) => store.copy(&header)?,
+            None => Copies::new(),
+        };
+        let noted = match &now {
+            Slot::Full { header: old, bytes } => {
+                self.note_places(&folder, &slot, (old, bytes), (&mut header, is_new))?
+            }
+            Slot::Empty | Slot::Flawed(_) => false,
+        };
         let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
         if announced {
             announce(&folder, &slot, &header, record)?;
@@ -146,7 +193,12 @@ impl Stores {
         let mut row = Ready {
             key: &record.key,
             temporary: String::new(),
-            former: old.cloned(),
+            former: match &now {
+                Slot::Full { header, bytes } => Some((header.clone(), bytes.clone())),
+                Slot::Empty | Slot::Flawed(_) => None,
+            },
+            copies,
+            noted,
             slot,
             header: header.clone(),
             announced,
@@ -158,7 +210,7 @@ impl Stores {
         match written {
             Ok(temporary) => Ok(Ready { temporary, ..row }),
             Err(error) => {
-                self.take_back(&row);
+                let _ = self.take_back(&row, false);
                 Err(error)
             }
         }
@@ -172,30 +224,58 @@ impl Stores {
         }
         folder.rename(&row.temporary, &row.slot)?;
         folder.sync()?;
-        if let Some(former) = &row.former
-            && let Ok(store) = self.store(&former.store)
-            && store.elsewhere(former) != self.elsewhere(&row.header)
-        {
-            store.discard(&row.slot, former)?;
-        }
         Ok(())
     }
 
+    /// Removes what lay elsewhere, now that no slot names it any more.
+    fn leave_former(&self, row: &Ready) -> Result<(), StoreError> {
+        if !row.header.extra.contains_key(ALSO) {
+            return Ok(());
+        }
+        match self.disk.folder(&row.key.group.digest())? {
+            Some(folder) => self.empty_other_places(&Rc::new(folder), &row.slot),
+            None => Ok(()),
+        }
+    }
+
     /// What cannot be taken back now is by the next one who holds the lock.
-    fn take_back(&self, row: &Ready) {
+    fn take_back(&self, row: &Ready, is_named: bool) -> Result<(), StoreError> {
         let group = row.key.group.digest();
+        let mut done = Ok(());
         if let Ok(Some(folder)) = self.disk.folder(&group) {
-            let is_free = row.announced || matches!(self.slot_of(row.key), Ok(Slot::Empty));
-            if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
-                let _ = store.discard(&row.slot, &row.header);
-            }
+            let folder = Rc::new(folder);
             if !row.temporary.is_empty() {
                 let _ = folder.remove(&row.temporary);
             }
-            if row.announced {
-                let _ = folder.remove(&row.slot);
-            }
+            done = match &row.former {
+                Some((_, bytes)) => {
+                    let back = self.store(&row.header.store);
+                    let back = back.and_then(|store| store.put_back(&row.header, &row.copies));
+                    match is_named || row.noted {
+                        true => back.and(folder.replace(&row.slot, bytes)),
+                        false => back,
+                    }
+                }
+                None => self.take_back_new(row, &folder, is_named),
+            };
         }
         self.disk.prune(&group);
+        done
+    }
+
+    /// The same of a record where there was none.
+    fn take_back_new(&self, row: &Ready, folder: &Folder, is_named: bool) -> Result<(), StoreError> {
+        let is_free = row.announced || is_named || matches!(self.slot_of(row.key), Ok(Slot::Empty));
+        if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
+            match store.discard(&row.slot, &row.header) {
+                // What is somebody else's was not written over either.
+                Ok(()) | Err(StoreError::Denied(_)) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        if row.announced || is_named {
+            folder.remove(&row.slot)?;
+        }
+        Ok(())
     }
 }

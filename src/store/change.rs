@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Lock;
 use super::address::{self, Address};
+use super::also::ALSO;
 use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
@@ -43,6 +44,9 @@ impl Stores {
         let size = match self.peek(&folder, &slot)? {
             Slot::Full { header, bytes } => {
                 let (store, size) = (self.store(&header.store)?, bytes.len() * 2);
+                if header.store != "sealed" {
+                    self.unlocked()?;
+                }
                 store.ready(self.seat.person)?;
                 store.prove(&header, size.max(RESERVE))?;
                 size
@@ -115,25 +119,39 @@ impl Stores {
             let path = path.display();
             return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
-        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that.
-        let stays = old.is_some_and(|old| old.store == store);
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
+        // none is written in clear.
+        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
         let (store, _switch) = if stays {
             (store, None)
         } else {
             self.place_of_new(store)?
         };
         let store = self.store(store)?;
-        let header = header(record, store, old, place);
+        let mut header = header(record, store, old, place);
+        let noted = store.forewarn(&mut header, record);
+        if let Some(shared) = store.shared(&header) {
+            self.hold_new(lock, &shared)?;
+        }
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
+        if let Slot::Full { header: old, bytes } = &now {
+            self.note_places(&folder, &slot, (old, bytes), (&mut header, noted))?;
+        }
         if announced {
             if let Slot::Flawed(_) = now {
                 self.set_aside(&folder, &slot)?;
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let (_, bytes) = seal(&slot, record, store, header).inspect_err(|_| {
-            if announced {
+        let coming = announced.then(|| header.clone());
+        let (header, bytes) = seal(&slot, record, store, header).inspect_err(|error| {
+            let Some(coming) = coming else {
+                return self.take_back_places(&folder, &slot);
+            };
+            // What was refused was not written. What may have been goes first, or the trace of it stays.
+            let refused = matches!(error, StoreError::Denied(_) | StoreError::Newer(_));
+            if refused || store.discard(&slot, &coming).is_ok() {
                 let _ = folder.remove(&slot);
             }
         })?;
@@ -141,11 +159,10 @@ impl Stores {
             self.set_aside(&folder, &slot)?;
         }
         temporary.commit(&slot, &bytes)?;
-        // What lies at a place that no slot names any more would be found by nobody.
-        let former = old.and_then(|old| Some((self.store(&old.store).ok()?, old)));
-        Ok(former
-            .filter(|(former, old)| former.elsewhere(old).is_some_and(|place| Some(place) != elsewhere))
-            .and_then(|(former, old)| former.discard(&slot, old).err()))
+        Ok(match header.extra.contains_key(ALSO) {
+            true => self.empty_other_places(&folder, &slot).err(),
+            false => None,
+        })
     }
 
     /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
@@ -177,6 +194,7 @@ impl Stores {
             && let Ok(store) = self.store(&header.store)
         {
             store.discard(&slot, header)?;
+            self.discard_places(&slot, header)?;
         }
         let was_there = folder.remove(&slot)?;
         folder.sync()?;
@@ -213,6 +231,32 @@ impl Stores {
         folder.rename(slot, &format!("{slot}.corrupt-{time}"))
     }
 
+    /// Notes in the present slot of a record what is about to be written elsewhere, and in the header of the next one what lies
+    /// elsewhere now; `is_new` says that the header has a token to warn of. Says whether the slot was changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when what lies there is somebody else's; else what the system refused. Nothing may be written
+    /// there then.
+    pub(super) fn note_places(
+        &self,
+        folder: &Rc<Folder>,
+        slot: &str,
+        (old, bytes): (&Header, &[u8]),
+        (header, is_new): (&mut Header, bool),
+    ) -> Result<bool, StoreError> {
+        let place = self.elsewhere(header);
+        let moves = place.is_some() && place != self.elsewhere(old);
+        if is_new || moves {
+            self.store(&header.store)?.prove_own(slot, header)?;
+        }
+        self.note_next(folder, slot, (old, bytes), header)?;
+        if is_new && let Slot::Full { header: old, bytes } = self.peek(folder, slot)? {
+            note(folder, slot, (&old, &bytes), header)?;
+        }
+        self.note_former(header, old);
+        Ok(is_new || moves)
+    }
+
     pub(super) fn check_lock(&self, lock: &Lock, key: &Key, slot: &str) {
         debug_assert!(lock.is(&lock_name(&key.group, slot)), "BUG: the lock of another record");
     }
@@ -231,8 +275,8 @@ impl Stores {
 pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, place: Option<&Address>) -> Header {
     let mut extra = old.map(|old| old.extra.clone()).unwrap_or_default();
     if old.is_some_and(|old| old.store != store.name()) {
-        // What is kept of a session stays the same in every store.
-        extra.retain(|member, _| member == address::KEEPS);
+        // What is kept of a session stays the same in every store, and what lies elsewhere lies there.
+        extra.retain(|member, _| [address::KEEPS, address::COMING, ALSO].contains(&member.as_str()));
     }
     let mut header = Header {
         store: store.name().into(),
@@ -260,7 +304,7 @@ pub(super) fn seal(
     }
     let encoded = if header.text(address::KEEPS) == Some(address::REFRESH) {
         let mut record = record.clone();
-        (record.secret, record.expires_at) = (None, None);
+        (record.secret, record.expires_at, record.id_token) = (None, None, None);
         record.encode()
     } else {
         record.encode()
@@ -284,6 +328,19 @@ pub(super) fn announce(folder: &Rc<Folder>, slot: &str, header: &Header, record:
     folder.replace(slot, &slot::encode(&announced, &body))
 }
 
+/// Writes into a slot what is about to lie elsewhere, and leaves it as it is otherwise.
+fn note(folder: &Rc<Folder>, slot: &str, (old, bytes): (&Header, &[u8]), coming: &Header) -> Result<(), StoreError> {
+    let mut noted = old.clone();
+    noted.extra.extend(
+        coming
+            .extra
+            .get_key_value(address::COMING)
+            .map(|(member, mark)| (member.clone(), mark.clone())),
+    );
+    let body = slot::decode(bytes).map(|(_, body)| body).unwrap_or_default();
+    folder.replace(slot, &slot::encode(&noted, body))
+}
+
 /// The time in the name of a damaged slot that was set aside.
 fn corrupt_time(name: &str, slot: &str) -> Option<i64> {
     name.strip_prefix(slot)?.strip_prefix(".corrupt-")?.parse().ok()
@@ -299,7 +356,7 @@ impl StoreError {
             StoreError::Changed(text) => StoreError::Changed(tell(text)),
             StoreError::Damaged(text) => StoreError::Damaged(tell(text)),
             StoreError::Denied(text) => StoreError::Denied(tell(text)),
-            StoreError::Gated(text) => StoreError::Gated(text),
+            StoreError::Gated(stage) => StoreError::Gated(stage),
             StoreError::Failed(text) => StoreError::Failed(tell(text)),
             StoreError::Locked(text) => StoreError::Locked(tell(text)),
             StoreError::Newer(text) => StoreError::Newer(tell(text)),

@@ -4,6 +4,7 @@
 //! group's digest, so that a lookup opens one directory however many groups there are; `locks/`; `.gitignore`.
 //! Security review, sections 3c and 4a.
 
+use std::cell::RefCell;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::StoreError;
+use super::beside::Beside;
 use super::folder::{Folder, check_directory, refusal};
 use crate::record::Group;
 use crate::world::random;
@@ -26,6 +28,8 @@ pub(super) struct Disk {
 /// The right to change what a lock file stands for; given back when dropped, or when the process ends in any way.
 #[derive(Debug)]
 pub struct Lock {
+    /// Of the places outside of the slot, which another data directory may share. Given back first.
+    pub(super) places: RefCell<Vec<Rc<Beside>>>,
     _file: File,
     name: String,
 }
@@ -43,6 +47,15 @@ const TRIES: usize = 16;
 /// Waits between two tries for a lock, in milliseconds: short against a token request, long against a file's rename,
 /// and random so that fifty waiters do not try in step. Half as long only costs wake-ups, twice as long shows.
 const NAP_MILLIS: std::ops::Range<u64> = 5..50;
+
+/// Waits before another try for a lock, at most for what is left of the patience, and says how long.
+pub(super) fn nap(left: Duration, wait: &dyn Fn(Duration)) -> Duration {
+    let span = NAP_MILLIS.end - NAP_MILLIS.start;
+    let millis = NAP_MILLIS.start + u64::from_le_bytes(random()) % span;
+    let nap = Duration::from_millis(millis).min(left);
+    wait(nap);
+    nap
+}
 
 /// The lock of a slot: its own for a session or seed, one of 256 shared ones for origins, of which there may be a million.
 pub(super) fn lock_name(group: &Group, slot: &str) -> String {
@@ -187,17 +200,12 @@ impl Disk {
             match take(&file) {
                 Ok(()) => {
                     return Ok(Some(Lock {
+                        places: RefCell::default(),
                         _file: file,
                         name: name.into(),
                     }));
                 }
-                Err(TryLockError::WouldBlock) if waited < patience => {
-                    let span = NAP_MILLIS.end - NAP_MILLIS.start;
-                    let millis = NAP_MILLIS.start + u64::from_le_bytes(random()) % span;
-                    let nap = Duration::from_millis(millis).min(patience.saturating_sub(waited));
-                    wait(nap);
-                    waited += nap;
-                }
+                Err(TryLockError::WouldBlock) if waited < patience => waited += nap(patience - waited, wait),
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => {
                     let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);

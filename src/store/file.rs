@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Header, Seat, Store, StoreError, address, fixed, outline};
+use super::{Copies, Header, Seat, Shared, Store, StoreError, address, fixed, outline};
 
 /// See the module.
 #[derive(Debug)]
@@ -47,9 +47,9 @@ impl Store for PlainFile {
         Ok(body)
     }
 
-    fn open(&self, _name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        match path(header) {
-            Some(path) => fixed::read(path, header),
+    fn open(&self, _name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        match path(header).map(Path::to_owned) {
+            Some(path) => fixed::read(&path, header),
             None => Ok(Zeroizing::new(body.to_vec())),
         }
     }
@@ -58,8 +58,23 @@ impl Store for PlainFile {
         header.text(address::AT).map(str::to_owned)
     }
 
+    fn shared(&self, header: &Header) -> Option<Shared> {
+        path(header).map(|path| Shared::File(path.to_owned()))
+    }
+
     fn sweep(&self, header: &Header) -> Result<(), StoreError> {
         path(header).map_or(Ok(()), fixed::sweep)
+    }
+
+    fn copy(&self, header: &Header) -> Result<Copies, StoreError> {
+        path(header).map(fixed::copy).into_iter().collect()
+    }
+
+    fn put_back(&self, header: &Header, copies: &Copies) -> Result<(), StoreError> {
+        match (path(header), copies.first()) {
+            (Some(path), Some(copy)) => fixed::put_back(path, copy.as_ref()),
+            _ => Ok(()),
+        }
     }
 
     fn discard(&self, name: &str, header: &Header) -> Result<(), StoreError> {

@@ -15,15 +15,21 @@ use super::slot::{Flaw, MAX_SLOT};
 use super::{Header, StoreError, document};
 use crate::record::{Key, Record};
 
-/// Puts a record there, and makes the directory if there is none. The caller holds the lock of the record.
+/// Puts a record there, and makes the directory if there is none. The caller holds the locks of the record and of the path.
 ///
 /// # Errors
-/// [`StoreError::Denied`] when something else is there; else what the system refused. The file is as it was.
+/// [`StoreError::Denied`] when something else is there, [`StoreError::Changed`] when it was changed since it was read; else
+/// what the system refused. The file is as it was.
 pub(super) fn write(path: &Path, slot: &str, header: &Header, record: &[u8]) -> Result<(), StoreError> {
     let (folder, name) = folder_of(path, true)?.ok_or_else(|| nowhere(path))?;
     match found(&folder, name)? {
         Found::Nothing => (),
-        Found::Record(other, bytes) if is_of(&other, record_of(&bytes), slot) => (),
+        Found::Record(other, bytes) if is_of(&other, record_of(&bytes), slot) => {
+            if !follows(&other, header) {
+                let path = path.display();
+                return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
+            }
+        }
         Found::Record(..) => return Err(another(path)),
         Found::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(path)),
         Found::Flawed(Flaw::Damaged(_)) => return Err(foreign(path)),
@@ -32,11 +38,12 @@ pub(super) fn write(path: &Path, slot: &str, header: &Header, record: &[u8]) -> 
     folder.replace(name, &document::encode(header, record))
 }
 
-/// The encoded record that is there.
+/// The encoded record that is there. The header follows it: another data directory may have renewed the session, or
+/// logged in anew.
 ///
 /// # Errors
 /// [`StoreError::Absent`] when there is none; [`StoreError::Damaged`] when it is an older one than the slot says.
-pub(super) fn read(path: &Path, header: &Header) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(super) fn read(path: &Path, header: &mut Header) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let gone = || StoreError::Absent(format!("`{}` is gone", path.display()));
     let (folder, name) = folder_of(path, false)?.ok_or_else(gone)?;
     let bytes = match found(&folder, name)? {
@@ -46,7 +53,10 @@ pub(super) fn read(path: &Path, header: &Header) -> Result<Zeroizing<Vec<u8>>, S
             let path = path.display();
             return Err(StoreError::Damaged(format!("`{path}` is older than it was")));
         }
-        Found::Record(_, bytes) => bytes,
+        Found::Record(now, bytes) => {
+            adopt(header, now);
+            bytes
+        }
     };
     let record = record_of(&bytes);
     Ok(Zeroizing::new(record.to_vec()))
@@ -74,6 +84,23 @@ pub(super) fn remove(path: &Path, slot: &str) -> Result<(), StoreError> {
                 "`{path}` is not as keyfob wrote it and is left; it may hold a secret, remove it yourself"
             )))
         }
+    }
+}
+
+/// The bytes that are there, whatever they are.
+pub(super) fn copy(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    match folder_of(path, false)? {
+        Some((folder, name)) => folder.read(name, MAX_SLOT),
+        None => Ok(None),
+    }
+}
+
+/// Puts there what was there before a change that is taken back. The caller holds the locks of record and path.
+pub(super) fn put_back(path: &Path, bytes: Option<&Zeroizing<Vec<u8>>>) -> Result<(), StoreError> {
+    let (folder, name) = folder_of(path, true)?.ok_or_else(|| nowhere(path))?;
+    match bytes {
+        Some(bytes) => folder.replace(name, bytes),
+        None => folder.remove(name).map(|_| ()),
     }
 }
 
@@ -141,13 +168,32 @@ pub(super) fn is_of(header: &Header, record: &[u8], slot: &str) -> bool {
     record.is_ok_and(|record| record.key.digest() == slot)
 }
 
+/// Whether a record may take the place of what was found: the next one of the same login, or the first of a new one.
+///
+/// Any other was made from something that is not there any more, as when two data directories share the place.
+pub(super) fn follows(found: &Header, next: &Header) -> bool {
+    if found.family == next.family {
+        found.generation < next.generation
+    } else {
+        next.generation == FIRST
+    }
+}
+
+/// The generation of a login's first record.
+const FIRST: u64 = 1;
+
+/// Makes the header of a slot that of what was found in its place.
+pub(super) fn adopt(header: &mut Header, found: Header) {
+    (header.family, header.generation) = (found.family, found.generation);
+}
+
 /// Whether what was found is of the same login as a slot, and from before the slot's last change.
 pub(super) fn is_older(found: &Header, slot: &Header) -> bool {
     found.family == slot.family && found.generation < slot.generation
 }
 
 /// The directory of a path and the name in it; none if there is no directory.
-fn folder_of(path: &Path, to_write: bool) -> Result<Option<(Rc<Folder>, &str)>, StoreError> {
+pub(super) fn folder_of(path: &Path, to_write: bool) -> Result<Option<(Rc<Folder>, &str)>, StoreError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(nowhere(path));
     };

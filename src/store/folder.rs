@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -45,6 +45,12 @@ impl Folder {
             path: path.to_owned(),
             listed: Cell::new(false),
         }))
+    }
+
+    /// Whether it is the same directory as another one, by whatever paths the two were opened.
+    pub(super) fn is_same(&self, other: &Folder) -> bool {
+        let seen = |folder: &Folder| rustix::fs::fstat(&folder.fd).map(|stat| (stat.st_dev, stat.st_ino));
+        matches!((seen(self), seen(other)), (Ok(one), Ok(other)) if one == other)
     }
 
     /// The path of a name in it.
@@ -214,6 +220,12 @@ impl Folder {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(refusal("flushing", &self.path, errno)),
         }
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

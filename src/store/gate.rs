@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::disk::{Disk, Lock};
 use super::sealed::{DataKey, cache_name};
 use super::stores::Stores;
-use super::{StoreError, kernel, slot};
+use super::{Header, StoreError, kernel, slot};
 use crate::digest;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -62,6 +62,26 @@ pub enum Stage {
     Set,
 }
 
+impl Stage {
+    /// What is said where the gate is closed.
+    pub(super) fn refusal(self) -> &'static str {
+        match self {
+            Stage::Opening => "this machine is locked, and taking its passphrase away is not finished",
+            Stage::Sealing => "this machine is locked, and setting its passphrase is not finished",
+            Stage::Set => "this machine is locked",
+        }
+    }
+
+    /// The command to run then.
+    pub(super) fn way_on(self) -> &'static str {
+        match self {
+            Stage::Opening => "run `keyfob lock clear` to finish it",
+            Stage::Sealing => "run `keyfob lock set` to finish it",
+            Stage::Set => "run `keyfob unlock`",
+        }
+    }
+}
+
 /// The content of the gate's file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Gate {
@@ -78,10 +98,18 @@ pub(super) struct Gate {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Wrapped {
     id: String,
+    /// Whether the keychain may have it too; the gate is not all set before it is gone from there. A file that does not
+    /// say so is believed to mean it.
+    #[serde(default = "may_be")]
+    keychain: bool,
     /// Of the key, to know it again; the key is random and cannot be found from it.
     mark: String,
     nonce: String,
     key: String,
+}
+
+fn may_be() -> bool {
+    true
 }
 
 /// Data keys with their ids, the one for new records first.
@@ -114,14 +142,9 @@ pub struct State {
     pub failed: u32,
 }
 
-/// That the gate is closed.
-pub(super) fn closed() -> StoreError {
-    StoreError::Gated("this machine is locked".into())
-}
-
 impl Gate {
-    /// A new gate, not yet on disk. It takes the time of one guess.
-    fn new(passphrase: &Secret, work: u8, keys: &Keys, stage: Stage) -> Result<Gate, StoreError> {
+    /// A new gate, not yet on disk; the keychain may have the keys of these ids. It takes the time of one guess.
+    fn new(passphrase: &Secret, work: u8, keys: &Keys, kept: &[String], stage: Stage) -> Result<Gate, StoreError> {
         let salt = BASE64.encode(&random::<SALT_BYTES>());
         let mut gate = Gate {
             format: slot::FORMAT,
@@ -142,6 +165,7 @@ impl Gate {
             let wrapped = cipher.encrypt(&XNonce::from(nonce), payload);
             gate.keys.push(Wrapped {
                 id: id.clone(),
+                keychain: kept.contains(id),
                 mark: mark(id, key),
                 nonce: BASE64.encode(&nonce),
                 key: BASE64.encode(&wrapped.map_err(|_| StoreError::Failed("wrapping the data key".into()))?),
@@ -193,6 +217,22 @@ impl Gate {
         self.keys.iter().map(|wrapped| wrapped.id.as_str())
     }
 
+    /// The ids of the keys that the keychain may have too.
+    fn kept(&self) -> Vec<String> {
+        let kept = self.keys.iter().filter(|wrapped| wrapped.keychain);
+        kept.map(|wrapped| wrapped.id.clone()).collect()
+    }
+
+    /// Whether a slot is sealed under one of its keys.
+    fn has(&self, header: &Header) -> bool {
+        header.store == "sealed" && header.text("key").is_some_and(|id| self.ids().any(|own| own == id))
+    }
+
+    /// That it is closed.
+    pub(super) fn closed(&self) -> StoreError {
+        StoreError::Gated(self.stage)
+    }
+
     /// The key of this id as this program was handed it.
     ///
     /// None when the gate has no such key. It is known by its mark: a descriptor that is not ours, or belongs to another
@@ -206,7 +246,7 @@ impl Gate {
         };
         let key = handed.and_then(|number| handed::find(number, id));
         let key = key.filter(|key| mark(id, key) == wrapped.mark);
-        key.map_or_else(|| Err(closed()), |key| Ok(Some(key)))
+        key.map_or_else(|| Err(self.closed()), |key| Ok(Some(key)))
     }
 
     /// All keys, if the passphrase is right. It takes the time of one guess.
@@ -229,7 +269,7 @@ impl Gate {
 
     fn cipher(&self, passphrase: &Secret) -> Result<XChaCha20Poly1305, StoreError> {
         let impossible = |_| StoreError::Failed("making a key from the passphrase".into());
-        let params = scrypt::Params::new(self.work, 8, 1).map_err(|_| closed())?;
+        let params = scrypt::Params::new(self.work, 8, 1).map_err(|_| self.closed())?;
         let mut key = Zeroizing::new([0; 32]);
         let (text, salt) = (passphrase.expose().as_bytes(), self.salt.as_bytes());
         scrypt::scrypt(text, salt, &params, key.as_mut_slice()).map_err(impossible)?;
@@ -348,7 +388,14 @@ impl Stores {
             .iter()
             .all(|(id, key)| keep(&cache_name(id), key.as_slice()));
         if all && keep(&until_name(opened.gate.current()), text.as_bytes()) {
-            return Ok(until);
+            // Somebody who has no turn may have put another gate there meanwhile, or none.
+            if Gate::read(&self.disk)?.is_some_and(|now| now.salt == opened.gate.salt) {
+                return Ok(until);
+            }
+            self.forget_open(&opened.gate);
+            return Err(StoreError::Changed(
+                "this machine has another passphrase, or none, by now".into(),
+            ));
         }
         self.forget_open(&opened.gate);
         Err(StoreError::Unavailable(
@@ -363,6 +410,16 @@ impl Stores {
     pub fn hand_down(&self, opened: &Opened) -> Result<std::os::fd::OwnedFd, StoreError> {
         handed::make(&opened.keys)
             .map_err(|why| StoreError::Unavailable(format!("making a file in memory for the key: {why}")))
+    }
+
+    /// By which ways a gate can be opened here: for all of this user's processes, and for one program.
+    pub fn ways_open(&self) -> (bool, bool) {
+        let name = format!("keyfob-try:{}", std::process::id());
+        let all = !self.seat.test && kernel::remember(&name, b"try", 1) && self.kernel_has(&name, 8).is_some();
+        if all {
+            kernel::forget(&name);
+        }
+        (all, handed::make(&Vec::new()).is_ok())
     }
 
     /// Forgets the unlocked keys at once. Says whether there is a gate.

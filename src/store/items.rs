@@ -1,5 +1,5 @@
-//! The store of items in the OS keychain itself, under names that a provider file may fix, for people who want to see the
-//! entry in their keychain's own window, and for other programs that read it.
+//! The store `keychain`: each secret is an item of the OS keychain, called as its provider file says. Its person finds it
+//! where the keychain shows what it holds, and a program that knows the name can read it without us.
 //!
 //! The slot is the index: it names the item and has everything but secrets, so that a listing asks no keychain. The item is
 //! written before the slot: one that was cut off in between is found newer than its slot, which is no damage. It knows the
@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::parts::{Items, Spot};
 use super::slot::Flaw;
-use super::{Header, Seat, Store, StoreError, address, document, fixed, outline};
+use super::{Copies, Header, Seat, Shared, Store, StoreError, address, document, fixed, outline};
+use crate::digest;
 use crate::record::{Key, Record};
 use crate::secret::Secret;
 
@@ -21,6 +22,13 @@ const SERVICE: &str = "keyfob";
 
 /// In the header: [`Secret::mark`] of the text, where the item is a token alone.
 const MARK: &str = "mark";
+
+/// In the header of a token alone: a renewal was under way when the slot was written. What is in the item by now is then
+/// what the renewal put there, if it was cut off before the slot could follow.
+const UNDER_WAY: &str = "under_way";
+
+/// How many logins that were cut off one after the other are known by [`address::COMING`].
+const COMING_KEPT: usize = 8;
 
 /// In the header: there is a second item, with the secrets that are not the token.
 const REST: &str = "rest";
@@ -54,6 +62,13 @@ fn names(header: &Header) -> Result<Names, StoreError> {
     };
     let rest = format!("{item} (keyfob)");
     Ok(Names { service, item, rest })
+}
+
+/// Whether a text is the token that the header of its slot knows.
+fn is_known(text: &[u8], header: &Header) -> bool {
+    let mark = std::str::from_utf8(text).map(|text| Secret::new(text.to_owned()).mark());
+    let coming = header.text(address::COMING).unwrap_or_default();
+    mark.is_ok_and(|mark| header.text(MARK) == Some(&mark) || coming.split(' ').any(|coming| coming == mark))
 }
 
 fn is_bare(header: &Header) -> bool {
@@ -97,25 +112,42 @@ impl ItemStore {
         }
     }
 
-    /// Makes sure that the item holds nothing, or a record of this slot, or the token that the header knows.
-    fn check(&self, names: &Names, header: &Header, slot: &str) -> Result<(), StoreError> {
+    /// Makes sure that the item holds nothing, or a record of this slot, or the token that the header knows. The header of
+    /// the record that is found, if one is.
+    fn check(&self, names: &Names, header: &Header, slot: &str) -> Result<Option<Header>, StoreError> {
         let Some(text) = self.spot(names).read()? else {
-            return Ok(());
+            return Ok(None);
         };
-        let mark = std::str::from_utf8(&text).map(|text| Secret::new(text.to_owned()).mark());
-        if mark.is_ok_and(|mark| header.text(MARK) == Some(&mark)) {
-            return Ok(());
+        if is_known(&text, header) {
+            return Ok(None);
         }
         match document::decode(&text) {
-            Ok((header, record)) if fixed::is_of(&header, record, slot) => Ok(()),
+            Ok((found, record)) if fixed::is_of(&found, record, slot) => Ok(Some(found)),
             Err(Flaw::Newer) => Err(StoreError::Newer(format!("a newer keyfob wrote {}", names.shown()))),
+            // Nobody but the owner of the token that was there writes over it, so this is the owner's next one.
+            Err(Flaw::Damaged(_)) if is_bare(header) && header.extra.contains_key(UNDER_WAY) => Ok(None),
             _ => Err(names.foreign()),
+        }
+    }
+
+    /// The same before a write, which must be made from what is found.
+    fn check_to_write(&self, names: &Names, header: &Header, slot: &str) -> Result<(), StoreError> {
+        match self.check(names, header, slot)? {
+            Some(found) if !fixed::follows(&found, header) => Err(StoreError::Changed(format!(
+                "{} was changed by another keyfob",
+                names.shown()
+            ))),
+            _ => Ok(()),
         }
     }
 
     /// The token alone in one item, and what other secrets there are in a second one.
     fn seal_bare(&self, names: &Names, header: &mut Header, record: &[u8]) -> Result<(), StoreError> {
         let mut record = decode(header, record)?;
+        match record.intent {
+            Some(_) => header.extra.insert(UNDER_WAY.into(), true.into()),
+            None => header.extra.remove(UNDER_WAY),
+        };
         // Of a session that nothing renews it is the token or key itself.
         let bare = record.refresh.take().or_else(|| record.secret.take());
         match &bare {
@@ -128,7 +160,7 @@ impl ItemStore {
                 header.extra.remove(MARK);
             }
         }
-        if record.secret.is_some() || record.learnt.is_some() || !record.extra.is_empty() {
+        if record.secret.is_some() || record.id_token.is_some() || record.learnt.is_some() || !record.extra.is_empty() {
             self.rest(names).write(&document::encode(header, &record.encode()))?;
             header.extra.insert(REST.into(), true.into());
             Ok(())
@@ -217,18 +249,20 @@ impl Store for ItemStore {
     fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let names = names(header)?;
         let body = outline(header, record)?;
+        self.check_to_write(&names, header, name)?;
         if is_bare(header) {
             self.seal_bare(&names, header, record)?;
         } else {
-            self.check(&names, header, name)?;
             self.spot(&names).write(&document::encode(header, record))?;
             header.extra.remove(MARK);
+            header.extra.remove(UNDER_WAY);
             self.without_rest(&names, header)?;
         }
+        header.extra.remove(address::COMING);
         Ok(body)
     }
 
-    fn open(&self, _name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn open(&self, _name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let names = names(header)?;
         if is_bare(header) {
             return self.open_bare(&names, header, body);
@@ -238,10 +272,12 @@ impl Store for ItemStore {
         if fixed::is_older(&found, header) {
             return Err(StoreError::Damaged(format!("{} is older than it was", names.shown())));
         }
-        Ok(Zeroizing::new(record.to_vec()))
+        let record = Zeroizing::new(record.to_vec());
+        fixed::adopt(header, found);
+        Ok(record)
     }
 
-    fn glance(&self, _name: &str, _header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn glance(&self, _name: &str, _header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         Ok(Zeroizing::new(body.to_vec()))
     }
 
@@ -249,12 +285,59 @@ impl Store for ItemStore {
         names(header).ok().map(|names| names.shown())
     }
 
+    fn shared(&self, header: &Header) -> Option<Shared> {
+        let names = names(header).ok()?;
+        let digest = digest::hex(&[names.service.as_bytes(), b"\0", names.item.as_bytes()]);
+        Some(Shared::Item(format!("item-{}", &digest[..32])))
+    }
+
+    fn forewarn(&self, header: &mut Header, record: &Record) -> bool {
+        let token = record.refresh.as_ref().or(record.secret.as_ref());
+        let Some(token) = token.filter(|_| is_bare(header) && !header.extra.contains_key(UNDER_WAY)) else {
+            return false;
+        };
+        let is_new = header.text(MARK) != Some(token.mark().as_str());
+        if is_new {
+            // What was cut off before may be there still.
+            let earlier = header.text(address::COMING).unwrap_or_default();
+            let marks = earlier
+                .split(' ')
+                .rev()
+                .take(COMING_KEPT)
+                .fold(token.mark(), |marks, mark| format!("{mark} {marks}"));
+            header.extra.insert(address::COMING.into(), marks.trim_start().into());
+        }
+        is_new
+    }
+
+    fn copy(&self, header: &Header) -> Result<Copies, StoreError> {
+        let names = names(header)?;
+        Ok(vec![self.spot(&names).read()?, self.rest(&names).read()?])
+    }
+
+    fn put_back(&self, header: &Header, copies: &Copies) -> Result<(), StoreError> {
+        let names = names(header)?;
+        for (spot, copy) in [self.spot(&names), self.rest(&names)].iter().zip(copies) {
+            match copy {
+                Some(text) => spot.write(text)?,
+                None => spot.remove()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn prove_own(&self, name: &str, header: &Header) -> Result<(), StoreError> {
+        self.check(&names(header)?, header, name).map(|_| ())
+    }
+
     fn discard(&self, name: &str, header: &Header) -> Result<(), StoreError> {
         let names = names(header)?;
-        if !is_bare(header) {
-            self.check(&names, header, name)?;
+        match self.check(&names, header, name) {
+            Ok(_) => self.spot(&names).remove()?,
+            // Our token is not there any more, and whatever is belongs to somebody else.
+            Err(StoreError::Denied(_)) if is_bare(header) => (),
+            Err(error) => return Err(error),
         }
-        self.spot(&names).remove()?;
         if header.extra.contains_key(REST) {
             self.rest(&names).remove()?;
         }

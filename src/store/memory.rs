@@ -64,7 +64,7 @@ impl Store for Memory {
         Ok(Zeroizing::new(b"-\n".to_vec()))
     }
 
-    fn open(&self, name: &str, header: &Header, _body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn open(&self, name: &str, header: &mut Header, _body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.call()?;
         let place = header.text("place").filter(|place| place.starts_with(name));
         let found = place.and_then(|place| records().get(place).cloned());

@@ -8,7 +8,9 @@
 //! A new store is one file that implements the trait, and one line in [`TABLE`].
 
 mod address;
+mod also;
 mod batch;
+mod beside;
 mod change;
 mod disk;
 mod document;
@@ -16,6 +18,7 @@ mod file;
 mod fixed;
 mod folder;
 mod gate;
+mod hold;
 mod items;
 mod kernel;
 #[cfg(feature = "keychain")]
@@ -111,8 +114,8 @@ pub enum StoreError {
     Denied(String),
     /// The content is not what was written: torn, altered, or of a wrong owner or mode.
     Damaged(String),
-    /// The per-machine gate is closed.
-    Gated(String),
+    /// The per-machine gate is closed; it is so far.
+    Gated(Stage),
     /// A person must unlock it first.
     Locked(String),
     /// A newer keyfob wrote it; it is left alone.
@@ -125,16 +128,17 @@ pub enum StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (StoreError::Absent(text)
-        | StoreError::Changed(text)
-        | StoreError::Denied(text)
-        | StoreError::Damaged(text)
-        | StoreError::Gated(text)
-        | StoreError::Locked(text)
-        | StoreError::Newer(text)
-        | StoreError::Unavailable(text)
-        | StoreError::Failed(text)) = self;
-        f.write_str(text)
+        f.write_str(match self {
+            StoreError::Gated(stage) => stage.refusal(),
+            StoreError::Absent(text)
+            | StoreError::Changed(text)
+            | StoreError::Denied(text)
+            | StoreError::Damaged(text)
+            | StoreError::Locked(text)
+            | StoreError::Newer(text)
+            | StoreError::Unavailable(text)
+            | StoreError::Failed(text) => text,
+        })
     }
 }
 
@@ -143,7 +147,7 @@ impl std::error::Error for StoreError {}
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let hint = match &error {
-            StoreError::Gated(_) => Some("run `keyfob unlock`"),
+            StoreError::Gated(stage) => Some(stage.way_on()),
             StoreError::Locked(_) => Some("unlock the keychain, then try again"),
             StoreError::Newer(_) => Some("update keyfob"),
             _ => None,
@@ -155,6 +159,18 @@ impl From<StoreError> for Error {
         }
     }
 }
+
+/// A place outside of a slot, by what it is that two data directories may have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    /// A file at this path.
+    File(PathBuf),
+    /// An item of the user's keychain, by a digest of its names.
+    Item(String),
+}
+
+/// Texts of the files or items of a place, none for one that is not there.
+type Copies = Vec<Option<Zeroizing<Vec<u8>>>>;
 
 /// What lies in the slot of a record.
 pub trait Store {
@@ -186,20 +202,22 @@ pub trait Store {
     /// `header` is what will stand before it; `name` is the slot's name, which the body may be bound to.
     ///
     /// # Errors
-    /// Any [`StoreError`]; the slot is then left as it is.
+    /// Any [`StoreError`]; the slot is then left as it is. [`StoreError::Changed`] where the record lies elsewhere, and
+    /// what is there is not what this one is made from.
     fn seal(&self, name: &str, header: &mut Header, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
-    /// Turns the body of a slot back into an encoded record.
+    /// Turns the body of a slot back into an encoded record. Where that lies elsewhere and was changed by way of another
+    /// data directory, `header` becomes that of what was found.
     ///
     /// # Errors
     /// Any [`StoreError`]; [`StoreError::Absent`] only of a record that [`Store::elsewhere`] names a place of.
-    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
+    fn open(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
     /// The same for a listing: an encoded record whose secrets may be empty. Defaults to [`Store::open`].
     ///
     /// # Errors
     /// As [`Store::open`].
-    fn glance(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn glance(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.open(name, header, body)
     }
 
@@ -210,11 +228,48 @@ pub trait Store {
         None
     }
 
+    /// Notes in a header what is about to be written outside of the slot, where nothing else would tell it from somebody
+    /// else's. Says whether the slot must carry that note first. Defaults to nothing.
+    fn forewarn(&self, _header: &mut Header, _record: &Record) -> bool {
+        false
+    }
+
+    /// Makes sure that what lies outside of this slot, if anything does, is what was written there for it. Defaults to that.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when it is somebody else's; else any [`StoreError`].
+    fn prove_own(&self, _name: &str, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The place outside of the slot that another data directory may share, and whose lock a change needs too.
+    ///
+    /// Defaults to none.
+    fn shared(&self, _header: &Header) -> Option<Shared> {
+        None
+    }
+
     /// Removes what a change that was cut off left outside of the slot, whose lock is held. Defaults to doing nothing.
     ///
     /// # Errors
     /// Any [`StoreError`].
     fn sweep(&self, _header: &Header) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What lies now where this header puts a record outside of its slot, whatever it is. Defaults to nothing.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn copy(&self, _header: &Header) -> Result<Copies, StoreError> {
+        Ok(Copies::new())
+    }
+
+    /// Puts that back. Defaults to doing nothing.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn put_back(&self, _header: &Header, _copies: &Copies) -> Result<(), StoreError> {
         Ok(())
     }
 

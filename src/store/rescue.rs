@@ -87,6 +87,7 @@ impl Stores {
             Some(bytes) => bytes,
             None => in_runtime?,
         };
+        self.unlocked().ok()?;
         let forget = || self.forget_copies(&slot);
         let now = match self.slot_of(key).ok()? {
             Slot::Full { header, .. } => header,
@@ -127,7 +128,7 @@ impl Stores {
     }
 
     /// Our directory in the user's one in memory, which must be this user's.
-    fn runtime(&self, make: bool) -> Option<Rc<Folder>> {
+    pub(super) fn runtime(&self, make: bool) -> Option<Rc<Folder>> {
         let base = self.seat.runtime.as_ref()?;
         let path = base.join("keyfob");
         if make {

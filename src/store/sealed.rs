@@ -82,6 +82,12 @@ struct Current {
     key: String,
 }
 
+/// The lock of who makes a data key.
+pub(super) const SETTING_UP: &str = "data-key.lock";
+
+/// The lock of who asks the source, and keeps in the kernel what it gave.
+pub(super) const ASKING: &str = "keychain.lock";
+
 pub(super) const CURRENT: &str = "sealed.json";
 const CURRENT_LIMIT: usize = 4096;
 const ID_BYTES: usize = 16;
@@ -129,13 +135,11 @@ impl Sealed {
     ///
     /// One process at a time asks: a keychain that fifty ask at once answers some of them too late. Where there is no
     /// lock to be had, this one asks all the same.
-    /// A key behind the gate is asked of nobody, and kept nowhere by a call that was not meant to open it.
     fn ask(&self, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
-        let gate = Gate::read(&self.disk)?;
-        if let Some(key) = gate.map_or(Ok(None), |gate| gate.key(id, self.handed))? {
-            return Ok(Some(key));
+        if let Some(gate) = Gate::read(&self.disk)? {
+            return self.behind(&gate, id, person);
         }
-        let lock = self.cached.then(|| self.disk.lock("keychain.lock", TURN, &*self.wait));
+        let lock = self.cached.then(|| self.disk.lock(ASKING, TURN, &*self.wait));
         let _turn = lock.and_then(|lock| lock.ok().flatten());
         if let Some(key) = self.recall(id) {
             return Ok(Some(key));
@@ -144,25 +148,54 @@ impl Sealed {
         if let Some(key) = key.as_ref().filter(|_| self.cached) {
             kernel::remember(&cache_name(id), key.as_slice(), CACHE_SECS);
         }
-        Ok(key)
+        // Whoever set a gate meanwhile has made the kernel forget before this was there, and means this call too.
+        match Gate::read(&self.disk)? {
+            None => Ok(key),
+            Some(gate) => {
+                if self.cached {
+                    kernel::forget(&cache_name(id));
+                }
+                self.behind(&gate, id, person)
+            }
+        }
+    }
+
+    /// A key while there is a gate. What the gate names is asked of nobody, and any other only while the gate is open; a
+    /// call that was not meant to open it keeps neither anywhere.
+    fn behind(&self, gate: &Gate, id: &str, person: bool) -> Result<Option<DataKey>, StoreError> {
+        if let Some(key) = gate.key(id, self.handed)? {
+            return Ok(Some(key));
+        }
+        self.key(gate.current(), false)?.ok_or_else(|| gate.closed())?;
+        self.source.find(id, person)
+    }
+
+    /// The id and key for a new body where there is a gate.
+    fn gated(&self, person: bool) -> Result<Option<(String, DataKey)>, StoreError> {
+        let Some(gate) = Gate::read(&self.disk)? else {
+            return Ok(None);
+        };
+        let key = self.key(gate.current(), person)?.ok_or_else(|| gate.closed())?;
+        Ok(Some((gate.current().to_owned(), key)))
     }
 
     /// The id and key for a new body; set up if there is none yet, or the old one is lost.
     fn current(&self, person: bool) -> Result<(String, DataKey), StoreError> {
-        if let Some(gate) = Gate::read(&self.disk)? {
-            let id = gate.current().to_owned();
-            let key = self.key(&id, person)?.ok_or_else(gate::closed)?;
-            return Ok((id, key));
+        if let Some(current) = self.gated(person)? {
+            return Ok(current);
         }
         if let Some(id) = current_id(self.disk.data()?.as_ref())?
             && let Some(key) = self.key(&id, person)?
         {
             return Ok((id, key));
         }
-        let lock = self.disk.lock("data-key.lock", PATIENCE, &*self.wait)?;
+        let lock = self.disk.lock(SETTING_UP, PATIENCE, &*self.wait)?;
         let _lock = lock.ok_or_else(|| {
             StoreError::Unavailable("another keyfob is setting up the keychain's key and does not finish".into())
         })?;
+        if let Some(current) = self.gated(person)? {
+            return Ok(current);
+        }
         let data = self.disk.make_data()?;
         data.sweep(CURRENT)?;
         if let Some(id) = current_id(Some(&data))? {
@@ -240,7 +273,7 @@ impl Store for Sealed {
         Ok(Zeroizing::new(body))
     }
 
-    fn open(&self, name: &str, header: &Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn open(&self, name: &str, header: &mut Header, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let damaged = || StoreError::Damaged("it is not what was sealed".into());
         let id = header.text("key").ok_or_else(damaged)?;
         let nonce = header

@@ -2,21 +2,23 @@
 //!
 //! Changes are in `change.rs`, what happens to a record that cannot be written in `rescue.rs`. It knows slots and the
 //! table, and no store in particular. On the road of a stored credential it opens the group's directory and reads the
-//! records in it, and does nothing else. Design, section 8; security review, sections 3d and 4a.
+//! records in it; where one is not sealed it looks whether there is a gate. Design, section 8; security review, sections
+//! 3d and 4a.
 
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::change::header;
+use super::beside::Beside;
 use super::disk::{Disk, Lock, lock_name};
 use super::fixed;
 use super::folder::{Folder, is_temporary_of, temporary_of};
 use super::gate::Stage;
 use super::slot::{self, Flaw, Header, MAX_SLOT};
-use super::{Address, Items, KeySource, NoSource, Seat, Store, StoreError, TABLE};
+use super::{Items, KeySource, NoSource, Seat, Store, StoreError, TABLE};
 use crate::error::Result as Outcome;
 use crate::record::{Dead, Group, Key, Record};
 use crate::world::World;
@@ -43,6 +45,8 @@ pub struct Chosen {
 pub struct Stores {
     pub(super) disk: Disk,
     pub(super) seat: Seat,
+    /// The locks of places that this process has.
+    pub(super) held: RefCell<Vec<Weak<Beside>>>,
     table: Vec<Box<dyn Store>>,
 }
 
@@ -95,6 +99,7 @@ impl Stores {
             disk: Disk::new(seat.data.clone()),
             table: TABLE.iter().map(|row| (row.build)(&seat)).collect(),
             seat,
+            held: RefCell::default(),
         }
     }
 
@@ -127,6 +132,9 @@ impl Stores {
             return Ok(None);
         };
         let stored = self.read(&folder, &slot, Some(&key.group), Look::Whole)?;
+        if stored.as_ref().is_some_and(|stored| stored.store != "sealed") {
+            self.unlocked()?;
+        }
         Ok(stored.filter(|stored| stored.record.key == *key))
     }
 
@@ -151,6 +159,14 @@ impl Stores {
                 all.extend(self.read(&folder, name, None, Look::Glance).transpose());
             }
         }
+        let in_clear = |stored: &Result<Stored, _>| stored.as_ref().is_ok_and(|stored| stored.store != "sealed");
+        if all.iter().any(in_clear)
+            && let Err(error) = self.unlocked()
+        {
+            for row in all.iter_mut().filter(|row| in_clear(row)) {
+                *row = Err(error.clone());
+            }
+        }
         Ok(all)
     }
 
@@ -162,11 +178,18 @@ impl Stores {
     /// When the lock's file cannot be made; nothing may be changed then.
     pub fn lock(&self, key: &Key, patience: Duration, wait: &dyn Fn(Duration)) -> Result<Option<Lock>, StoreError> {
         let slot = key.digest();
-        let lock = self.disk.lock(&lock_name(&key.group, &slot), patience, wait)?;
-        if let Some(lock) = &lock {
-            self.put_right(lock, key, &slot)?;
+        let left = Cell::new(patience);
+        let wait = |nap: Duration| {
+            left.set(left.get().saturating_sub(nap));
+            wait(nap);
+        };
+        let lock = self.disk.lock(&lock_name(&key.group, &slot), patience, &wait)?;
+        let Some(lock) = lock else { return Ok(None) };
+        if !self.hold_known(&lock, key, left.get(), &wait)? {
+            return Ok(None);
         }
-        Ok(lock)
+        self.put_right(&lock, key, &slot)?;
+        Ok(Some(lock))
     }
 
     /// Puts right what an earlier holder of the lock left of a slot when it was killed.
@@ -202,8 +225,8 @@ impl Stores {
     /// else takes its place then. A keychain that is locked, or denies access, is there.
     pub fn choose(&self, wanted: Option<&str>, person: bool) -> Result<Chosen, StoreError> {
         if let Some(stage) = self.stage()? {
+            self.store("sealed")?.ready(person)?;
             let store = if stage == Stage::Opening { "file" } else { "sealed" };
-            self.store(store)?.ready(person)?;
             return Ok(Chosen {
                 store,
                 fallback_reason: None,
@@ -234,35 +257,6 @@ impl Stores {
     /// [`StoreError::Denied`] when it is not keyfob's, or not this user's alone.
     pub fn holder(&self, path: &std::path::Path) -> Result<Option<Key>, StoreError> {
         fixed::holder(path)
-    }
-
-    /// The key of another record of a key's group that lies, or would lie, at the same place outside of its slot.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn sharer(&self, key: &Key, store: &str, place: &Address) -> Result<Option<Key>, StoreError> {
-        let store = self.store(store)?;
-        let wanted = store.elsewhere(&header(
-            &Record::new(key.clone(), String::new(), ""),
-            store,
-            None,
-            Some(place),
-        ));
-        let Some(folder) = self.disk.folder(&key.group.digest())?.filter(|_| wanted.is_some()) else {
-            return Ok(None);
-        };
-        let own = key.digest();
-        for name in folder.names()?.iter().filter(|name| is_slot(name) && **name != own) {
-            let Slot::Full { header, bytes } = self.peek(&folder, name)? else {
-                continue;
-            };
-            let same = header.store == store.name() && store.elsewhere(&header) == wanted;
-            let body = slot::decode(&bytes).map(|(_, body)| body).unwrap_or_default();
-            if let (true, Ok(record)) = (same, Record::decode(body, String::new(), 0)) {
-                return Ok(Some(record.key));
-            }
-        }
-        Ok(None)
     }
 
     /// In words for a person, where the record of a key is: its slot, or where its slot points to.
@@ -305,13 +299,26 @@ impl Stores {
         let found = slots
             .iter()
             .map(|slot| self.read(&folder, slot, Some(group), Look::Whole));
-        found.filter_map(Result::transpose).collect()
+        let found: Vec<Stored> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        // A sealed one needs no such question: a gate keeps its key back. Asked afterwards, a gate that came meanwhile holds.
+        if found.iter().any(|stored| stored.store != "sealed") {
+            self.unlocked()?;
+        }
+        Ok(found)
     }
 
     /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
     fn recover_if_idle(&self, group: &Group, folder: &Folder, names: &[String], slot: &str) {
         if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ()) {
-            let _ = self.recover(&lock, folder, names, slot);
+            // Another home may be writing to the place that the slot names.
+            let place = match self.peek(folder, slot) {
+                Ok(Slot::Full { header, .. }) => self.shared(&header),
+                _ => None,
+            };
+            let held = place.map(|place| self.hold(&lock, &place, false, Duration::ZERO, &|_| ()));
+            if let None | Some(Ok(true)) = held {
+                let _ = self.recover(&lock, folder, names, slot);
+            }
         }
     }
 
@@ -398,11 +405,11 @@ impl Stores {
     }
 
     /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
-    pub(super) fn unpack(&self, name: &str, header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
+    pub(super) fn unpack(&self, name: &str, mut header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
         let read = match look {
-            Look::Glance => store.glance(name, &header, body),
-            Look::Whole => store.open(name, &header, body),
+            Look::Glance => store.glance(name, &mut header, body),
+            Look::Whole => store.open(name, &mut header, body),
         };
         let (encoded, removed) = match read {
             Ok(encoded) => (encoded, false),

@@ -58,12 +58,19 @@ fn here(world: &World) -> Result<()> {
 
 /// Whether a URL leads to a TLS server or to this machine, and has no byte that a careless program could act on.
 fn is_safe(url: &str) -> bool {
-    let local = |start: &str| {
-        let rest = url.strip_prefix(start);
-        rest.is_some_and(|rest| rest.starts_with([':', '/']))
+    // As for an endpoint of a provider file: any address of the loopback interface, and no name.
+    let is_local = |rest: &str| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        // What looks like a port may be the password of a user at another host.
+        let host = authority
+            .trim_end_matches(|c: char| c.is_ascii_digit())
+            .strip_suffix(':');
+        let host = host.unwrap_or(authority);
+        host == "[::1]" || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
     };
+    let local = url.strip_prefix("http://").is_some_and(is_local);
     let plain = |b: u8| b.is_ascii_graphic() && !b"\\<>\"{}|^`'".contains(&b);
-    (url.starts_with("https://") || local("http://127.0.0.1") || local("http://[::1]")) && url.bytes().all(plain)
+    (url.starts_with("https://") || local) && url.bytes().all(plain)
 }
 
 /// The commands of the variable: a list with `:` between them, each of words, in which `%s` is the URL; without one the
@@ -110,6 +117,7 @@ mod tests {
         for url in [
             "https://acme.example/a?b=%20&c=$(id);d",
             "http://127.0.0.1:1/a",
+            "http://127.1.2.3/a",
             "http://[::1]/",
         ] {
             assert!(is_safe(url), "{url}");
@@ -118,6 +126,8 @@ mod tests {
             "http://acme.example/",
             "http://127.0.0.1.evil.example/",
             "http://127.0.0.1@evil.example/",
+            "http://127.0.0.1:1@evil.example/",
+            "http://126.0.0.1/",
             "http://localhost:1/",
             "file:///etc/passwd",
             "javascript:alert(1)",

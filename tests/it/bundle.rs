@@ -8,6 +8,7 @@ mod killed;
 mod kinds;
 mod moving;
 mod person;
+mod place;
 
 use std::os::unix::fs::PermissionsExt;
 

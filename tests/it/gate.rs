@@ -1,11 +1,14 @@
 //! The per-machine gate: what is answered while it is closed, how it is opened, and what a person types.
 //!
-//! Kills and keychains are in `gate/crash.rs` and `gate/library.rs`. Where the kernel has no keyring for us, which is so in
+//! Kills and keychains are in `gate/crash.rs` and `gate/library.rs`, sessions at other places in `gate/place.rs`,
+//! and what others do meanwhile in `gate/race.rs`. Where the kernel has no keyring for us, which is so in
 //! many containers, the other road is the one that is shown, and said.
 
 mod crash;
 mod library;
 mod person;
+mod place;
+mod race;
 
 use std::time::Duration;
 
@@ -279,6 +282,26 @@ fn without_a_keyring_only_one_program_is_unlocked() {
 }
 
 #[test]
+fn without_a_keyring_setting_it_says_how_it_is_opened_and_with_no_way_it_is_not_set() {
+    if !strace() {
+        return;
+    }
+    let (sandbox, _issuer) = home();
+    let before = sandbox.files();
+    let args = ["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"];
+    let set = |calls: &str| sandbox.keyfob(&args).stdin(PASSPHRASE).injected(calls).run();
+    let refused = set("keyctl,add_key,request_key,memfd_create:error=ENOSYS").expect_code(4);
+    assert!(
+        refused.stderr.contains("nothing here can hold an unlocked key"),
+        "{}",
+        refused.stderr
+    );
+    assert!(before == sandbox.files());
+    let said = set(NO_KEYRING).expect_success();
+    assert!(said.stderr.contains("`keyfob unlock -- COMMAND`"), "{}", said.stderr);
+}
+
+#[test]
 fn the_key_for_one_program_is_in_neither_its_environment_nor_its_arguments() {
     let (sandbox, _issuer) = home();
     set(&sandbox);
@@ -417,7 +440,7 @@ fn a_gate_that_cannot_be_understood_opens_nothing() {
 }
 
 #[test]
-fn without_a_gate_a_stored_answer_never_looks_for_one() {
+fn without_a_gate_a_stored_answer_looks_for_one_once_and_locks_nothing() {
     if !strace() {
         return;
     }
@@ -430,6 +453,11 @@ fn without_a_gate_a_stored_answer_never_looks_for_one() {
             .injected("openat,newfstatat,statx,access,flock,sync:error=EIO:when=9999");
         run.run().expect_success();
         let seen = std::fs::read_to_string(sandbox.path().join("strace.log")).unwrap();
-        assert!(seen.contains("records") && !seen.contains("gate"), "{args:?}: {seen}");
+        let looks: Vec<&str> = seen.lines().filter(|line| line.contains("gate")).collect();
+        assert!(
+            matches!(looks[..], [look] if look.contains("gate.json") && look.contains("ENOENT")),
+            "{args:?}: {looks:?}"
+        );
+        assert!(seen.contains("records") && !seen.contains("/locks"), "{args:?}: {seen}");
     }
 }

@@ -3,8 +3,9 @@
 //! It knows no credentials and no OAuth: `issuer.rs` and the tour's servers give it one closure.
 //! Of RFC 9112 it does what clients under test need: one request a connection, bodies by length or in chunks.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,6 +18,19 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// The first byte of a TLS client, RFC 8446 section 5.1.
 const TLS_HANDSHAKE: u8 = 22;
+
+thread_local! {
+    static HOST: Cell<Ipv4Addr> = const { Cell::new(Ipv4Addr::LOCALHOST) };
+}
+
+/// Does this with servers that start at another address of the loopback interface: where nobody else has one, the port of
+/// a server that has stopped stays closed.
+pub fn at<T>(host: Ipv4Addr, body: impl FnOnce() -> T) -> T {
+    let before = HOST.replace(host);
+    let done = body();
+    HOST.set(before);
+    done
+}
 
 /// A request, read whole.
 #[derive(Debug, Clone)]
@@ -172,9 +186,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves on `127.0.0.1` at a port of the system's choice.
+    /// Serves on the address of [`at`], which defaults to `127.0.0.1`, at a port of the system's choice.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has a free port");
+        let listener = TcpListener::bind((HOST.get(), 0)).expect("the loopback interface has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let stopped = Arc::new(AtomicBool::new(false));
         let (stop, answer) = (Arc::clone(&stopped), Arc::new(answer));

@@ -29,6 +29,7 @@ mod git;
 mod grant;
 mod http_server;
 mod identity;
+mod introduced;
 mod issuer;
 mod issuer_script;
 mod issuer_test;

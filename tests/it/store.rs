@@ -4,95 +4,25 @@
 
 mod hostile;
 mod items;
+mod source;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keyfob::record::{Group, Key, MAX_SECRET, Record};
 use keyfob::secret::Secret;
-use keyfob::store::{DataKey, Items, KeySource, Lock, Seat, StoreError, Stored, Stores, TABLE};
+use keyfob::store::{Lock, Seat, StoreError, Stored, Stores, TABLE};
 use keyfob::time::Timestamp;
-use zeroize::Zeroizing;
+
+pub(crate) use source::Source;
 
 /// A home that is removed with everything in it.
 pub(crate) struct Home {
     pub(crate) path: PathBuf,
     source: Source,
-}
-
-/// Texts by service and account.
-type Kept = BTreeMap<(String, String), Vec<u8>>;
-
-/// A keychain in this process, shared by threads, that can lose its keys and be locked.
-#[derive(Clone, Default)]
-pub(crate) struct Source {
-    keys: Arc<Mutex<BTreeMap<String, DataKey>>>,
-    items: Arc<Mutex<Kept>>,
-    trouble: Arc<Mutex<Option<StoreError>>>,
-    /// The bytes that an item holds.
-    limit: Arc<Mutex<Option<usize>>>,
-}
-
-impl Source {
-    fn answer(&self) -> Result<(), StoreError> {
-        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
-    }
-}
-
-impl Items for Source {
-    fn ready(&self, _person: bool) -> Result<(), StoreError> {
-        self.answer()
-    }
-
-    fn find_item(&self, service: &str, account: &str, _: bool) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        self.answer()?;
-        let name = (service.to_owned(), account.to_owned());
-        Ok(self.items.lock().unwrap().get(&name).cloned().map(Zeroizing::new))
-    }
-
-    fn keep_item(&self, service: &str, account: &str, text: &[u8], _: bool) -> Result<(), StoreError> {
-        self.answer()?;
-        let limit = *self.limit.lock().unwrap();
-        assert!(limit.is_none_or(|limit| text.len() <= limit), "{} bytes", text.len());
-        let name = (service.to_owned(), account.to_owned());
-        self.items.lock().unwrap().insert(name, text.to_vec());
-        Ok(())
-    }
-
-    fn remove_item(&self, service: &str, account: &str, _: bool) -> Result<(), StoreError> {
-        self.answer()?;
-        let name = (service.to_owned(), account.to_owned());
-        self.items.lock().unwrap().remove(&name);
-        Ok(())
-    }
-
-    fn limit(&self) -> Option<usize> {
-        *self.limit.lock().unwrap()
-    }
-}
-
-impl KeySource for Source {
-    fn find(&self, id: &str, _person: bool) -> Result<Option<DataKey>, StoreError> {
-        self.answer()?;
-        Ok(self.keys.lock().unwrap().get(id).cloned())
-    }
-
-    fn keep(&self, id: &str, key: &DataKey, _person: bool) -> Result<(), StoreError> {
-        self.find(id, false)?;
-        self.keys.lock().unwrap().insert(id.into(), key.clone());
-        Ok(())
-    }
-
-    fn remove(&self, id: &str, _person: bool) -> Result<(), StoreError> {
-        self.find(id, false)?;
-        self.keys.lock().unwrap().remove(id);
-        Ok(())
-    }
 }
 
 impl Home {
@@ -128,6 +58,18 @@ impl Home {
     pub(crate) fn lock_keychain(&self, locked: bool) {
         let trouble = locked.then(|| StoreError::Locked("the keychain is locked".into()));
         *self.source.trouble.lock().unwrap() = trouble;
+    }
+
+    /// The same keychain beside another data directory.
+    pub(crate) fn beside(&self) -> Home {
+        let mut home = Home::new();
+        home.source = self.source.clone();
+        home
+    }
+
+    /// The keychain.
+    pub(crate) fn source(&self) -> Source {
+        self.source.clone()
     }
 
     /// All files of records, and what lies beside them.

@@ -422,3 +422,25 @@ fn a_login_there_makes_it_a_session_of_that_machines_own() {
     assert!(pair.there(&["list"]).expect_success().text().contains("acme:ann"));
     pair.sync().expect_code(5);
 }
+
+#[test]
+fn what_is_taken_back_is_the_session_of_the_account_that_a_variable_names() {
+    let pair = Pair::logged_in("");
+    pair.same_file();
+    pair.sync().expect_success();
+    let account = key().account;
+    let desync = |variable: &str, account: &str| {
+        let run = pair
+            .here
+            .keyfob(&["desync", "--vm", "vm1", "acme"])
+            .env(variable, account);
+        run.run().expect_success().stderr
+    };
+    for variable in ["KEYFOB_ACCOUNT", "ACME_ACCOUNT"] {
+        let said = desync(variable, "somebody-else");
+        assert!(said.contains("There is no synced session"), "{said}");
+        pair.there(&["token", "acme"]).expect_success();
+    }
+    desync("ACME_ACCOUNT", &account);
+    pair.there(&["token", "acme"]).expect_code(2);
+}

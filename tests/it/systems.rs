@@ -31,6 +31,9 @@ mod program;
 mod recorded;
 mod row;
 mod trouble;
+mod trouble_case;
+mod trouble_interrupt;
+mod trouble_table;
 
 pub use row::SYSTEMS;
 use row::{root, rows, written};

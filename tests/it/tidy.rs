@@ -26,8 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "config", "digest", "error", "http", "loopback", "oauth", "record", "renew", "report", "secret", "shape",
-            "target", "time", "world",
+            "config", "digest", "error", "http", "loopback", "oauth", "pem", "record", "renew", "report", "secret",
+            "shape", "target", "time", "world",
         ],
     ),
     (
@@ -36,7 +36,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("model", &["secret", "target", "time"]),
     ("oauth", &["digest", "record", "secret", "target", "time"]),
-    ("protocol", &["error", "model", "report", "secret", "target", "time"]),
+    ("pem", &["secret"]),
+    (
+        "protocol",
+        &["error", "model", "pem", "report", "secret", "target", "time"],
+    ),
     ("record", &["digest", "secret", "target", "time"]),
     (
         "renew",
@@ -49,7 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolve",
         &[
-            "config", "error", "model", "oauth", "record", "renew", "secret", "store", "target", "time", "world",
+            "config", "error", "model", "oauth", "pem", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
     ("digest", &[]),

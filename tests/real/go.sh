@@ -62,9 +62,7 @@ ok 'and prints nothing' refuses keyfob goauth a b
 keyfob logout acme --local >/dev/null 2>&1
 lives 1
 ok 'a short session is begun' fetches
-sleep 2
-lives 3600
-saw true
+ends_it
 ok 'goauth · refreshed · go: when it has ended, the next fetch has another one' eval 'fetches && saw ".good >= 3 and (.bad == 1 or .bad == 2)"'
 ok 'no secret is in go'\''s directories or outputs' eval '! holds_canary "$HOME" "$WORK/project" "$WORK/gopath" "$WORK"/*.out "$WORK/gone.err"'
 finish

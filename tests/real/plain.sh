@@ -74,6 +74,12 @@ with_mutt() {
 with_curl() {
     keyfob token "$1" --header | curl -sSf --noproxy '*' -H @- -X PROPFIND "http://127.0.0.1:$(port dav)/" | grep -q hello.txt
 }
+# `with_netrc URL PATH`: curl has the entry of the one for the other, which is at the same host.
+with_netrc() {
+    local entry
+    entry=$(keyfob netrc "$1") || return
+    curl -sSf --noproxy '*' --netrc-file <(printf '%s\n' "$entry") -X PROPFIND "$2" | grep -q hello.txt
+}
 with_ansible() {
     printf 'canary text\n' >"$WORK/vaulted"
     ansible-vault encrypt --vault-id "backup@$WORK/bin/keyfob-client" "$WORK/vaulted" &&
@@ -106,6 +112,10 @@ both with_mbsync isync
 ok 'token · hit · mutt: it has the secret' with_mutt 'keyfob token backup'
 ok 'curl sends the header' with_curl backup
 ok 'and another one is refused' fails with_curl other
+DAV=http://127.0.0.1:$(port dav)/
+printf 'url=%s\nusername=ann\npassword=%s\n' "${DAV}kept" "$SECRET" | keyfob store
+ok 'netrc · hit · curl: it logs in with the entry' with_netrc "${DAV}kept" "$DAV"
+ok 'netrc · miss · curl: without an entry nothing is sent' fails with_netrc "${DAV}other" "$DAV"
 ok 'ansible · hit · ansible-vault: it encrypts and decrypts with the id' with_ansible
 ok 'ansible · miss · ansible-vault: an id that is not known is told as such' ansible_fails nobody 'did not find a secret for vault-id=nobody'
 ok 'another password does not decrypt it' ansible_fails other 'Decryption failed'

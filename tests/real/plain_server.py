@@ -26,7 +26,8 @@ class Dav(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_PROPFIND(self):
-        good = self.headers.get("Authorization") == "Bearer " + SECRET
+        basic = base64.b64encode(f"ann:{SECRET}".encode()).decode()
+        good = self.headers.get("Authorization") in ("Bearer " + SECRET, "Basic " + basic)
         body = LISTING.encode() if good else b""
         self.send_response(207 if good else 401)
         self.send_header("Content-Type", "application/xml")

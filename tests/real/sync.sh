@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # A session on its way to another machine: Debian's OpenSSH on the loopback, with hosts that have a keyfob, none, another
-# shell, a full disk, another key.
-# It knows ssh's settings and the processes of a machine; it must not know what keyfob writes on the wire.
+# shell, a full disk, another key; and Debian's podman, with a container that has a keyfob, and none.
+# It knows ssh's and podman's settings and the processes of a machine; it must not know what keyfob writes on the wire.
 # By hand: KEYFOB=target/debug/keyfob tests/real/sync.sh
 
 # Programs given to an inner shell expand there.
 # shellcheck disable=SC2016
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
-need sshd openssh-server ssh openssh-client curl curl python3 python3 git git busybox busybox mksh mksh fish fish pgrep procps
+need sshd openssh-server ssh openssh-client curl curl python3 python3 git git busybox busybox mksh mksh fish fish pgrep procps \
+    podman podman /usr/sbin/runc runc jq jq
 make_work sync
 trap leave EXIT
 lay_out_keyfob
@@ -26,6 +27,7 @@ leave() {
     local status=$?
     set +e
     umount -l "$WORK/hosts/full/home" 2>/dev/null
+    if [[ -e $WORK/engine/podman ]]; then "$WORK/engine/podman" rm -af -t 0 >/dev/null 2>&1; fi
     if [[ -n $MADE_RUN ]]; then rmdir /run/sshd; fi
     (exit "$status")
     clean_up
@@ -297,6 +299,84 @@ full_disks() {
     umount "$WORK/hosts/full/home"
 }
 
+# `bring PROGRAM PATH`: a program of this machine in the container, with what it is linked to.
+bring() {
+    local root=$WORK/box lib
+    mkdir -p "$root/$(dirname "$2")"
+    cp -L "$1" "$root/$2"
+    while read -r lib; do
+        mkdir -p "$root/$(dirname "$lib")"
+        cp -L "$lib" "$root/$lib"
+    done < <(ldd "$1" 2>/dev/null | grep -o '/[^ )]*' || true)
+}
+
+# A container without a network and without an image: its files are those of a directory. Says why there is none.
+start_container() {
+    local root=$WORK/box name
+    mkdir -p "$root"/{proc,sys,dev,tmp,etc,root} "$WORK/engine"
+    bring "$(command -v busybox)" bin/busybox
+    while read -r name; do
+        if [[ $name != busybox ]]; then ln -s busybox "$root/bin/$name"; fi
+    done < <(busybox --list)
+    # A machine that is a container itself may not raise a limit, and podman always names some.
+    cat >"$WORK/runc" <<'END'
+#!/bin/bash
+for ((at = 1; at < $#; at++)); do
+    next=$((at + 1))
+    case ${!at} in
+    --bundle | -b) file=${!next}/config.json part=.process ;;
+    --process | -p) file=${!next} part= ;;
+    *) continue ;;
+    esac
+    jq "del($part.rlimits, $part.oomScoreAdj)" "$file" >"$file.new" && cat "$file.new" >"$file"
+done
+exec /usr/sbin/runc "$@"
+END
+    printf '[engine]\nruntime = "runc"\n[engine.runtimes]\nrunc = ["%s"]\n' "$WORK/runc" >"$WORK/containers.conf"
+    cat >"$WORK/engine/podman" <<END
+#!/bin/sh
+PATH=$PATH:/usr/sbin
+export PATH CONTAINERS_CONF=$WORK/containers.conf
+exec $(command -v podman) --root $WORK/images --runroot $WORK/containers --storage-driver vfs --cgroup-manager cgroupfs "\$@"
+END
+    chmod 755 "$WORK/runc" "$WORK/engine/podman"
+    # docker would come first.
+    ln -s "$KEYFOB" "$WORK/engine/keyfob"
+    "$WORK/engine/podman" run -d --name box --network none --security-opt seccomp=unconfined --env HOME=/root \
+        --rootfs "$root" /bin/sleep 3600 >"$WORK/engine.log" 2>&1
+}
+boxed() {
+    local verb=$1
+    shift
+    PATH=$WORK/engine "$WORK/engine/keyfob" "$verb" --container "$@"
+}
+in_box() { "$WORK/engine/podman" exec -i box "$@"; }
+empty_box() { ! holds_canary "$WORK/box/root"; }
+
+containers() {
+    if ((EUID != 0)) || ! start_container; then
+        say "skipped: a container needs root, and a machine that can have one: $(tail -n 1 "$WORK/engine.log" 2>/dev/null)"
+        return
+    fi
+    local file=$WORK/box/root/.config/acme/session
+    ok 'a container without a keyfob has the session in a file' ends 0 box boxed sync box acme
+    ok 'that nobody else can read' mode_600 "$file"
+    ok 'with the token and no refresh token' eval "grep -qF '$TOKEN' '$file' && ! grep -q refresh '$file'"
+    ok 'no token is in what the engine tells of the container' eval '! "$WORK/engine/podman" inspect box | grep -qF "$TOKEN"'
+    ok 'it is taken back' eval "boxed desync box acme 2>/dev/null && [[ ! -e $file ]] && empty_box"
+    bring "$KEYFOB" bin/keyfob
+    ok 'a container with a keyfob has the session in that' ends 0 box boxed sync box acme
+    ok 'the token there is the one here' eval '[[ $(in_box env KEYFOB_KEYCHAIN=off keyfob token acme) == "$TOKEN" ]]'
+    ok 'no listing there has it' eval 'in_box env KEYFOB_KEYCHAIN=off keyfob list | grep -qx "Nothing is kept."'
+    ok 'it is taken back from there' eval 'boxed desync box acme 2>/dev/null && empty_box'
+    ok 'the second time it is gone already, which is no failure' ends 0 gone-box boxed desync box acme
+    ok 'a container that is not there is a failure' ends 1 no-box boxed sync no-box acme
+    ok 'and told as the engine tells it' says no-box 'no such container'
+    "$WORK/engine/podman" stop -t 0 box >/dev/null 2>&1
+    ok 'so is one that does not run' ends 1 stopped boxed sync box acme
+    ok 'which has nothing' empty_box
+}
+
 # Ctrl-C in the middle of the way. A shell's background job ignores it, so that is taken back first.
 interrupted() {
     local id status=0
@@ -331,6 +411,7 @@ shells
 refusals
 without_keyfob
 full_disks
+containers
 interrupted
 ok "ssh's own log and ours have no token" fails holds_canary "$WORK/sshd.log" "$WORK/issuer.log" "$WORK"/*.err
 finish

@@ -38,6 +38,13 @@ provider() {
 no_provider() { rm "$KEYFOB_HOME/config/providers/$1.toml"; }
 
 lives() { curl -sSf "$ISSUER/life?secs=$1" >/dev/null; }
+# The short session has ended, here by the clock and there for good; the next one is a long one.
+ends_it() {
+    sleep 2
+    lives 3600
+    curl -sSf "$ISSUER/end" >/dev/null
+    saw true
+}
 counts() { curl -sSf "$ISSUER/counts"; }
 # `saw FILTER`: what the servers counted since the last time is so, in jq's words.
 saw() { counts >"$WORK/counts" && jq -e "$1" "$WORK/counts" >/dev/null || { cat "$WORK/counts"; return 1; }; }

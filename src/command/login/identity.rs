@@ -1,6 +1,7 @@
 //! Whom a credential speaks for: the provider's whoami, else the ID token that came with it.
 
 use super::{Check, Run};
+use crate::config::profile;
 use crate::error::{Class, Context, Error, Result};
 use crate::login::{self, Identity, Login, Obtained};
 use crate::oauth::id_token::{self, Claims, Expected, Mistake};
@@ -96,8 +97,18 @@ fn ask(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Op
             unnamed(run, &message(&error));
             Ok(None)
         }
+        Err(error) if error.class == Class::Login && error.hint.is_none() => {
+            let profile = profile::show(&login.provider.name, &login.mode.name, wanted_of(login));
+            Err(error.hint(format!(
+                "nothing was kept; `keyfob set-token {profile} --no-check` keeps one that the server refuses now"
+            )))
+        }
         said => said,
     }
+}
+
+fn wanted_of<'a>(login: &'a Login) -> &'a str {
+    login.options.account.as_deref().unwrap_or_default()
 }
 
 fn unnamed(run: &Run, why: &str) {

@@ -14,24 +14,22 @@ use crate::cli;
 use crate::config::{Enrolment, Slot};
 use crate::error::{Context, Error, Result};
 use crate::login::Qr;
-use crate::report::sanitise;
+use crate::report::{printable, sanitise};
 use crate::resolve::Session;
 use crate::secret::Secret;
 use crate::seed;
-use crate::shape::account::{self, Begun};
+use crate::shape::account::{self, BackupCodes, Begun};
 use crate::store::Lock;
 use crate::totp::{Algorithm, Seed};
 
 /// The wrong codes after which an enrolment ends; services take no more.
 const TRIES: u32 = 3;
 
+/// What backup codes may take in a file: a hundred of 128 bytes and their ends of line are less.
+const ROOM: usize = 16 * 1024;
+
 pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    let codes = Codes::of(run, args.backup_codes.as_deref())?;
-    if !args.no_phone && !run.world.person() {
-        return Err(Error::usage("nobody is at a terminal to be asked for the first code")
-            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
-    }
     let mut caller = Caller::new(run, &profile)?;
     let Some(mfa) = caller.mode.mfa.clone() else {
         return Err(caller.lacks("mfa.enroll", None));
@@ -39,6 +37,11 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
     let Some(enrolment) = &mfa.enrolment else {
         return Err(caller.lacks("mfa.enroll", mfa.page.as_deref()));
     };
+    let codes = Codes::of(run, args.backup_codes.as_deref())?;
+    if !args.no_phone && !run.world.person() {
+        return Err(Error::usage("nobody is at a terminal to be asked for the first code")
+            .hint("`--no-phone` confirms with a code that is made here; the seed is then on no other device"));
+    }
     let Some(account) = caller.account().map(str::to_owned) else {
         let variable = caller.variable().unwrap_or_default();
         let message = format!("the variable `{variable}` is used instead of a session, and nobody knows whose it is");
@@ -63,13 +66,20 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
         store,
         codes,
         with_qr: !args.no_qr,
+        before: None,
     };
-    if args.again {
-        seed::forget(run.sources, &enrolling.pending())?;
-    } else if enrolling.is_settled(&mut caller)? {
+    if !args.again && enrolling.is_settled(&mut caller)? {
         return Ok(0);
     }
+    if store.is_some() {
+        // What is so already says nothing about this enrolment. One that cannot be asked about may begin nevertheless.
+        enrolling.before = ask(&mut caller).ok().flatten().map(|(enabled, _)| enabled);
+    }
     let begun = begin(&mut caller, enrolment, &account)?;
+    if args.again {
+        // Only now: a service that does not answer leaves everything as it was.
+        seed::forget(run.sources, &enrolling.pending())?;
+    }
     let more = if args.no_phone {
         enrolling.confirm_alone(&mut caller, enrolment, &begun)?
     } else {
@@ -79,14 +89,28 @@ pub(in crate::command) fn enroll(run: &Run, args: &cli::Enroll) -> Result<u8> {
         "The second factor of `{}` is enrolled.\n",
         sanitise(&caller.name())
     ));
-    let given = if more.is_empty() { &begun.backup_codes } else { &more };
+    let given = all_codes(begun.backup_codes, more);
     // The codes come first: they are lost if they are not shown now, and the seed is kept as pending.
-    let shown = enrolling.codes.put(run, given);
+    let shown = enrolling.codes.put(run, &given);
     if let Some(store) = store {
         seed::settle(run.sources, &session, &account)?;
         tell(run, &session, &account, store);
     }
     shown.map(|()| 0)
+}
+
+/// The codes of both answers of a service, each once.
+fn all_codes(first: BackupCodes, more: BackupCodes) -> BackupCodes {
+    let mut good = first.good;
+    for code in more.good {
+        if !good.contains(&code) {
+            good.push(code);
+        }
+    }
+    BackupCodes {
+        good,
+        bad: more.bad.or(first.bad),
+    }
 }
 
 /// One enrolment of an account at a time.
@@ -97,6 +121,11 @@ fn turn(run: &Run, session: &Session) -> Result<Lock> {
         .stores
         .login_lock(&group, std::time::Duration::ZERO, &|_| ())?;
     lock.ok_or_else(|| Error::temporary(format!("another enrolment of `{}` is under way", session.show())))
+}
+
+/// Whether a terminal shows a text as it is.
+fn fits(text: &str) -> bool {
+    printable(text) == text
 }
 
 /// Has the service make a seed.
@@ -113,12 +142,19 @@ fn begin(caller: &mut Caller, enrolment: &Enrolment, account: &str) -> Result<Be
         .as_ref()
         .map(|mfa| mfa.found.clone())
         .unwrap_or_default();
-    let mut begun = account::begun(&found, &reply)
+    let mut begun = account::begun(&found, &reply, fits)
         .map_err(|why| {
             Error::failure(format!("its answer has {why}"))
                 .hint("correct `mfa.uri` or `mfa.secret` in the provider file")
         })
         .doing(doing)?;
+    if let Some((count, why)) = begun.backup_codes.bad {
+        // Nothing is confirmed yet, so nothing of it counts.
+        let message = format!("{count} of its backup codes could not be shown: {why}");
+        return Err(Error::failure(message).context(doing).hint(
+            "nothing is enrolled; correct `mfa.backup_codes` in the provider file, or enrol at the service's page",
+        ));
+    }
     let seed = &mut begun.seed;
     if seed.issuer.is_empty() {
         seed.issuer = caller.title();
@@ -137,12 +173,14 @@ struct Enrolling<'a> {
     store: Option<&'static str>,
     codes: Codes,
     with_qr: bool,
+    /// Whether a second factor was enrolled before this one was begun; none where nobody knows.
+    before: Option<bool>,
 }
 
 /// What the service said to a code.
 enum Tried {
     /// It took it, and gave these backup codes.
-    Good(Vec<Secret>),
+    Good(BackupCodes),
     /// It did not; with what it says.
     Wrong(String),
 }
@@ -161,7 +199,8 @@ impl Enrolling<'_> {
         let has_older = stores.get(&seed::key(self.session, self.account, false))?.is_some();
         match ask(caller)? {
             Some((false, _)) => seed::forget(self.run.sources, &self.pending()).map(|_| false),
-            Some((true, _)) if !has_older => {
+            // Only what was not so before can be this enrolment's doing.
+            Some((true, _)) if !has_older && seed::enrolled_before(&pending) == Some(false) => {
                 seed::settle(self.run.sources, self.session, self.account)?;
                 self.run.note(&format!(
                     "The enrolment of {} was cut off, and the service had taken it.\n\
@@ -185,7 +224,7 @@ impl Enrolling<'_> {
     }
 
     /// Confirms with a code of our own: no app has the seed.
-    fn confirm_alone(&mut self, caller: &mut Caller, enrolment: &Enrolment, begun: &Begun) -> Result<Vec<Secret>> {
+    fn confirm_alone(&mut self, caller: &mut Caller, enrolment: &Enrolment, begun: &Begun) -> Result<BackupCodes> {
         let code = begun.seed.code(self.run.world.now()).digits;
         match self.confirm(caller, enrolment, begun, &code)? {
             Tried::Good(codes) => Ok(codes),
@@ -196,7 +235,7 @@ impl Enrolling<'_> {
         }
     }
 
-    fn confirm_by_person(&mut self, caller: &mut Caller, enrolment: &Enrolment, begun: &Begun) -> Result<Vec<Secret>> {
+    fn confirm_by_person(&mut self, caller: &mut Caller, enrolment: &Enrolment, begun: &Begun) -> Result<BackupCodes> {
         let mut prompt = Zeroizing::new(self.picture(&begun.seed, &caller.title()));
         *prompt += "Code that the app shows: ";
         let mut wrong = 0;
@@ -225,7 +264,8 @@ impl Enrolling<'_> {
     fn confirm(&self, caller: &mut Caller, enrolment: &Enrolment, begun: &Begun, code: &Secret) -> Result<Tried> {
         let doing = "giving the first code to the service";
         if let Some(store) = self.store {
-            seed::keep(self.run.sources, &self.pending(), &begun.seed, store).doing("keeping the seed")?;
+            seed::keep_pending(self.run.sources, &self.pending(), &begun.seed, store, self.before)
+                .doing("keeping the seed")?;
         }
         let factor = begun.factor.as_deref().unwrap_or_default();
         let values = [(Slot::Code, code.expose()), (Slot::Factor, factor)];
@@ -238,13 +278,17 @@ impl Enrolling<'_> {
         match answered? {
             Answered::Yes(reply) => {
                 let found = caller.mode.mfa.as_ref().map(|mfa| mfa.found.clone());
-                Ok(Tried::Good(account::backup_codes(&found.unwrap_or_default(), &reply)))
+                Ok(Tried::Good(account::backup_codes(
+                    &found.unwrap_or_default(),
+                    &reply,
+                    fits,
+                )))
             }
             Answered::No(_, says) => Ok(Tried::Wrong(says)),
             Answered::Unknown(error) => {
                 let name = caller.name();
                 // It may have been taken, and then these are good.
-                if !begun.backup_codes.is_empty()
+                if !begun.backup_codes.good.is_empty()
                     && let Err(lost) = self.codes.put(self.run, &begun.backup_codes)
                 {
                     self.run
@@ -316,8 +360,8 @@ impl Codes {
             ),
             Some(path) => {
                 let path = PathBuf::from(path);
-                // What is written now can be written later.
-                write(&path, b"")?;
+                // What is written now can be written later, also where a disk is almost full.
+                write(&path, &[b'\n'; ROOM])?;
                 let removed = std::fs::remove_file(&path);
                 removed.map_err(|error| unwritable(&path, &error))?;
                 Ok(Codes::File(path))
@@ -325,11 +369,25 @@ impl Codes {
         }
     }
 
-    fn put(&self, run: &Run, codes: &[Secret]) -> Result<()> {
-        if codes.is_empty() {
-            run.note("The service gave no backup codes.\n");
-            return Ok(());
+    /// # Errors
+    /// When not all of them got there.
+    fn put(&self, run: &Run, codes: &BackupCodes) -> Result<()> {
+        let BackupCodes { good, bad } = codes;
+        match (good.is_empty(), bad) {
+            (true, None) => run.note("The service gave no backup codes.\n"),
+            (true, Some(_)) => (),
+            (false, _) => self.put_good(run, good)?,
         }
+        match bad {
+            None => Ok(()),
+            Some((count, why)) => {
+                let all = good.len() + count;
+                Err(lost(Error::failure(format!("{count} of {all} cannot be shown: {why}"))))
+            }
+        }
+    }
+
+    fn put_good(&self, run: &Run, codes: &[Secret]) -> Result<()> {
         let mut lines = Zeroizing::new(String::with_capacity(codes.len() * 132));
         for code in codes {
             *lines += code.expose();
@@ -356,7 +414,7 @@ impl Codes {
 }
 
 fn lost(error: Error) -> Error {
-    let error = error.context("the second factor is enrolled, but its backup codes are lost");
+    let error = error.context("the second factor is enrolled, but backup codes are lost");
     error.hint("have the service make others")
 }
 

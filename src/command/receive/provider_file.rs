@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::command::{Run, login};
-use crate::config::Provider;
+use crate::config::{Mode, Provider, Serves, preset, profile};
 use crate::error::{Error, Result};
-use crate::record::{About, Synced};
+use crate::record::{About, Record, Synced};
+use crate::report::sanitise;
 use crate::resolve::Session;
 
 /// The first line of such a file. Without it the file is a person's, and stays.
@@ -27,7 +28,10 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     let path = path(run, &synced.provider);
     let old = std::fs::read_to_string(&path).ok();
     let is_ours = old.as_ref().is_some_and(|text| text.starts_with(MARK));
-    let (Some(about), true) = (&synced.about, is_ours || !path.exists()) else {
+    // A preset, or what the program brings, is this machine's own as a file is; one that lacks what only a person can say
+    // serves nobody.
+    let is_known = path.exists() || run.sources.config.provider(&synced.provider).is_ok();
+    let (Some(about), true) = (&synced.about, is_ours || !is_known) else {
         let provider = run.sources.config.provider(&synced.provider)?;
         return match provider.modes.iter().any(|mode| mode.name == synced.mode) {
             true => Ok(provider),
@@ -39,8 +43,12 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     };
     let text = text(old.as_deref().filter(|_| is_ours), synced, about);
     let provider = Provider::parse(&text, &synced.provider, "the provider file of the sender")?;
+    within_preset(&provider)?;
     if old.as_deref() == Some(text.as_str()) {
         return Ok(provider);
+    }
+    if is_ours {
+        keeps_others(run, synced, &provider)?;
     }
     let directory = run.sources.config.directory();
     let written = login::private_dir(directory).and_then(|()| {
@@ -52,6 +60,72 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     written.map_err(|error| Error::store(format!("writing {}: {}", path.display(), error.kind())))?;
     run.sources.config.refresh_index()?;
     Ok(provider)
+}
+
+/// Makes sure that a file in the place of a preset, which lacks a client here, leads to no place that the preset does not.
+fn within_preset(new: &Provider) -> Result<()> {
+    let name = &new.name;
+    if preset::find(name).is_none() {
+        return Ok(());
+    }
+    let text = format!("{}[oauth]\nclient_id = \"id\"\n", preset::file(name));
+    // One that lacks its host too has no places.
+    let Ok(preset) = Provider::parse(&text, name, "preset") else {
+        return Ok(());
+    };
+    let goes = |provider: &Provider| -> Vec<String> {
+        let modes = provider.modes.iter();
+        let places = modes.flat_map(|mode| mode.targets.iter().map(Serves::url));
+        let asked = provider
+            .modes
+            .iter()
+            .filter_map(|mode| Some(mode.whoami.as_ref()?.url.clone()));
+        places.chain(asked).collect()
+    };
+    let known = goes(&preset);
+    match goes(new).into_iter().find(|url| !known.contains(url)) {
+        None => Ok(()),
+        Some(url) => {
+            let message = format!(
+                "the session would go to {}, and `{name}` is a preset that does not",
+                sanitise(&url)
+            );
+            Err(Error::refused(message).hint("give the provider file where it comes from another name"))
+        }
+    }
+}
+
+/// Makes sure that sessions of other senders and accounts go where they went before: nobody who may send one here may lead
+/// another's token anywhere.
+fn keeps_others(run: &Run, synced: &Synced, new: &Provider) -> Result<()> {
+    let now = run.world.now();
+    for old in run.sources.config.provider(&synced.provider)?.modes {
+        let session = Session::kept(&synced.provider, &old.name, None);
+        let is_others = |record: &Record| {
+            let is_replaced = old.name == synced.mode && synced.account.as_deref() == Some(&record.key.account);
+            !is_replaced && record.secret.is_some() && record.expires_at.is_none_or(|end| end > now)
+        };
+        let stored = run.sources.stores.group(&session.group())?;
+        let Some(other) = stored.iter().find(|stored| is_others(&stored.record)) else {
+            continue;
+        };
+        let goes = |mode: &Mode| {
+            (
+                mode.targets.clone(),
+                mode.whoami.as_ref().map(|whoami| whoami.url.clone()),
+            )
+        };
+        let same = new
+            .modes
+            .iter()
+            .any(|mode| mode.name == old.name && goes(mode) == goes(&old));
+        if !same {
+            let name = profile::show(&synced.provider, &old.name, &other.record.key.account);
+            let message = format!("the session `{name}` that was synced here before goes to other places");
+            return Err(Error::refused(message).hint(format!("run `keyfob logout {name}` there first")));
+        }
+    }
+    Ok(())
 }
 
 /// Removes the file if it is one of ours, and no session is left that it is for.
@@ -168,6 +242,7 @@ mod tests {
                 tools: vec!["git".into()],
             }],
             whoami: Some(("https://acme.example/me".into(), "/sub".into())),
+            endpoints: None,
             workspace_header: Some("X-Acme".into()),
             program: Some(ProgramWords {
                 name: "ctl".into(),

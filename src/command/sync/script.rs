@@ -8,7 +8,7 @@
 use zeroize::Zeroizing;
 
 use crate::config::{Mode, Program};
-use crate::record::Synced;
+use crate::record::{OF, Synced};
 
 /// Begins the line by which the other machine says what it did.
 pub(in crate::command) const ANSWER: &str = "keyfob-sync 1 ";
@@ -64,15 +64,30 @@ put
 }
 "#;
 
-/// Takes back the record and the file, whichever there is.
-const FORGET: &str = r#"main() {
+/// Takes back the record and the file, whichever there is. There is one file for all modes, and for all providers of one
+/// program: another's stays.
+const FORGET: &str = r#"is_others() {
+[ -f "$dir/session" ] || return 1
+while IFS= read -r line || [ -n "$line" ]; do
+case $line in
+"$document"[,}]*) return 1 ;;
+'{"version":'*) return 0 ;;
+"$of") return 1 ;;
+"$begin"*) return 0 ;;
+esac
+done <"$dir/session"
+return 1
+}
+main() {
 find_keyfob
 gone=absent
 if [ -n "$receiver" ]; then
 said=$("$receiver" receive --remove) || exit $?
 case $said in *"${answer}removed"*) gone=removed ;; esac
 fi
-if [ -e "$dir/session" ] || [ -h "$dir/session" ]; then
+if is_others; then
+:
+elif [ -e "$dir/session" ] || [ -h "$dir/session" ]; then
 rm -f "$dir/session" || exit 1
 gone=removed
 fi
@@ -105,12 +120,16 @@ pub(super) fn desync(program: &Program, session: &Synced) -> Zeroizing<Vec<u8>> 
     whole(program, session, &[FORGET], &session.encode())
 }
 
-/// Neither the program's name nor the provider's can have quotes.
+/// Neither the program's name nor the provider's nor the mode's can have quotes.
 fn whole(program: &Program, session: &Synced, functions: &[&str], input: &str) -> Zeroizing<Vec<u8>> {
     let provider = &session.provider;
+    // As both forms of the file begin: a document up to its account, and the line of assignments.
+    let named = Synced::named(provider, &session.mode, None).encode();
+    let (document, of) = (named.trim_end_matches('}'), format!("{OF}{}", session.named_as()));
     let (name, declared) = (&program.name, if program.is_declared { "yes" } else { "no" });
     let words = format!(
-        "{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n"
+        "{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n\
+         document='{document}'\nof='{of}'\nbegin='{OF}'\n"
     );
     let (begin, end) = (format!("main <<'{END}'\n"), format!("\n{END}\nexit\n}}\n"));
     let mut parts = vec![words.as_str(), HEAD];

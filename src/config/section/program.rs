@@ -52,6 +52,19 @@ pub struct Program {
 }
 
 impl Program {
+    /// The program of a provider whose file says nothing of it.
+    pub fn of(provider: &str) -> Program {
+        Program {
+            name: provider.into(),
+            prefix: variable::prefix(provider),
+            auth: true,
+            aliases: Vec::new(),
+            settings: Vec::new(),
+            address: None,
+            is_declared: false,
+        }
+    }
+
     /// What a person calls a key of the file that may be set.
     pub fn setting(&self, key: SettingKey) -> Option<&str> {
         let setting = self.settings.iter().find(|setting| setting.key == key);

@@ -1,4 +1,5 @@
-//! Unlocked keys for one program and what it starts: a file in memory, inherited as an open descriptor.
+//! Unlocked keys for one program and what it starts: a file in memory, inherited as an open descriptor; where there are no
+//! such files, one end of a socket, in which they wait and are looked at without being taken out.
 //!
 //! Neither environment nor arguments hold the key, only the descriptor's number. Every program below inherits the
 //! descriptor, as it must if keyfob below is to have it; one that closes what it does not know ends the chain.
@@ -13,7 +14,6 @@ use zeroize::Zeroizing;
 use super::{DataKey, Keys};
 
 /// The largest content: some hundred keys.
-#[cfg(target_os = "linux")]
 const LIMIT: u64 = 16 * 1024;
 
 /// One line a key: its id, a space, the key in hex.
@@ -47,9 +47,38 @@ pub(super) fn make(keys: &Keys) -> io::Result<OwnedFd> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn make(keys: &Keys) -> io::Result<OwnedFd> {
-    let _ = encode(keys);
-    Err(io::ErrorKind::Unsupported.into())
+pub(super) use socket::make;
+
+/// The way without files in memory.
+#[cfg(any(test, not(target_os = "linux")))]
+mod socket {
+    use std::io::{self, Write};
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
+
+    use rustix::io::FdFlags;
+    use rustix::net::RecvFlags;
+    use zeroize::Zeroizing;
+
+    use super::{DataKey, Keys, LIMIT, decode, encode};
+
+    /// One end of a socket that the next program keeps open; the other is closed, so that nobody can add to it.
+    pub(in super::super) fn make(keys: &Keys) -> io::Result<OwnedFd> {
+        let (mut here, there) = UnixStream::pair()?;
+        // More keys than it has room for are a failure, and nothing to wait for.
+        here.set_nonblocking(true)?;
+        here.write_all(encode(keys).as_bytes())?;
+        rustix::io::fcntl_setfd(&there, FdFlags::empty())?;
+        Ok(there.into())
+    }
+
+    /// The key of this id; all who share the socket find it.
+    pub(in super::super) fn look(socket: impl AsFd, id: &str) -> Option<DataKey> {
+        let mut bytes = Zeroizing::new(vec![0; usize::try_from(LIMIT).ok()?]);
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let (_, length) = rustix::net::recv(socket, bytes.as_mut_slice(), flags).ok()?;
+        decode(std::str::from_utf8(bytes.get(..length)?).ok()?, id)
+    }
 }
 
 /// The key of this id from the descriptor of this number, which somebody may have set to anything.
@@ -71,9 +100,12 @@ pub(super) fn find(number: u32, id: &str) -> Option<DataKey> {
     decode(&text, id)
 }
 
+/// The key of this id from the descriptor of this number, which somebody may have set to anything.
+///
+/// Opened by its name it is another descriptor of the same socket.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn find(_number: u32, _id: &str) -> Option<DataKey> {
-    None
+pub(super) fn find(number: u32, id: &str) -> Option<DataKey> {
+    socket::look(std::fs::File::open(format!("/dev/fd/{number}")).ok()?, id)
 }
 
 #[cfg(test)]
@@ -92,6 +124,30 @@ mod tests {
         for missing in ["a", "abcd", ""] {
             assert_eq!(decode(&text, missing), None, "{missing}");
         }
+    }
+
+    #[test]
+    fn where_there_are_no_files_in_memory_a_socket_has_the_keys_for_everybody_who_shares_it() {
+        let keys: Keys = vec![
+            ("ab".into(), Zeroizing::new([1; 32])),
+            ("cd".into(), Zeroizing::new([2; 32])),
+        ];
+        let socket = socket::make(&keys).unwrap();
+        let another = socket.try_clone().unwrap();
+        for _ in 0..2 {
+            assert_eq!(socket::look(&socket, "cd").as_deref(), Some(&[2; 32]));
+            assert_eq!(socket::look(&another, "ab").as_deref(), Some(&[1; 32]));
+        }
+        assert_eq!(socket::look(&socket, "ef"), None);
+        assert!(
+            rustix::io::fcntl_getfd(&socket).unwrap().is_empty(),
+            "the next program keeps it"
+        );
+        assert_eq!(socket::look(std::io::pipe().unwrap().0, "ab"), None);
+        let many: Keys = (0..100_000)
+            .map(|id| (id.to_string(), Zeroizing::new([1; 32])))
+            .collect();
+        assert!(socket::make(&many).is_err(), "nobody waits for room");
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Stores {
         let mut removed = 0;
         self.each_slot(&mut |folder, name, slot| {
             let Slot::Full { header, .. } = slot else { return Ok(()) };
-            if header.store != "sealed" || !header.text("key").is_some_and(|id| gate.ids().any(|own| own == id)) {
+            if !gate.has(header) {
                 return Ok(());
             }
             let place = folder.place(name);
@@ -29,6 +29,7 @@ impl Stores {
                 StoreError::Unavailable(format!("another keyfob is at work on `{}`", place.display()))
             })?;
             folder.sweep(name)?;
+            self.discard_places(name, header)?;
             removed += usize::from(folder.remove(name)?);
             self.forget_copies(name);
             folder.sync()

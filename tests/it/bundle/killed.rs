@@ -117,6 +117,44 @@ fn a_move_killed_at_any_call_leaves_the_session_in_one_place() {
 }
 
 #[test]
+fn a_move_whose_flush_fails_ends_in_one_place_or_can_be_repeated() {
+    if !strace() {
+        return;
+    }
+    let (mut unsure, mut here) = (0, 0);
+    for number in 1..MOST {
+        let sandbox = set();
+        session(&sandbox, "ann");
+        let run = exporting(&sandbox, &["acme", "--move"]).injected(&format!("fsync:error=EIO:when={number}"));
+        let output = run.run();
+        let (is_there, is_here) = (sandbox.path().join("bundle.age").exists(), has(&sandbox, "ann"));
+        assert!(!(is_there && is_here), "{number}: in two places: {}", output.stderr);
+        let case = format!("{number}: {}", output.stderr);
+        match (is_there, records(&sandbox).len()) {
+            (true, 0) => (),
+            (true, _) => {
+                assert!(!output.status.success(), "{case}");
+                unsure += usize::from(output.stderr.contains("run `keyfob export --move` again"));
+            }
+            (false, _) => {
+                assert!(!output.status.success(), "{case}");
+                here += usize::from(is_here);
+            }
+        }
+        if !records(&sandbox).is_empty() {
+            exporting(&sandbox, &["acme", "--move"]).run().expect_success();
+        }
+        assert_eq!(records(&sandbox), [], "{case}");
+        let bundle = std::fs::read(sandbox.path().join("bundle.age")).unwrap();
+        assert_eq!(opened(&bundle).records.len(), 1, "{case}");
+        if output.status.success() && number > 12 {
+            break;
+        }
+    }
+    assert!(unsure > 0 && here > 0, "{unsure} {here}");
+}
+
+#[test]
 fn a_draft_that_a_killed_export_left_is_removed_by_the_next_one() {
     if !strace() {
         return;

@@ -1,5 +1,7 @@
 //! Sessions whose refresh token is good once: never in two places.
 
+use std::path::PathBuf;
+
 use keyfob::record::Record;
 use serde_json::json;
 
@@ -124,8 +126,16 @@ fn a_move_that_cannot_be_written_ends_nothing() {
     assert!(!has(&sandbox, "ann"));
 }
 
-/// The session as a move leaves it that was killed after this: its end, and with `arrived` the naming of the bundle.
-fn cut_off(arrived: bool) -> Sandbox {
+/// What a kill leaves of a move: the session's end, and the bundle under this name.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    Bundle,
+    Draft,
+    Nothing,
+}
+
+/// The session as a move leaves it that was killed before its end.
+fn cut_off(left: Left) -> Sandbox {
     let sandbox = set();
     session(&sandbox, "ann");
     let before = stores(&sandbox).get(&key("ann")).unwrap().unwrap().record;
@@ -141,24 +151,30 @@ fn cut_off(arrived: bool) -> Sandbox {
             at: crate::fault::home::now(),
             refresh_mark: None,
         });
-        let going = json!({"file": file.to_str().unwrap(), "digest": digest});
+        let going = json!({"file": file.to_str().unwrap(), "draft": draft(&sandbox), "digest": digest});
         record.extra.insert("moved_to".into(), going);
     });
-    if !arrived {
-        remove_bundle(&sandbox);
+    match left {
+        Left::Bundle => (),
+        Left::Draft => std::fs::rename(&file, draft(&sandbox)).unwrap(),
+        Left::Nothing => remove_bundle(&sandbox),
     }
     sandbox
 }
 
+fn draft(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path().join(".bundle.age.0123456789abcdef.tmp")
+}
+
 #[test]
 fn a_move_that_was_cut_off_is_finished_by_the_next_one() {
-    let sandbox = cut_off(true);
+    let sandbox = cut_off(Left::Bundle);
     let output = export(&sandbox, &["acme", "--move", "--output", "second.age"]).expect_success();
     assert!(output.stderr.contains("bundle.age already"), "{}", output.stderr);
     assert!(!sandbox.path().join("second.age").exists());
     assert_eq!(records(&sandbox), []);
 
-    let sandbox = cut_off(false);
+    let sandbox = cut_off(Left::Draft);
     let said = sandbox.keyfob(&["token", "acme"]).run().expect_code(2);
     assert!(said.stderr.contains("on its way to a bundle"), "{}", said.stderr);
     assert!(
@@ -172,11 +188,77 @@ fn a_move_that_was_cut_off_is_finished_by_the_next_one() {
     let document = opened(&std::fs::read(sandbox.path().join("second.age")).unwrap());
     let record = &document.records[0];
     assert!(record.dead.is_none() && record.refresh.is_some() && record.extra.is_empty());
+    assert!(
+        !draft(&sandbox).exists(),
+        "it is a bundle that nobody may open any more"
+    );
+}
+
+#[test]
+fn the_same_move_again_finishes_one_that_arrived() {
+    let sandbox = cut_off(Left::Bundle);
+    let output = export(&sandbox, &["acme", "--move"]).expect_success();
+    assert!(output.stderr.contains("bundle.age already"), "{}", output.stderr);
+    assert_eq!(records(&sandbox), []);
+    session(&sandbox, "bob");
+    export(&sandbox, &["acme", "--move"]).expect_code(5);
+    assert!(has(&sandbox, "bob"), "what is new replaces no file");
+}
+
+#[test]
+fn a_bundle_that_was_taken_away_is_not_written_a_second_time() {
+    let sandbox = cut_off(Left::Nothing);
+    let before = sandbox.files();
+    for args in [
+        &["acme", "--move"][..],
+        &["acme:ann", "--move", "--output", "second.age"],
+        &["--all", "--move", "--output", "second.age"],
+    ] {
+        let output = export(&sandbox, args).expect_code(5);
+        assert!(
+            output.stderr.contains("bundle.age is not there any more"),
+            "{}",
+            output.stderr
+        );
+        assert!(output.stderr.contains("`--again`"), "{}", output.stderr);
+        assert_eq!(sandbox.files(), before);
+        assert!(!sandbox.path().join("second.age").exists());
+    }
+    export(&sandbox, &["acme", "--again"]).expect_code(64);
+    export(&sandbox, &["acme", "--move", "--again", "--output", "second.age"]).expect_success();
+    assert_eq!(records(&sandbox), []);
+    let document = opened(&std::fs::read(sandbox.path().join("second.age")).unwrap());
+    assert!(document.records[0].refresh.is_some());
+    // Others go meanwhile, and it is said that this one does not.
+    let sandbox = cut_off(Left::Nothing);
+    session(&sandbox, "bob");
+    let output = export(&sandbox, &["acme", "--move"]).expect_success();
+    assert!(output.stderr.contains("Left out `acme:ann`"), "{}", output.stderr);
+    assert_eq!(contents(&sandbox)["records"].as_array().unwrap().len(), 1);
+    assert_eq!(records(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_draft_stays_as_long_as_a_session_is_in_it() {
+    let sandbox = cut_off(Left::Draft);
+    let noted = stores(&sandbox).get(&key("ann")).unwrap().unwrap().record;
+    take(&sandbox, "bob", |record| {
+        record.refresh = Some(keyfob::secret::Secret::new("canary-refresh-bob".into()));
+        record.dead = noted.dead;
+        record.extra = noted.extra;
+    });
+    keys(&sandbox, &["carol"]);
+    export(&sandbox, &["acme:carol"]).expect_success();
+    assert!(draft(&sandbox).exists(), "another export of that name leaves it");
+    export(&sandbox, &["acme:ann", "--move", "--output", "second.age"]).expect_success();
+    assert!(draft(&sandbox).exists(), "bob is in it");
+    export(&sandbox, &["acme:bob", "--move", "--output", "third.age"]).expect_success();
+    assert!(!draft(&sandbox).exists());
 }
 
 #[test]
 fn another_file_of_the_bundles_name_is_not_taken_for_it() {
-    let sandbox = cut_off(false);
+    let sandbox = cut_off(Left::Draft);
     sandbox.write("bundle.age", "canary");
     export(&sandbox, &["acme", "--move", "--output", "second.age"]).expect_success();
     let document = opened(&std::fs::read(sandbox.path().join("second.age")).unwrap());
@@ -185,7 +267,7 @@ fn another_file_of_the_bundles_name_is_not_taken_for_it() {
 
 #[test]
 fn what_is_on_its_way_is_in_no_imports_way() {
-    let sandbox = cut_off(true);
+    let sandbox = cut_off(Left::Bundle);
     import(&sandbox, &sandbox, &[]).expect_success();
     assert!(has(&sandbox, "ann"));
     assert_eq!(
@@ -196,7 +278,7 @@ fn what_is_on_its_way_is_in_no_imports_way() {
 
 #[test]
 fn a_logout_of_what_is_on_its_way_ends_no_session_elsewhere() {
-    let sandbox = cut_off(true);
+    let sandbox = cut_off(Left::Bundle);
     let output = sandbox.keyfob(&["logout", "acme:ann"]).run().expect_success();
     assert!(
         output
@@ -209,7 +291,7 @@ fn a_logout_of_what_is_on_its_way_ends_no_session_elsewhere() {
 
 #[test]
 fn what_may_not_have_got_there_is_replaced_by_itself_alone() {
-    let sandbox = cut_off(true);
+    let sandbox = cut_off(Left::Bundle);
     take(&sandbox, "ann", |record| {
         record.secret = Some(keyfob::secret::Secret::new("canary-renewed".into()))
     });

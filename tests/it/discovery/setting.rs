@@ -135,3 +135,29 @@ fn what_cannot_be_set_is_refused_and_nothing_is_written() {
     ctl(&sandbox, &["login"]).expect_code(64);
     ctl(&sandbox, &["config"]).expect_code(64);
 }
+
+#[test]
+fn a_session_stays_with_the_client_that_it_was_made_with() {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    let text = crate::sandbox::oauth_part(&issuer.url());
+    let settings = "\n[program.settings]\n\"client\" = \"oauth.client_id\"\n";
+    sandbox.write_provider("acme", &format!("{text}\n{settings}"));
+    let run = |args: &[&str]| sandbox.keyfob(args).run().expect_success();
+    let clients = || -> Vec<Option<String>> {
+        let seen = issuer.seen(crate::issuer::Endpoint::Token);
+        seen.iter()
+            .map(|request| request.field("client_id").map(|id| id.to_string()))
+            .collect()
+    };
+    run(&["config", "set", "client", "first", "--provider", "acme"]);
+    sandbox.login_expired(&issuer);
+    run(&["config", "set", "client", "second", "--provider", "acme"]);
+    sandbox.token();
+    assert_eq!(clients(), [Some("first".to_string()), Some("first".into())]);
+    // Nor does it need a setting any more.
+    run(&["config", "unset", "client", "--provider", "acme"]);
+    run(&["token", "acme", "--valid-for", "50m"]);
+    run(&["config", "set", "client", "second", "--provider", "acme"]);
+    sandbox.login(&issuer);
+    assert_eq!(clients().last().unwrap().as_deref(), Some("second"));
+}

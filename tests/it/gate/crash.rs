@@ -51,6 +51,27 @@ fn at_every_call(sandbox: &Sandbox, run: &dyn Fn() -> Run, after: &dyn Fn(&str),
     kills
 }
 
+/// While there is a gate nobody has anything of it unopened, and who was killed is told how to go on.
+fn assert_refuses(sandbox: &Sandbox, seen: &serde_json::Value, finish: &str, case: &str) {
+    if seen["set"] != true {
+        return;
+    }
+    let way_on = if seen["finished"] == true { "unlock" } else { finish };
+    for (args, stdin) in [
+        (&["get"][..], KEPT),
+        (&["token", "acme"], ""),
+        (&["token", "other"], ""),
+    ] {
+        let output = sandbox.keyfob(args).stdin(stdin).run().expect_code(4);
+        let said = output.stderr.contains("this machine is locked") && output.stderr.contains(way_on);
+        assert!(said && output.stdout.is_empty(), "{case}: {args:?}: {}", output.stderr);
+    }
+    let shown = sandbox.keyfob(&["lock", "status"]).run().expect_success();
+    let unfinished = shown.text().contains("is not finished") && shown.stderr.contains(finish);
+    assert_eq!(unfinished, seen["finished"] == false, "{case}: {}", shown.text());
+    assert_eq!(seen["locked"], true, "{case}");
+}
+
 fn lock_set(sandbox: &Sandbox) -> Run {
     let args = ["lock", "set", "--work-factor", WORK, "--passphrase-file", "-"];
     sandbox.keyfob(&args).stdin(PASSPHRASE)
@@ -71,6 +92,7 @@ fn setting_it_killed_at_any_call_loses_nothing_and_is_finished_by_the_same_comma
     let plain = sandbox.files();
     let finish = |case: &str| {
         let seen = status(&sandbox);
+        assert_refuses(&sandbox, &seen, "lock set", case);
         if seen["set"] == true && seen["finished"] == true {
             assert!(sandbox.files_with("canary").is_empty(), "{case}: finished");
             return;
@@ -93,6 +115,8 @@ fn taking_it_away_killed_at_any_call_loses_nothing_and_is_finished_by_the_same_c
     set(&sandbox);
     let sealed = sandbox.files();
     let finish = |case: &str| {
+        // Until its key is back it is a gate that is not all set.
+        assert_refuses(&sandbox, &status(&sandbox), "lock ", case);
         lock_clear(&sandbox).run().expect_success();
         assert_eq!(status(&sandbox)["set"], false, "{case}");
         assert_eq!(sandbox.files_with("canary").len(), 3, "{case}");

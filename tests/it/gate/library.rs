@@ -17,11 +17,11 @@ fn passphrase() -> Secret {
     Secret::new(super::PASSPHRASE.into())
 }
 
-fn set(stores: &Stores) -> Result<Converted, StoreError> {
+pub(super) fn set(stores: &Stores) -> Result<Converted, StoreError> {
     stores.set_gate(&passphrase(), WORK, false, &|_| ())
 }
 
-fn open(stores: &Stores) -> keyfob::store::Opened {
+pub(super) fn open(stores: &Stores) -> keyfob::store::Opened {
     stores.open_gate(&passphrase(), &|_| ()).unwrap().unwrap()
 }
 

@@ -46,6 +46,97 @@ fn an_enrolment_that_was_cut_off_before_the_service_took_it_begins_anew() {
 }
 
 #[test]
+fn what_was_enrolled_before_says_nothing_of_an_enrolment_that_was_cut_off() {
+    let (sandbox, service) = set("");
+    service.state().enabled = true;
+    service.inject("/mfa/confirm", &Reply::Drop);
+    enroll(&sandbox).expect_code(3);
+    let output = enroll(&sandbox).expect_code(5);
+    assert!(output.stderr.contains("nobody knows whether"), "{}", output.stderr);
+    sandbox
+        .keyfob(&["mfa", "code", "acme", "--pending"])
+        .run()
+        .expect_success();
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "codes.txt"];
+    sandbox
+        .keyfob(&[&args[..], &["--again"]].concat())
+        .run()
+        .expect_success();
+    assert!(is_code(&sandbox, &service, &["mfa", "code", "acme"]));
+}
+
+#[test]
+fn an_enrolment_anew_that_does_not_begin_leaves_the_old_seed() {
+    let (sandbox, service) = set("");
+    service.state().lost = 1;
+    enroll(&sandbox).expect_code(3);
+    let args = [
+        "mfa",
+        "enroll",
+        "acme",
+        "--no-phone",
+        "--backup-codes",
+        "codes.txt",
+        "--again",
+    ];
+    for reply in [
+        Reply::Drop,
+        Reply::error(409, "already_enabled"),
+        Reply::json(200, &json!({})),
+    ] {
+        service.inject("/mfa/enroll", &reply);
+        assert_ne!(sandbox.keyfob(&args).run().code(), 0);
+        assert!(
+            is_code(&sandbox, &service, &["mfa", "code", "acme", "--pending"]),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_before_the_service_is_asked() {
+    let Some(sandbox) = crate::sandbox::Sandbox::tiny(512) else {
+        return;
+    };
+    let service = super::Service::start();
+    sandbox.write_provider("acme", &super::file(&service.url(), ""));
+    super::login(&sandbox);
+    // A few kilobytes are left, in which a seed has room and backup codes have not.
+    let mut ballast = std::fs::File::create(sandbox.path().join("ballast")).unwrap();
+    while std::io::Write::write_all(&mut ballast, &[0; 4096]).is_ok() {}
+    let length = ballast.metadata().unwrap().len();
+    ballast.set_len(length - 8192).unwrap();
+    let output = enroll(&sandbox).expect_code(1);
+    assert!(output.stderr.contains("writing codes.txt"), "{}", output.stderr);
+    assert!(service.seen("POST /mfa/enroll").is_empty());
+    assert!(!sandbox.path().join("codes.txt").exists());
+}
+
+#[test]
+fn a_service_that_cannot_be_asked_enrols_and_then_the_person_decides() {
+    let (sandbox, service) = set("");
+    service.inject("/mfa/status", &Reply::text(500, "text/html", ""));
+    service.state().lost = 1;
+    enroll(&sandbox).expect_code(3);
+    let output = enroll(&sandbox).expect_code(5);
+    assert!(output.stderr.contains("--again"), "{}", output.stderr);
+    assert!(is_code(&sandbox, &service, &["mfa", "code", "acme", "--pending"]));
+}
+
+#[test]
+fn a_pause_that_a_failing_service_wants_drops_no_seed() {
+    let (sandbox, service) = set("");
+    let busy = Reply::json(503, &json!({})).with("Retry-After", "90");
+    service.inject("/mfa/confirm", &busy);
+    let output = enroll(&sandbox).expect_code(3);
+    for says in ["a pause of 90 s", "may have been taken, and the seed is kept"] {
+        assert!(output.stderr.contains(says), "{says}: {}", output.stderr);
+    }
+    assert!(is_code(&sandbox, &service, &["mfa", "code", "acme", "--pending"]));
+}
+
+#[test]
 fn where_nobody_can_say_whether_it_was_taken_the_person_decides() {
     let (sandbox, service) = set("");
     let path = sandbox.keyfob_home().join("config/providers/acme.toml");

@@ -122,9 +122,75 @@ fn backup_codes_that_nobody_reads_are_no_success_and_the_seed_is_kept() {
     let keyfob = sandbox.keyfob_path().display();
     let command = format!("{keyfob} mfa enroll acme --no-phone --backup-codes - >&-");
     let output = sandbox.program("sh", &["-c", &command]).run().expect_code(1);
-    assert!(output.stderr.contains("its backup codes are lost"), "{}", output.stderr);
+    assert!(output.stderr.contains("backup codes are lost"), "{}", output.stderr);
     assert!(service.state().enabled);
     sandbox.keyfob(&["mfa", "code", "acme"]).run().expect_success();
+}
+
+/// An answer that begins an enrolment, with these backup codes.
+fn begun(codes: serde_json::Value) -> Reply {
+    let uri = format!(
+        "otpauth://totp/Acme:ann@acme.example?secret={}&issuer=Acme",
+        super::service::KEY
+    );
+    Reply::json(
+        200,
+        &json!({"otpauth_url": uri, "id": "factor-7", "backup_codes": codes}),
+    )
+}
+
+#[test]
+fn backup_codes_that_cannot_be_shown_are_told_before_anything_is_confirmed() {
+    let (sandbox, service) = set("");
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "codes.txt"];
+    for (code, says) in [
+        (
+            json!("can\u{202e}ary-2"),
+            "1 of its backup codes could not be shown: they have characters",
+        ),
+        (
+            json!("canary".repeat(30)),
+            "1 of its backup codes could not be shown: they are longer",
+        ),
+        (
+            json!(null),
+            "1 of its backup codes could not be shown: they are no texts",
+        ),
+    ] {
+        service.inject("/mfa/enroll", &begun(json!(["canary-1", code])));
+        let output = sandbox.keyfob(&args).run().expect_code(1);
+        assert!(output.stderr.contains(says), "{}", output.stderr);
+        assert!(output.stderr.contains("hint: nothing is enrolled"), "{}", output.stderr);
+    }
+    assert!(service.seen("POST /mfa/confirm").is_empty());
+    assert!(sandbox.files_with(super::service::KEY).is_empty());
+}
+
+#[test]
+fn backup_codes_that_cannot_be_shown_afterwards_are_counted() {
+    let (sandbox, service) = set("");
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "codes.txt"];
+    let codes = json!({"backup_codes": ["canary-ä", "can\u{1b}[31mary", "canary-3"]});
+    service.inject("/mfa/confirm", &Reply::json(200, &codes));
+    let output = sandbox.keyfob(&args).run().expect_code(1);
+    let says = "backup codes are lost: 1 of 3 cannot be shown: they have characters that a terminal acts on";
+    assert!(output.stderr.contains(says), "{}", output.stderr);
+    let written = std::fs::read_to_string(sandbox.path().join("codes.txt")).unwrap();
+    assert_eq!(written, "canary-ä\ncanary-3\n");
+    sandbox.keyfob(&["mfa", "code", "acme"]).run().expect_success();
+}
+
+#[test]
+fn the_backup_codes_of_both_answers_are_shown_once_each() {
+    let (sandbox, service) = set("");
+    let args = ["mfa", "enroll", "acme", "--no-phone", "--backup-codes", "-"];
+    service.inject(
+        "/mfa/enroll",
+        &begun(json!(["canary-first", super::service::BACKUP[0]])),
+    );
+    let output = sandbox.keyfob(&args).run().expect_success();
+    let [one, two, three] = super::service::BACKUP;
+    assert_eq!(output.text(), format!("canary-first\n{one}\n{two}\n{three}\n"));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A session in a file at a fixed path, from its login to its logout.
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{at, login, mode, names, set, slots, write};
-use crate::issuer::{Issuer, Script};
-use crate::sandbox::Sandbox;
+use crate::issuer::{Issuer, Outcome, Script};
+use crate::sandbox::{Output, Running, Sandbox};
 
 const PATH: &str = ".cmdop/token.json";
 
@@ -211,4 +214,67 @@ fn without_a_provider_file_it_can_still_be_forgotten() {
     std::fs::remove_file(sandbox.keyfob_home().join("config/providers/acme.toml")).unwrap();
     sandbox.keyfob(&["logout", "acme", "--local"]).run().expect_success();
     assert_eq!(names(&sandbox.path().join(".cmdop")), [".gitignore"]);
+}
+
+/// Another home of the same person, with the same provider file, and logged in at the same place.
+fn second_home(sandbox: &Sandbox) -> PathBuf {
+    let home = sandbox.path().join("second");
+    let copied = sandbox.program("cp", &["-r", "keyfob", "second"]).run();
+    copied.expect_success();
+    home
+}
+
+fn tokens_of_both(sandbox: &Sandbox, second: &Path, valid_for: &str) -> Vec<Output> {
+    let started: Vec<_> = (0..20)
+        .map(|number| {
+            let args = ["token", "acme", "--valid-for", valid_for];
+            let run = sandbox.keyfob(&args).deadline(Duration::from_secs(90));
+            let run = if number % 2 == 0 {
+                run
+            } else {
+                run.env("KEYFOB_HOME", second)
+            };
+            run.spawn()
+        })
+        .collect();
+    started.into_iter().map(Running::wait).collect()
+}
+
+#[test]
+fn two_homes_with_one_place_spend_each_refresh_token_once() {
+    // Once as a copy of the first home, once by a login of its own.
+    for copied in [true, false] {
+        let (sandbox, issuer) = at("~/.cmdop/token.json");
+        issuer.script(|script| script.life_secs = 1);
+        let second = if copied {
+            sandbox.login(&issuer);
+            second_home(&sandbox)
+        } else {
+            let second = second_home(&sandbox);
+            sandbox.login(&issuer);
+            let login = sandbox.keyfob(&["login", "acme", "--no-browser"]);
+            login.env("KEYFOB_HOME", &second).run().expect_success();
+            second
+        };
+        std::thread::sleep(Duration::from_millis(1100));
+        for (generation, hours, valid_for) in [(1, 1, "1m"), (2, 4, "2h")] {
+            issuer.script(|script| {
+                script.before_commit = Duration::from_millis(200);
+                script.life_secs = hours * 3600;
+            });
+            for output in tokens_of_both(&sandbox, &second, valid_for) {
+                assert!(issuer.valid_access(output.expect_success().text().trim_end()));
+            }
+            assert_eq!(issuer.refreshes(), generation, "copied: {copied}");
+            let spent = issuer.redemptions();
+            assert!(spent.iter().all(|spent| spent.outcome == Outcome::Redeemed));
+        }
+        let directory = sandbox.path().join(".cmdop");
+        assert_eq!(names(&directory), [".gitignore", "token.json"], "no lock stays");
+        // A logout in one home ends it in the other.
+        sandbox.keyfob(&["logout", "acme"]).run().expect_success();
+        assert_eq!(names(&directory), [".gitignore"]);
+        let token = sandbox.keyfob(&["token", "acme"]).env("KEYFOB_HOME", &second).run();
+        token.expect_code(2);
+    }
 }

@@ -91,3 +91,23 @@ fn without_a_place_for_a_file_the_slot_is_one() {
     assert_eq!(sandbox.files_with(&issuer.families()[0].refresh).len(), 1);
     assert!(issuer.valid_access(&sandbox.token()));
 }
+
+/// A dialog of the keychain may take a minute, in which a tool waits; a call that opens none gives up within seconds.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tools_call_opens_no_dialog_also_where_a_person_sits() {
+    let mut sandbox = Sandbox::new();
+    let target = "[[target]]\nurl = \"https://acme.example\"\n";
+    let text = format!("format = 1\nstore = \"keychain\"\n[login]\nflow = \"static\"\n{target}");
+    sandbox.write_provider("acme", &text);
+    let bus = Bus::start(&mut sandbox);
+    sandbox.write(
+        "request",
+        "protocol=https\nhost=acme.example\nusername=ann\npassword=canary-1\n\n",
+    );
+    let command = format!("{} git store < request", sandbox.keyfob_path().display());
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]).stdin_held();
+    run.deadline(std::time::Duration::from_secs(45)).run().expect_success();
+    assert!(bus.visits() > 0, "the keychain was not asked");
+    assert_eq!(slots(&sandbox).len(), 1, "it is kept in a file");
+}

@@ -1,6 +1,6 @@
 //! What only the store of a keychain's own items does: fixed names, a token alone, the four ways not to answer.
 
-use keyfob::record::{Intent, Key, Learnt, Record};
+use keyfob::record::{Group, Intent, Key, Learnt, Record};
 use keyfob::secret::Secret;
 use keyfob::store::{Address, StoreError, Stores};
 use keyfob::time::Timestamp;
@@ -276,6 +276,81 @@ fn a_record_that_moves_leaves_nothing_behind() {
 }
 
 #[test]
+fn two_providers_that_name_one_item_never_destroy_each_others_token() {
+    let home = Home::new();
+    let stores = home.stores();
+    put_at(&stores, &tokens(1), &place(true)).unwrap();
+    let other = Key {
+        group: Group::Session {
+            provider: "other".into(),
+            mode: String::new(),
+        },
+        ..session("ann")
+    };
+    // Before anybody is asked it can be said whose it is.
+    let sharer = stores.sharer(&other, "keychain", &place(true)).unwrap();
+    assert_eq!(sharer, Some(session("ann")));
+    let record = record(other.clone(), 1, "canary-other");
+    let refused = put_at(&stores, &record, &place(true));
+    assert!(matches!(&refused, Err(StoreError::Denied(text)) if text.contains("vault-marketplace")));
+    assert_eq!(read(&stores), tokens(1));
+    assert_eq!(
+        stores.get(&other).unwrap(),
+        None,
+        "no trace of a record that was not kept"
+    );
+
+    // What took the place of our token is not ours to write over or remove; our record goes all the same.
+    let name = ("vault-marketplace".to_owned(), "ann".to_owned());
+    let mut keychain = home.source.items.lock().unwrap();
+    keychain.insert(name, b"canary-foreign".to_vec());
+    drop(keychain);
+    assert!(matches!(
+        stores.sharer(&session("ann"), "keychain", &place(true)),
+        Err(StoreError::Denied(_))
+    ));
+    assert!(matches!(
+        put_at(&stores, &tokens(2), &place(true)),
+        Err(StoreError::Denied(_))
+    ));
+    assert!(stores.delete(&lock(&stores, &session("ann")), &session("ann")).unwrap());
+    assert_eq!(
+        items(&home),
+        [("vault-marketplace/ann".into(), "canary-foreign".into())]
+    );
+}
+
+#[test]
+fn a_token_alone_that_was_cut_off_before_its_slot_is_known_and_written_over() {
+    let home = Home::new();
+    let stores = home.stores();
+    let slot = stores.place(&session("ann"));
+    let login = |generation: u64, family: &str| {
+        let mut record = tokens(generation);
+        record.family = family.into();
+        record
+    };
+    for earlier in [None, Some(login(1, "earlier"))] {
+        if let Some(earlier) = &earlier {
+            put_at(&stores, earlier, &place(true)).unwrap();
+        }
+        let mut next = login(1, "next");
+        next.refresh = Some(Secret::new("canary-next".into()));
+        *home.source.cut.lock().unwrap() = true;
+        let cut_off = std::panic::AssertUnwindSafe(|| put_at(&stores, &next, &place(true)));
+        assert!(std::panic::catch_unwind(cut_off).is_err());
+        assert_eq!(items(&home)[0].1, "canary-next", "the item was written");
+        assert!(slot.exists(), "and its slot says where it is");
+        let mut last = login(1, "last");
+        last.refresh = Some(Secret::new("canary-last".into()));
+        put_at(&stores, &last, &place(true)).unwrap();
+        assert_eq!(read(&stores).refresh, last.refresh);
+        assert!(stores.delete(&lock(&stores, &session("ann")), &session("ann")).unwrap());
+        assert!(items(&home).is_empty());
+    }
+}
+
+#[test]
 fn an_account_at_the_place_of_another_is_found() {
     let home = Home::new();
     let stores = home.stores();
@@ -287,4 +362,54 @@ fn an_account_at_the_place_of_another_is_found() {
     );
     assert_eq!(stores.sharer(&session("ann"), "keychain", &place(true)).unwrap(), None);
     assert_eq!(stores.sharer(&bob, "keychain", &Address::default()).unwrap(), None);
+}
+
+#[test]
+fn several_records_in_items_are_changed_all_or_none_also_where_they_are_split() {
+    for limit in [None, Some(60)] {
+        let home = Home::new();
+        *home.source.limit.lock().unwrap() = limit;
+        let stores = home.stores();
+        let named = |account: &str, generation: u64, bare: bool| {
+            let mut record = record(
+                session(account),
+                1,
+                &format!("canary-{account}-{generation}-{}", "x".repeat(200)),
+            );
+            record.family = format!("family-{generation}");
+            let item = Some(account.to_owned());
+            (record, "keychain", Some(Address { item, ..place(bare) }))
+        };
+        let keys = ["ann", "bob", "carol"].map(session);
+        let put_all = |records: &[(Record, &'static str, Option<Address>)]| {
+            let wait = |pause| std::thread::sleep(pause);
+            let locks = stores
+                .lock_all(&keys, std::time::Duration::from_secs(60), &wait)
+                .unwrap();
+            stores.put_all(&locks.expect("nobody holds it for so long"), records)
+        };
+        let first = [named("ann", 1, false), named("bob", 1, true)];
+        assert_eq!(put_all(&first).unwrap(), []);
+        let before = items(&home);
+        assert!(limit.is_none() || before.len() > 6, "they are split");
+
+        let foreign = ("vault-marketplace".to_owned(), "carol".to_owned());
+        let mut keychain = home.source.items.lock().unwrap();
+        keychain.insert(foreign.clone(), b"canary-foreign".to_vec());
+        drop(keychain);
+        let second = [named("ann", 2, false), named("bob", 2, true), named("carol", 2, false)];
+        assert!(matches!(put_all(&second), Err(StoreError::Denied(_))));
+        for (old, ..) in &first {
+            assert_eq!(stores.get(&old.key).unwrap().unwrap().record, *old);
+        }
+        assert_eq!(stores.get(&session("carol")).unwrap(), None);
+
+        home.source.items.lock().unwrap().remove(&foreign);
+        assert_eq!(put_all(&second).unwrap(), []);
+        for (new, ..) in &second {
+            assert_eq!(stores.get(&new.key).unwrap().unwrap().record, *new);
+            assert!(stores.delete(&lock(&stores, &new.key), &new.key).unwrap());
+        }
+        assert!(items(&home).is_empty(), "no part is left");
+    }
 }

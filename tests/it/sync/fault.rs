@@ -45,6 +45,23 @@ fn a_machine_that_does_not_answer_is_given_up() {
     await_that("the end of the command", || !is_there(&pair.here));
 }
 
+#[test]
+fn a_command_that_cannot_be_ended_is_not_waited_for() {
+    let pair = Pair::logged_in("");
+    // It leaves the group that is ended, as one of another user's would outlive it.
+    let leave = "$$ > \"$HOME/pid\"\nexec perl -e 'setpgrp(0, getpgrp(getppid())) or die; sleep 600'\n";
+    program(&pair.here, "bin/vm", &format!("echo {leave}"));
+    let run = pair.here.keyfob(&["sync", "--vm", "vm1", "acme", "--timeout", "1"]);
+    let said = run.deadline(std::time::Duration::from_secs(120)).run().expect_code(3);
+    assert!(said.stderr.contains("did not answer within 1 s"), "{}", said.stderr);
+    assert!(
+        is_there(&pair.here),
+        "it was ended after all, and the test shows nothing"
+    );
+    let pid = std::fs::read_to_string(pair.here.path().join("pid")).unwrap();
+    pair.here.program("kill", &["-9", pid.trim()]).run().expect_success();
+}
+
 /// Whether the command of the test still runs.
 fn is_there(here: &Sandbox) -> bool {
     let pid = std::fs::read_to_string(here.path().join("pid")).unwrap();
@@ -281,4 +298,69 @@ fn a_locked_machine_sends_nothing_and_takes_nothing() {
             "no file takes the place of a locked keyfob"
         );
     }
+}
+
+/// A session of this account, from a sender whose provider file serves this target and has this endpoint.
+fn document(provider: &str, mode: &str, account: &str, target: &str, endpoint: &str) -> String {
+    let about = serde_json::json!({"title": "Acme", "endpoints": [endpoint],
+        "targets": [{"url": target, "scheme": "bearer"}], "whoami": [endpoint, "/sub"]});
+    serde_json::json!({"version": 1, "provider": provider, "mode": mode, "account": account,
+        "secret": format!("canary-{account}"), "about": about})
+    .to_string()
+}
+
+#[test]
+fn a_second_sender_leads_no_token_of_the_first_anywhere() {
+    let sandbox = Sandbox::new();
+    let receive = |text: String| sandbox.keyfob(&["receive"]).stdin(text).run();
+    let (good, evil, me) = (
+        "https://acme.example",
+        "https://evil.example",
+        "https://acme.example/me",
+    );
+    receive(document("acme", "", "ann", good, me)).expect_success();
+    let file = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    for refused in [
+        document("acme", "", "bob", evil, me),
+        document("acme", "", "bob", good, evil),
+        document("acme", "dev", "bob", good, me),
+    ] {
+        let said = receive(refused).expect_code(5);
+        assert!(said.stderr.contains("`acme:ann`"), "{}", said.stderr);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    }
+    receive(document("acme", "", "bob", good, me)).expect_success();
+    // Who sends the same session again may have moved it, once it is alone.
+    sandbox.keyfob(&["logout", "acme:bob"]).run().expect_success();
+    receive(document("acme", "", "ann", evil, me)).expect_success();
+    assert!(std::fs::read_to_string(&file).unwrap().contains(evil));
+}
+
+#[test]
+fn a_preset_is_not_put_aside_by_what_a_sender_says() {
+    let sandbox = Sandbox::new();
+    let text = document("github", "", "ann", "https://evil.example", "https://evil.example");
+    let said = sandbox.keyfob(&["receive"]).stdin(text).run().expect_code(5);
+    assert!(
+        said.stderr.contains("`github` is a preset that does not"),
+        "{}",
+        said.stderr
+    );
+    assert!(!sandbox.keyfob_home().join("config/providers/github.toml").exists());
+}
+
+#[test]
+fn a_provider_file_with_other_endpoints_gets_no_token() {
+    let sandbox = Sandbox::new();
+    let own = "format = 1\n[login]\nflow = \"key\"\n[whoami]\nurl = \"https://other.example/me\"\nsubject = \"/sub\"\n\
+        [[target]]\nurl = \"https://acme.example\"\n";
+    sandbox.write_provider("acme", own);
+    let receive = |endpoint| {
+        let text = document("acme", "", "ann", "https://acme.example", endpoint);
+        sandbox.keyfob(&["receive"]).stdin(text).run()
+    };
+    let said = receive("https://acme.example/me").expect_code(5);
+    assert!(said.stderr.contains("asks https://other.example/me"), "{}", said.stderr);
+    receive("https://other.example/me").expect_success();
 }

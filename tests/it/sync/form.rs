@@ -131,3 +131,89 @@ fn a_mode_has_its_own_session_there() {
         .expect_success();
     assert!(!pair.there.keyfob_home().join("config/providers/acme.toml").exists());
 }
+
+#[test]
+fn what_a_login_keeps_says_nothing_of_a_synced_session() {
+    for persist in ["refresh", "key"] {
+        let pair = Pair::new("");
+        let path = pair.here.keyfob_home().join("config/providers/acme.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let tables = "\n[place]\nfile = \"~/.acme/session\"\n";
+        let text = text.replace(
+            "format = 1\n",
+            &format!("format = 1\nstore = \"file\"\npersist = \"{persist}\"\n"),
+        );
+        pair.here.write_provider("acme", &format!("{text}{tables}"));
+        pair.same_file();
+        pair.here.login(&pair.issuer);
+        pair.sync().expect_success();
+        let token = pair.there.token();
+        assert!(pair.issuer.valid_access(&token), "{persist}");
+        assert_eq!(
+            pair.there.token(),
+            token,
+            "{persist}: it is kept there, and nothing renews it"
+        );
+        assert!(pair.there(&["status", "acme"]).text().contains("synced"), "{persist}");
+        pair.desync().expect_success();
+        pair.there(&["token", "acme"]).expect_code(2);
+        assert!(pair.here.keyfob(&["token", "acme"]).run().status.success());
+    }
+}
+
+#[test]
+fn the_file_of_one_mode_is_no_other_modes_and_stays_when_that_is_taken_back() {
+    for form in ["", "[sync]\nas = \"variable\"\n"] {
+        let pair = Pair::without_keyfob(&format!("{form}[mode.dev]\n[mode.prod]\n"));
+        let run = |args: &[&str]| pair.here.keyfob(args).run().expect_success();
+        for mode in ["acme/dev", "acme/prod"] {
+            run(&["login", mode, "--no-browser"]);
+        }
+        run(&["sync", "acme/dev", "--vm", "vm1"]);
+        pair.same_file();
+        assert_eq!(
+            pair.there(&["token", "acme/dev"]).expect_success().text(),
+            run(&["token", "acme/dev"]).text(),
+            "{form}"
+        );
+        pair.there(&["token", "acme/prod"]).expect_code(2);
+        let said = run(&["desync", "acme/prod", "--vm", "vm1"]);
+        assert!(said.stderr.contains("There is no synced session"), "{}", said.stderr);
+        assert!(pair.session_file().exists(), "{form}");
+        // A logout of the other mode is nobody's business either.
+        pair.there(&["logout", "acme/prod"]);
+        assert!(pair.session_file().exists(), "{form}");
+        run(&["desync", "acme/dev", "--vm", "vm1"]);
+        assert!(!pair.session_file().exists(), "{form}");
+    }
+}
+
+#[test]
+fn what_is_in_the_place_of_the_file_hides_no_session_and_keeps_nobody_from_a_logout() {
+    for is_directory in [true, false] {
+        let pair = Pair::new("");
+        pair.same_file();
+        pair.there.login(&pair.issuer);
+        if is_directory {
+            std::fs::create_dir_all(pair.session_file()).unwrap();
+        } else {
+            pair.there
+                .write(".config/acme/session", "ACME_TOKEN='canary-foreign'\n");
+            std::fs::set_permissions(pair.session_file(), PermissionsExt::from_mode(0o644)).unwrap();
+        }
+        let status = pair.there(&["status", "acme"]).expect_success();
+        assert!(status.text().contains("acme:ann"), "{}", status.text());
+        assert!(status.stderr.contains(".config/acme/session"), "{}", status.stderr);
+        let json = pair.there(&["status", "acme", "--json"]).expect_success();
+        let json: serde_json::Value = serde_json::from_str(json.text()).unwrap();
+        assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
+        let logout = pair.there(&["logout", "acme"]).expect_code(4);
+        assert!(logout.stderr.contains("Logged out of `acme:ann`"), "{}", logout.stderr);
+        assert!(logout.stderr.contains(".config/acme/session"), "{}", logout.stderr);
+        assert!(pair.session_file().exists());
+        pair.there(&["token", "acme"]).expect_code(2);
+        // Without a session there is still the file to speak of.
+        pair.there(&["status", "acme"]).expect_code(4);
+        pair.there(&["logout", "acme"]).expect_code(4);
+    }
+}

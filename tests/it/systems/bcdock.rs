@@ -152,6 +152,13 @@ impl Bcdock {
         token.expect("the portal lists it").revoked = true;
     }
 
+    /// The portal ends all keys and sessions.
+    pub fn ends_all(&self) {
+        let mut state = lock(&self.state);
+        state.tokens.iter_mut().for_each(|token| token.revoked = true);
+        state.refresh.iter_mut().for_each(|(_, _, good, _)| *good = false);
+    }
+
     /// The person has asked for the end of the account, which comes at this time.
     pub fn deletes_at(&self, time: &str) {
         lock(&self.state).deletion = Some(time.into());

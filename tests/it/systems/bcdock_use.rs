@@ -280,7 +280,7 @@ fn row_2_24_another_company_has_a_short_lived_token_of_its_own() {
         token["company"].as_str().unwrap()
     ));
     let output = row.run(program.call(&["companies", "switch", "Gamma"]));
-    row.exit(&output, 1);
+    row.exit(&output, 5);
     row.says(&output, "you do not belong to Gamma");
     let output = row.run(program.call(&["companies", "switch", "--clear"]));
     row.exit(&output, 0);

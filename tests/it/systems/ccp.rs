@@ -87,6 +87,11 @@ impl Ccp {
         lock(&self.state).families.subject(access)
     }
 
+    /// The service ends all sessions.
+    pub fn ends_all(&self) {
+        lock(&self.state).families.end_all();
+    }
+
     /// How long the access tokens live that are given from now on.
     pub fn life_secs(&self, life: u64) {
         lock(&self.state).families.life_secs = Some(life);

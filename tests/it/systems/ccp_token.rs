@@ -160,7 +160,7 @@ fn row_0_20_the_function_has_the_programs_name_and_looks_at_two_words() {
 fn row_0_21_the_export_alone_is_evaluated_and_words_with_spaces_survive() {
     let mut row = Row::new(
         "0.21",
-        "Only `auth export-access-token` is evaluated; all else reaches the program as it was typed.",
+        "The function of the shell keeps `auth export-access-token` to itself; whatever else is called goes to the program, each argument as it was typed.",
     );
     let lines = "ccp deploy 'a b' \"c'd\" '' '$(x)'; echo $?\nccp auth export-access-token; echo ${TOKEN:+set}";
     let output = with_function(&mut row, lines);

@@ -88,7 +88,7 @@ fn row_1_25_a_second_factor_is_enrolled_by_a_picture_and_a_first_code() {
 fn row_1_26_backup_codes_are_shown_once_and_to_a_person() {
     let mut row = Row::new(
         "1.26",
-        "Backup codes are shown once. Where standard output is no terminal nothing is begun, unless a file is named.",
+        "Nobody gets the backup codes a second time, so nothing begins where they would go unseen: on a terminal, or in a file that is named.",
     );
     let (program, prod, _dev) = logged_in();
     let output = row.run(program.call(&["auth", "password", "mfa", "--no-phone"]));
@@ -310,7 +310,9 @@ fn row_1_36_every_trouble_names_its_one_command() {
 #[cfg(target_os = "linux")]
 fn a_person_enrols_a_second_factor() {
     let (program, _prod, _dev) = logged_in();
-    let mut terminal = program.terminal("cmdop auth password mfa");
+    // A page has no colours.
+    let line = "TERM=xterm LC_ALL=C.UTF-8 NO_COLOR=1 sh -c 'stty cols 100 rows 60; cmdop auth password mfa'";
+    let mut terminal = program.terminal(line);
     terminal.shows("Code that the app shows: ");
     let typed = codes_now()[0].clone();
     terminal.types(&typed);

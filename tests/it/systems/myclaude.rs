@@ -36,6 +36,7 @@ struct State {
     /// How many answers with tokens are lost on the way.
     lost: u32,
     down: bool,
+    silent: bool,
     /// Whether what pages post is not given to anybody yet.
     holds: bool,
 }
@@ -211,6 +212,11 @@ impl Myclaude {
         lock(&self.state).down = down;
     }
 
+    /// Whether requests are taken and neither acted on nor answered from now on.
+    pub fn is_silent(&self, silent: bool) {
+        lock(&self.state).silent = silent;
+    }
+
     /// The next answers with tokens are lost after the tokens were given.
     pub fn loses(&self, answers: u32) {
         lock(&self.state).lost = answers;
@@ -237,6 +243,9 @@ impl State {
         self.log.push(request.clone());
         if self.down {
             return Reply::Drop;
+        }
+        if self.silent {
+            return Reply::Silence(Vec::new());
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();

@@ -57,8 +57,8 @@ fn row_4_14_who_one_is_is_no_secret_and_known_without_asking() {
 fn row_4_17_an_id_token_is_fetched_when_it_is_needed() {
     let mut row = Row::new(
         "4.17",
-        "Our rule: a fresh ID token is fetched silently when the kept one has ended or is about to, and not for every command; \
-         with `persist = \"refresh\"` in the file it is for every one.",
+        "Our rule: commands share the ID token that is kept; the one that finds it about to end renews it, without a word. \
+         With `persist = \"refresh\"` in the file each asks for one of its own.",
     );
     let (program, myclaude) = logged_in();
     // What is renewed is in its last five minutes, or four: each process draws.

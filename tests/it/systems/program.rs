@@ -173,6 +173,11 @@ impl Terminal {
         })
     }
 
+    /// Presses Ctrl-C.
+    pub fn interrupts(&mut self) {
+        self.keys.write_all(b"\x03").unwrap();
+    }
+
     /// What has been on the screen.
     pub fn so_far(&self) -> String {
         self.running.stdout_so_far()

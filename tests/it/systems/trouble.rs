@@ -1,214 +1,200 @@
-//! Every command of the five programs in every kind of trouble: it ends by itself, with a code of the exit table and in
-//! the program's own name, shows no secret, and loses nothing that was kept.
+//! Every command of the five programs in every kind of trouble: it ends by itself with the code of the table, in the
+//! program's own name and with the command to run, shows no secret, and loses nothing that was kept.
 //!
-//! What exactly is said in each case is for the rows; a login that waits for a person is theirs too.
+//! What exactly is said in each case is for the rows; what an interrupt does is in `trouble_interrupt.rs`.
 
-use std::any::Any;
-use std::path::PathBuf;
-use std::time::Duration;
+use super::trouble_case::{Case, Home, changed, each, secrets};
+use super::trouble_table::{ROWS, Row, Trouble};
 
-use super::found::holding;
-use super::program::Program;
-use super::{bcdock, ccp, clonit, cmdop, myclaude};
-use crate::sandbox::Output;
-
-/// Each takes no longer than a second or two by itself, and none is a logout.
-const COMMANDS: &[&[&str]] = &[
-    &["status"],
-    &["status", "--check"],
-    &["status", "--json"],
-    &["whoami"],
-    &["list"],
-    &["print-access-token"],
-    &["export-access-token", "--shell", "bash"],
-    &["shell-setup", "--shell", "zsh"],
-    &["set-token"],
-    &["mode"],
-    &["account"],
-    &["workspace"],
-    &["config", "list"],
-    &["mfa", "status"],
-    &["mfa", "code"],
-    &["mfa", "enroll"],
-    &["password", "status"],
-    &["password", "set"],
-    &["sync", "ssh://127.0.0.1:1", "--timeout", "2"],
-    &["desync", "ssh://127.0.0.1:1", "--timeout", "2"],
-    &["export", "--all", "--output", "bundle.age"],
-    &["import", "there-is-none.age"],
-    &["lock", "status"],
-    &["run", "--", "true"],
+/// The commands that name a variable which stands before what they speak of.
+const NAMING: &[&str] = &[
+    "account",
+    "logout",
+    "logout --local",
+    "set-token --no-check",
+    "status",
+    "status --json",
 ];
 
-/// A program whose person has logged in, its service, and the variable that may hold its token.
-struct Case {
-    program: Program,
-    service: Option<Box<dyn Any>>,
-    variable: Option<&'static str>,
+/// Runs every command of the table, each in the home as it is now.
+fn run(case: &mut Case, trouble: Trouble) {
+    let before = case.home();
+    assert!(!secrets(&before).is_empty(), "{}: nothing is kept", case.program.name);
+    let mut wrong = Vec::new();
+    for row in ROWS {
+        let Some((line, code)) = cell(row, trouble, case) else {
+            continue;
+        };
+        let is_set = trouble == Trouble::Variable;
+        let (output, mut found) = case.run(line, row.stdin, is_set);
+        if output.code() != code {
+            found = Some("another code");
+        }
+        if is_set && code == 0 && NAMING.contains(&row.line) {
+            let named = case
+                .variable
+                .is_none_or(|name| output.stderr.contains(name) || output.text().contains(name));
+            found = found.or((!named).then_some("the variable is not named"));
+        }
+        if let Some(found) = found.or_else(|| lost(trouble, row, code, (&before, &case.home()))) {
+            let ended = format!("ended with {}, not {code}", output.code());
+            wrong.push(format!("{line} <{}>: {found}; {ended}: {}", row.stdin, output.stderr));
+        }
+        case.restore(&before);
+    }
+    assert!(
+        wrong.is_empty(),
+        "{trouble:?} {}:\n{}",
+        case.program.name,
+        wrong.join("\n")
+    );
+    case.hints_are_good();
 }
 
-fn cases() -> Vec<Case> {
-    let case = |program, service: Box<dyn Any>, variable| Case {
-        program,
-        service: Some(service),
-        variable,
+/// A program's words for a row, and the code with which it must end in a trouble; none where it is not run.
+fn cell(row: &Row, trouble: Trouble, case: &Case) -> Option<(&'static str, i32)> {
+    let codes = row.codes[trouble as usize].as_bytes();
+    let (line, code) = match row.line.split_once(": ") {
+        Some((name, line)) => (line, (name == case.program.name).then(|| codes[0])?),
+        None => (row.line, codes[case.place]),
     };
-    let (ccp, at_ccp) = ccp::logged_in();
-    let (cmdop, prod, dev) = cmdop::logged_in();
-    let (bcdock, at_bcdock) = bcdock::logged_in();
-    let (clonit, at_clonit) = clonit::logged_in();
-    let (myclaude, at_myclaude) = myclaude::logged_in();
-    vec![
-        case(ccp, Box::new(at_ccp), Some("CCP_SESSION_TOKEN")),
-        case(cmdop, Box::new((prod, dev)), Some("CMDOP_API_KEY")),
-        case(bcdock, Box::new(at_bcdock), Some("BCDOCK_TOKEN")),
-        case(clonit, Box::new(at_clonit), None),
-        case(myclaude, Box::new(at_myclaude), Some("MYCLAUDE_TOKEN")),
-    ]
-}
-
-impl Case {
-    /// The files that hold a secret of the session.
-    fn kept(&self) -> Vec<PathBuf> {
-        let mut files = holding(&self.program, "canary");
-        files.retain(|path| !path.ends_with("passphrase"));
-        files
-    }
-
-    /// Runs every command with these words after it; what is wrong with how it ended, and the codes.
-    fn each(&self, trouble: &str, more: &[&str], variable: Option<&str>) -> Vec<(&'static [&'static str], i32)> {
-        let before = self.kept();
-        assert!(!before.is_empty(), "{} {trouble}: nothing is kept", self.program.name);
-        let codes = COMMANDS.iter().map(|command| {
-            let args = [&["auth"], *command].concat();
-            let at = args.iter().position(|word| *word == "--").unwrap_or(args.len());
-            let args = [&args[..at], more, &args[at..]].concat();
-            let mut run = self.program.call(&args).run.deadline(Duration::from_secs(60));
-            if let Some(variable) = variable {
-                run = run.env(variable, "cmd_acme_canary-of-the-variable");
-            }
-            let output = run.run();
-            self.check(&format!("{trouble}: {} {args:?}", self.program.name), &output);
-            (*command, output.code())
-        });
-        let codes: Vec<_> = codes.collect();
-        assert_eq!(self.kept(), before, "{} {trouble}", self.program.name);
-        codes
-    }
-
-    fn check(&self, what: &str, output: &Output) {
-        let code = output.code();
-        assert!(
-            [0, 1, 2, 3, 4, 5, 64].contains(&code),
-            "{what}: {code} {}",
-            output.stderr
-        );
-        let mut lines = output.stderr.lines();
-        assert!(
-            lines.all(|line| !line.starts_with("keyfob: ") && !line.contains("panicked")),
-            "{what}: {}",
-            output.stderr
-        );
-        let said = format!("{}: error: ", self.program.name);
-        // JSON says it itself.
-        let is_told = code == 0 || code == 2 || output.stdout.starts_with(b"{") || output.stderr.contains(&said);
-        assert!(is_told, "{what}: {code} {}", output.stderr);
+    match code {
+        b'-' => None,
+        b'u' => Some((line, 64)),
+        digit => Some((line, i32::from(digit - b'0'))),
     }
 }
 
-fn code_of(codes: &[(&'static [&'static str], i32)], command: &[&str]) -> i32 {
-    codes.iter().find(|(row, _)| *row == command).unwrap().1
+/// What is wrong about what is kept: it is as before, unless the command was to change it.
+fn lost(trouble: Trouble, row: &Row, code: i32, (before, after): (&Home, &Home)) -> Option<&'static str> {
+    let (had, has) = (secrets(before), secrets(after));
+    let good = match code {
+        0 if row.line.starts_with("logout") => has.len() < had.len(),
+        0 if row.changes => true,
+        // Chosen, and then there is no session.
+        2 if row.line == "mode toggle" => has == had,
+        // The service has said that the session is over.
+        2 if trouble == Trouble::Rejected => has.is_subset(&had),
+        _ if trouble == Trouble::Locked => changed(before, after).is_empty(),
+        // What was tried, and when, is written down.
+        _ => has == had && before.keys().filter(|path| !after.contains_key(*path)).count() == 0,
+    };
+    (!good).then_some("something else is kept")
 }
 
 #[test]
-fn wrong_arguments_are_a_mistake_of_usage_and_do_nothing() {
-    for case in cases() {
-        for (command, code) in case.each("arguments", &["--no-such-option"], None) {
-            assert_eq!(code, 64, "{} {command:?}", case.program.name);
-        }
-    }
+fn where_nobody_is_a_command_does_what_it_can_or_says_what_it_needs() {
+    each(|case| run(case, Trouble::Nobody));
 }
 
 #[test]
 fn without_a_network_what_is_kept_is_served_and_stays() {
-    for mut case in cases() {
-        case.service = None;
-        let codes = case.each("no network", &[], None);
-        assert_eq!(code_of(&codes, &["print-access-token"]), 0, "{}", case.program.name);
-        assert_eq!(code_of(&codes, &["whoami"]), 3, "{}", case.program.name);
-        assert_eq!(code_of(&codes, &["set-token"]), 64, "{}", case.program.name);
-    }
+    each(|case| {
+        case.loses_network();
+        run(case, Trouble::Unreached);
+    });
 }
 
 #[test]
 fn an_ended_session_that_cannot_be_renewed_now_is_neither_served_nor_lost() {
-    for mut case in cases() {
+    each(|case| {
         case.program.ages(400 * 86_400);
-        case.service = None;
-        let codes = case.each("ended", &[], None);
-        // A key has no end that is known here.
-        let expected = if case.program.name == "bcdock" { 0 } else { 3 };
-        assert_eq!(
-            code_of(&codes, &["print-access-token"]),
-            expected,
-            "{}",
-            case.program.name
-        );
-    }
+        case.loses_network();
+        run(case, Trouble::Ended);
+    });
+}
+
+#[test]
+fn a_session_that_its_service_has_ended_is_not_served_and_a_login_is_asked_for() {
+    each(|case| {
+        case.program.ages(400 * 86_400);
+        case.ends_all();
+        run(case, Trouble::Rejected);
+    });
 }
 
 #[test]
 fn a_locked_machine_answers_nothing_and_says_how_to_unlock_it() {
-    for case in cases() {
-        let program = &case.program;
-        let path = program.sandbox.write("passphrase", "canary battery staple\n");
-        let keyfob = |args: &[&str]| program.sandbox.keyfob(args).run().expect_success();
-        let path = path.display().to_string();
-        keyfob(&["lock", "set", "--passphrase-file", &path, "--work-factor", "12"]);
-        keyfob(&["lock"]);
-        let sealed = program.sandbox.files().len();
-        for command in COMMANDS {
-            let output = program.call(&[&["auth"], *command].concat()).run.run();
-            case.check(&format!("locked: {} {command:?}", program.name), &output);
-            let serves = ["print-access-token", "export-access-token", "whoami", "run", "export"];
-            if serves.contains(&command[0]) {
-                assert_eq!(output.code(), 4, "{} {command:?}: {}", program.name, output.stderr);
-                assert!(output.stderr.contains("unlock"), "{}", output.stderr);
-            }
-        }
-        assert_eq!(program.sandbox.files().len(), sealed, "{}", program.name);
-        keyfob(&["lock", "clear", "--passphrase-file", &path]);
-        program.done(&["auth", "print-access-token"]);
-    }
+    each(|case| {
+        let before = case.home();
+        case.done("lock set --passphrase-file words --work-factor 12");
+        case.done("lock");
+        let has_secrets = secrets(&case.home()).len() > 1;
+        assert!(!has_secrets, "{}: something is in clear", case.program.name);
+        run(case, Trouble::Locked);
+        case.done("unlock --passphrase-file words");
+        case.done("lock clear --passphrase-file words");
+        case.done("print-access-token");
+        assert_eq!(secrets(&case.home()), secrets(&before));
+    });
 }
 
 #[test]
 fn a_variable_that_is_set_answers_and_what_is_kept_stays() {
-    for case in cases() {
-        let Some(variable) = case.variable else { continue };
-        let codes = case.each("variable", &[], Some(variable));
-        assert_eq!(code_of(&codes, &["print-access-token"]), 0, "{}", case.program.name);
-    }
+    each(|case| run(case, Trouble::Variable));
 }
 
 #[test]
-#[cfg(unix)]
-fn an_interrupt_at_any_moment_loses_nothing() {
-    use std::os::unix::process::ExitStatusExt as _;
-    let commands = [COMMANDS, &[&["login", "--no-browser"]]].concat();
-    for case in cases() {
-        let before = case.kept();
-        for (number, command) in commands.iter().enumerate() {
-            let args = [&["auth"], *command].concat();
-            let running = case.program.call(&args).run.deadline(Duration::from_secs(60)).spawn();
-            std::thread::sleep(Duration::from_millis(1 + (number as u64 * 7) % 40));
-            let id = rustix::process::Pid::from_raw(running.id().cast_signed()).unwrap();
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::INT);
-            let output = running.wait();
-            let ended = output.status.signal() == Some(2) || output.status.code().is_some();
-            assert!(ended, "{} {args:?}: {:?}", case.program.name, output.status);
+fn wrong_arguments_are_a_mistake_of_usage_and_do_nothing() {
+    each(|case| {
+        let before = case.home();
+        for row in ROWS {
+            let Some((line, _)) = cell(row, Trouble::Locked, case) else {
+                continue;
+            };
+            let (line, rest) = line.split_once(" --").map_or((line, ""), |(line, rest)| (line, rest));
+            let wrong = format!("{line} --no-such-option {}", rest.trim_start_matches(' '));
+            let (output, found) = case.run(wrong.trim_end(), row.stdin, false);
+            let what = format!("{} {wrong}: {}", case.program.name, output.stderr);
+            assert_eq!((output.code(), found), (64, None), "{what}");
+            assert_eq!(changed(&before, &case.home()), Vec::<String>::new(), "{what}");
         }
-        assert_eq!(case.kept(), before, "{}", case.program.name);
-        case.program.done(&["auth", "print-access-token"]);
-    }
+        case.hints_are_good();
+    });
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_in_the_programs_own_words() {
+    each(|case| {
+        let name = case.program.name.clone();
+        let modes = ["cmdop", "bcdock"].contains(&name.as_str());
+        let verb = if ["ccp", "bcdock"].contains(&name.as_str()) {
+            format!("{name} auth")
+        } else {
+            name.clone()
+        };
+        for (line, code, says) in [
+            ("export --all", 64, "were not provided: `--output <FILE>`".into()),
+            (
+                "run",
+                64,
+                format!("`<COMMAND>...`\n{name}: hint: run `{verb} run --help`"),
+            ),
+            (
+                "status elsewhere",
+                64,
+                format!("`{name}` signs in to no other provider"),
+            ),
+            ("--provider elsewhere status", 64, "`--provider` must not name".into()),
+            ("status --mode nowhere", 64, "has no mode `nowhere`".into()),
+            ("status --account nobody", 2, String::new()),
+        ] {
+            if line.contains("nowhere") && !modes {
+                continue;
+            }
+            let (output, wrong) = case.run(line, "", false);
+            assert_eq!((output.code(), wrong), (code, None), "{name} {line}: {}", output.stderr);
+            assert!(output.stderr.contains(&says), "{name} {line}: {}", output.stderr);
+        }
+        if name == "cmdop" {
+            let said = case.program.call(&["connect", "key"]).run.run().expect_code(64).stderr;
+            assert!(said.contains("`cmdop connect key set`"), "{said}");
+        }
+        if name == "clonit" {
+            let login = case.program.call(&["login", "--no-browser"]);
+            let said = login.env("CLONIT_CLOUD_URL", "ftp://cloud.example").run.run();
+            assert!(said.expect_code(64).stderr.contains("the variable `CLONIT_CLOUD_URL`"));
+        }
+        case.hints_are_good();
+    });
 }

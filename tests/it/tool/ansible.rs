@@ -1,6 +1,7 @@
 //! The documented messages of Ansible's vault clients.
 
 use super::call::Call;
+use crate::sandbox::Sandbox;
 
 const CALL: Call = Call {
     args: &["ansible", "--vault-id", "acme"],
@@ -27,4 +28,18 @@ fn two_accounts_are_named_and_none_is_taken() {
 #[test]
 fn locked_behind_a_passphrase_there_is_nothing() {
     CALL.check_locked();
+}
+
+#[test]
+fn malformed_a_call_without_an_id_fails_otherwise_than_an_id_that_is_not_known() {
+    let sandbox = Sandbox::new();
+    for (args, code) in [
+        (&["ansible"][..], 1),
+        (&["ansible", "--vault-id"], 1),
+        (&["ansible", "acme"], 1),
+        (&["ansible", "--vault-id", "acme"], 2),
+        (&["ansible", "--vault-id", "a/b/c"], 2),
+    ] {
+        assert_eq!(sandbox.keyfob(args).run().expect_code(code).text(), "", "{args:?}");
+    }
 }
