@@ -12,6 +12,7 @@ mod goauth;
 mod keyring;
 mod kubectl;
 mod kubelet;
+mod nuget;
 mod pnpm;
 mod terraform;
 mod vault;
