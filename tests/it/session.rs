@@ -218,3 +218,26 @@ fn a_browser_is_a_program_of_an_absolute_path_and_gets_the_page_and_no_secret() 
         "a program of the working directory was run"
     );
 }
+
+#[test]
+fn a_logout_of_everything_goes_on_behind_a_session_that_is_in_the_way() {
+    let (sandbox, issuer) = set();
+    sandbox.login(&issuer);
+    for name in ["first", "last"] {
+        sandbox.write_provider(name, "format = 1\n[login]\nflow = \"key\"\n");
+        let given = sandbox
+            .keyfob(&["set-token", name])
+            .stdin(format!("canary-{name}"))
+            .run();
+        given.expect_success();
+    }
+    // Its group is elsewhere, so that nothing of it is found any more by who looks for it, and it has no provider file.
+    let record = sandbox.files_with("canary-first").remove(0);
+    let folder = record.parent().unwrap();
+    std::fs::rename(folder, folder.with_file_name("0".repeat(64))).unwrap();
+    std::fs::remove_file(sandbox.keyfob_home().join("config/providers/first.toml")).unwrap();
+    let output = run(&sandbox, &["logout", "--all", "--local"]);
+    assert!(output.code() != 0 && output.stderr.contains("not forgotten"));
+    assert!(sandbox.files_with("canary-last").is_empty());
+    run(&sandbox, &["token", "acme"]).expect_code(2);
+}
