@@ -161,7 +161,10 @@ fn abandon(run: &Run, yes: bool) -> Result<u8> {
             return Err(Error::failure("nothing was removed"));
         }
     }
-    let removed = run.sources.stores.abandon_gate(&|text| waits(run, text))?;
+    let removed = run
+        .sources
+        .stores
+        .abandon_gate(run.world.person(), &|text| waits(run, text))?;
     let removed = plural(removed, "record was removed", "records were removed");
     run.note(&format!(
         "This machine has no passphrase any more. {removed}; no issuer was told.\n"
