@@ -13,7 +13,7 @@ use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
 use super::stores::{Slot, Stores};
-use super::{Store, StoreError};
+use super::{Copies, Store, StoreError, items};
 use crate::record::{Key, MAX_RECORD, MAX_SECRET, Record};
 use crate::secret::Secret;
 
@@ -122,19 +122,33 @@ impl Stores {
         // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
         // none is written in clear.
         let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
-        let (store, _switch) = if stays {
-            (store, None)
-        } else {
-            self.place_of_new(store)?
-        };
-        let store = self.store(store)?;
-        let mut header = header(record, store, old, place);
-        let noted = store.forewarn(&mut header, record);
-        if let Some(shared) = store.shared(&header) {
+        let mut wanted = self.store(store)?;
+        // Before the switch's lock: who waits for a place must keep nobody from setting a gate.
+        if let Some(shared) = wanted.shared(&header(record, wanted, old, place)) {
             self.hold_new(lock, &shared)?;
         }
+        let mut _switch = None;
+        if !stays {
+            let (chosen, right) = self.place_of_new(store)?;
+            _switch = right;
+            if chosen != store {
+                wanted = self.store(chosen)?;
+                if let Some(shared) = wanted.shared(&header(record, wanted, old, place)) {
+                    self.hold_new(lock, &shared)?;
+                }
+            }
+        }
+        let store = wanted;
+        let mut header = header(record, store, old, place);
+        let noted = store.forewarn(&mut header, record);
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
+        // Another home may have its session of this key where this one was not before.
+        let arrives = elsewhere.is_some() && old.is_none_or(|old| self.elsewhere(old) != elsewhere);
+        let copies = match arrives {
+            true => store.copy(&header)?,
+            false => Copies::new(),
+        };
         if let Slot::Full { header: old, bytes } = &now {
             self.note_places(&folder, &slot, (old, bytes), (&mut header, noted))?;
         }
@@ -144,16 +158,24 @@ impl Stores {
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let coming = announced.then(|| header.clone());
+        let coming = arrives.then(|| header.clone());
         let (header, bytes) = seal(&slot, record, store, header).inspect_err(|error| {
-            let Some(coming) = coming else {
-                return self.take_back_places(&folder, &slot);
-            };
+            let Some(coming) = coming else { return };
             // What was refused was not written. What may have been goes first, or the trace of it stays.
-            let refused = matches!(error, StoreError::Denied(_) | StoreError::Newer(_));
-            if refused || store.discard(&slot, &coming).is_ok() {
-                let _ = folder.remove(&slot);
-            }
+            let refused = matches!(
+                error,
+                StoreError::Denied(_) | StoreError::Newer(_) | StoreError::Changed(_)
+            );
+            let gone = refused
+                || match copies.iter().any(Option::is_some) {
+                    true => store.put_back(&coming, &copies).is_ok(),
+                    false => store.discard(&slot, &coming).is_ok(),
+                };
+            let _ = match old {
+                _ if !gone => Ok(()),
+                Some(old) => self.forget_next(&folder, &slot, old),
+                None => folder.remove(&slot).map(|_| ()),
+            };
         })?;
         if let (Slot::Flawed(_), false) = (&now, announced) {
             self.set_aside(&folder, &slot)?;
@@ -288,6 +310,12 @@ pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, p
         place.note(store.name(), &mut header.extra);
     }
     store.address(&mut header, &record.key);
+    // What is known of one place is not true of another.
+    if let Some(old) = old.filter(|old| place.is_some() && old.store == header.store)
+        && store.elsewhere(old) != store.elsewhere(&header)
+    {
+        items::forget_found(&mut header.extra);
+    }
     header
 }
 
