@@ -276,6 +276,26 @@ fn a_lock_beside_a_place_that_a_umask_left_without_rights_is_taken_over() {
 }
 
 #[test]
+fn a_lock_beside_a_place_has_its_rights_also_under_a_umask_that_denies_all() {
+    let home = Home::new();
+    let (shared, stores) = (path(&home, "session"), home.stores());
+    put_at(&stores, &named("ann", "first"), "file", &at(&shared)).unwrap();
+    let left = shared.with_file_name(".session.keyfob-lock");
+    let mut holder = super::hostile::spawn(&home, "777", "hold-session ann");
+    let mode = || fs::metadata(&left).map(|file| file.mode() & 0o777);
+    let mut naps = 0;
+    while !mode().is_ok_and(|mode| mode == 0o600) {
+        naps += 1;
+        assert!(naps < 600, "it has the mode {:?}", mode().ok());
+        nap(Duration::from_millis(100));
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    drop(lock(&stores, &session("ann")));
+    assert!(!left.exists());
+}
+
+#[test]
 fn behind_a_gate_a_record_that_cannot_be_written_is_rescued_sealed() {
     let home = Home::new();
     put(&home.stores(), &named("ann", "first"), "file").unwrap();
