@@ -119,26 +119,7 @@ impl Stores {
             let path = path.display();
             return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
-        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
-        // none is written in clear.
-        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
-        let mut wanted = self.store(store)?;
-        // Before the switch's lock: who waits for a place must keep nobody from setting a gate.
-        if let Some(shared) = wanted.shared(&header(record, wanted, old, place)) {
-            self.hold_new(lock, &shared)?;
-        }
-        let mut _switch = None;
-        if !stays {
-            let (chosen, right) = self.place_of_new(store)?;
-            _switch = right;
-            if chosen != store {
-                wanted = self.store(chosen)?;
-                if let Some(shared) = wanted.shared(&header(record, wanted, old, place)) {
-                    self.hold_new(lock, &shared)?;
-                }
-            }
-        }
-        let store = wanted;
+        let (store, _switch) = self.store_of_next(lock, (record, store, place), old)?;
         let mut header = header(record, store, old, place);
         let noted = store.forewarn(&mut header, record);
         let elsewhere = store.elsewhere(&header);
@@ -185,6 +166,35 @@ impl Stores {
             true => self.empty_other_places(&folder, &slot).err(),
             false => None,
         })
+    }
+
+    /// The store that writes a record, whose place is held from now on, and the right to write a new one there.
+    ///
+    /// The place comes first: one who waits for it must keep nobody from setting a gate meanwhile.
+    fn store_of_next(
+        &self,
+        lock: &Lock,
+        (record, wanted, place): (&Record, &str, Option<&Address>),
+        old: Option<&Header>,
+    ) -> Result<(&dyn Store, Option<Lock>), StoreError> {
+        let hold = |store: &dyn Store| match store.shared(&header(record, store, old, place)) {
+            Some(shared) => self.hold_new(lock, &shared),
+            None => Ok(()),
+        };
+        let store = self.store(wanted)?;
+        hold(store)?;
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
+        // none is written in clear.
+        if old.is_some_and(|old| old.store == wanted) && (wanted == "sealed" || self.stage()?.is_none()) {
+            return Ok((store, None));
+        }
+        let (chosen, right) = self.place_of_new(wanted)?;
+        if chosen == wanted {
+            return Ok((store, right));
+        }
+        let store = self.store(chosen)?;
+        hold(store)?;
+        Ok((store, right))
     }
 
     /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
