@@ -166,6 +166,7 @@ node_part() {
 
 # The program under test: $KEYFOB, else the dev build. Lays it into $WORK/bin under the names that
 # tools call: git's, docker's, and those that follow.
+# shellcheck disable=SC2120
 lay_out_keyfob() {
     local program=${KEYFOB:-$ROOT/target/debug/keyfob} name
     [[ $program == /* ]] || program=$PWD/$program

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod config;
+mod install;
 mod lock;
 mod mfa;
 mod password;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use bundle::{Export, Import};
 pub use config::{Config, ConfigWhat};
+pub use install::{Install, Uninstall};
 pub use lock::{Lock, LockDo, Passphrase, Unlock};
 pub use mfa::{AddSeed, Code, Disable, Enroll, Mfa};
 pub use password::{ClearPassword, Password, SetPassword};
@@ -96,6 +98,8 @@ pub const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
+  ansible, aws, bazel, goauth,    The same, for these tools
+  google, pnpm, terraform, vault
   token PROFILE|URL               One secret and nothing else (token --help)
 
 Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.
@@ -154,6 +158,10 @@ pub enum Command {
     Export(Export),
     /// Keep what is in such a file.
     Import(Import),
+    /// Let a tool ask here, by the tool's own configuration.
+    Install(Install),
+    /// Take what `install` changed back, to the byte.
+    Uninstall(Uninstall),
     /// Print the access token and nothing else.
     PrintAccessToken(PrintAccessToken),
     /// Print the line with which a shell takes the access token.

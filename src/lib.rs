@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | a tool's protocol | `protocol/` | `protocol::TABLE` |
 //! | a store | `store/` | `store::TABLE` |
+//! | how a tool is wired | `install/` | `install::TABLE` |
 //! | a login flow | `login/`, or `grant/` if it needs no person | `login::TABLE` |
 //! | a well-known provider | `config/presets/` | the table of `config::preset` |
 //! | an own command | `command/` | `cli::Command` |
@@ -30,10 +31,12 @@ pub mod error;
 pub mod grant;
 pub mod http;
 pub mod hygiene;
+pub mod install;
 pub mod login;
 pub mod loopback;
 pub mod model;
 pub mod oauth;
+pub mod pem;
 pub mod protocol;
 pub mod record;
 pub mod renew;
@@ -80,7 +83,10 @@ pub fn run(world: &World) -> u8 {
         }
     }
     let program = world::program_name(args.first().map(String::as_str)).to_owned();
-    let (said, at) = said(&args);
+    let (said, at) = match protocol::stands_in(&program) {
+        true => (Said::default(), 1),
+        false => said(&args),
+    };
     let first = args.get(at).map(String::as_str);
     // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
     let link = protocol::link(&program);
@@ -137,6 +143,9 @@ fn said(args: &[String]) -> (Said, usize) {
 }
 
 fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
+    if found.row.reads_stderr() {
+        world.speak(Box::new(|_, _| String::new()));
+    }
     let mut ask = |request: &Request| -> Result<Answer> {
         let mut sources = resolve::Sources::open(world)?;
         sources.config.say(said.clone())?;
@@ -150,6 +159,10 @@ fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
         input: &mut world.stdin(),
         output: &mut world.stdout(),
         errors: &mut world.stderr(),
+        prompt: &mut |prompt| match world.person() {
+            true => world.ask_secret(prompt),
+            false => Err(Error::usage("nobody may be asked")),
+        },
         ask: &mut ask,
     })
 }

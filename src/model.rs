@@ -24,6 +24,8 @@ pub enum Action {
 pub struct Understands {
     /// A ready `Authorization` scheme and value instead of user name and password.
     pub authtype: bool,
+    /// A client certificate with its private key, as one text, for the connection instead of a header.
+    pub certificate: bool,
     /// Marks that come back with a later store or erase.
     pub state: bool,
 }
@@ -39,13 +41,18 @@ pub struct Request {
     pub target: Option<Target>,
     /// The profile that was named instead of letting the target choose.
     pub profile: Option<String>,
+    /// Whether what is kept for an origin that no provider claims is this tool's alone, because what it sends there is
+    /// nothing that another tool could send.
+    pub apart: bool,
     /// The only user name that will do. Absent: any.
     pub username: Option<String>,
-    /// The secret to keep, or the one that was rejected.
+    /// The secret to keep, or the one that was rejected. A store without one keeps nothing, and the answer says whether it
+    /// would: [`Answer::Done`] or [`Answer::Declined`].
     pub secret: Option<Secret>,
     /// The refresh token to keep beside it.
     pub refresh: Option<Secret>,
-    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
+    /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password. Where there is no
+    /// secret, only what was kept with this scheme will do.
     pub authtype: Option<String>,
     /// The credential must not be kept.
     pub ephemeral: bool,
@@ -58,6 +65,9 @@ pub struct Request {
     pub prefers_secs: Option<u32>,
     /// Whether the ID token is wanted, and not the access token.
     pub id_token: bool,
+    /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
+    /// one that the named profile does not serve is declined instead of refused.
+    pub wide: bool,
     /// Scopes that the credential must have.
     pub scopes: Vec<String>,
     /// Whether a person may be asked.
@@ -118,6 +128,7 @@ impl Request {
             tool,
             target: None,
             profile: None,
+            apart: false,
             username: None,
             secret: None,
             refresh: None,
@@ -127,6 +138,7 @@ impl Request {
             valid_for_secs: None,
             prefers_secs: None,
             id_token: false,
+            wide: false,
             scopes: Vec::new(),
             interactive: false,
             understands: Understands::default(),

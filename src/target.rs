@@ -154,6 +154,16 @@ impl Target {
         self.host == "[::1]" || self.host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
     }
 
+    /// A place of its own for what one tool alone means by this one: `TOOL+SCHEME://…`. No provider's target is there
+    /// unless its file says so.
+    #[must_use]
+    pub fn apart(&self, tool: &str) -> Target {
+        Target {
+            scheme: format!("{tool}+{}", self.scheme),
+            ..self.clone()
+        }
+    }
+
     /// The same place on another host: scheme, port and path stay.
     #[must_use]
     pub fn with_host_of(&self, other: &Target) -> Target {

@@ -333,6 +333,11 @@ impl World {
         child::find(self, name.as_ref())
     }
 
+    /// The path of this program's file.
+    pub fn own_path(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub struct Export {
     /// Take such sessions whole, and end them here.
     #[arg(long = "move")]
     pub moving: bool,
-    /// With `--move`: also what a cut-off move took into a bundle that is lost.
+    /// With `--move`: also what went into a bundle that is lost.
     #[arg(long, requires = "moving")]
     pub again: bool,
     /// Take the provider files of the sessions along.

@@ -7,6 +7,7 @@ mod child;
 mod config;
 mod export;
 mod import;
+mod install;
 mod level;
 mod lock;
 mod login;
@@ -111,6 +112,8 @@ fn command(run: &Run, command: Command) -> Result<u8> {
         Command::Sync(args) => sync::sync(run, &args),
         Command::Desync(args) => sync::desync(run, &args),
         Command::Receive(args) => receive::run(run, &args),
+        Command::Install(args) => install::install(run, args),
+        Command::Uninstall(args) => install::uninstall(run, &args),
         Command::PrintAccessToken(args) => token::print(run, &args),
         Command::ExportAccessToken(args) => token::export(run, &args),
         Command::ShellSetup(args) => shell::setup(run, &args),
@@ -123,6 +126,7 @@ fn works_locked(command: &Command) -> bool {
         command,
         Command::Account(_)
             | Command::Desync(_)
+            | Command::Install(_)
             | Command::Lock(_)
             | Command::Logout(_)
             | Command::Mode(_)
@@ -130,6 +134,7 @@ fn works_locked(command: &Command) -> bool {
             // Else the sender would take this machine for one without a keyfob, and leave a file in clear.
             | Command::Receive(cli::Receive { probe: true, .. })
             | Command::ShellSetup(_)
+            | Command::Uninstall(_)
             | Command::Unlock(_)
             | Command::Workspace(_)
     )

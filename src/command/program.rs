@@ -295,7 +295,7 @@ fn help(command: clap::Command, provider: &Provider) -> clap::Command {
         .mut_subcommands(|below| {
             let is_of_use = match below.get_name() {
                 "config" => !program.settings.is_empty(),
-                "list" | "provider" | "receive" => false,
+                "install" | "list" | "provider" | "receive" | "uninstall" => false,
                 "mode" => provider.modes.len() > 1,
                 "workspace" => provider.modes.iter().any(|mode| mode.workspace.is_some()),
                 _ => true,

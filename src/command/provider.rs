@@ -9,7 +9,7 @@ use serde_json::json;
 use super::text::{field, table};
 use super::{Run, SCHEMA, program};
 use crate::cli;
-use crate::config::{Mode, Place, Provider, Scheme, Serves, Switch, Workspace, preset};
+use crate::config::{KeyForm, Mode, Place, Provider, Scheme, Serves, Switch, Workspace, preset};
 use crate::error::{Error, Result};
 use crate::report;
 
@@ -142,11 +142,13 @@ fn describe_mode(text: &mut String, mode: &Mode) {
     line(
         text,
         "key",
-        &mode
-            .key_prefix
-            .as_ref()
-            .map(|prefix| format!("begins with {prefix}"))
-            .unwrap_or_default(),
+        &match (&mode.key_prefix, mode.key_form) {
+            (_, KeyForm::Certificate) => "a client certificate with its private key".into(),
+            (prefix, KeyForm::Token) => prefix
+                .as_ref()
+                .map(|prefix| format!("begins with {prefix}"))
+                .unwrap_or_default(),
+        },
     );
 }
 

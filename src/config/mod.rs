@@ -36,6 +36,7 @@ pub use section::call::{Call, Marks, Method, Pointers, Query, Slot, Template};
 pub use section::context::{Switch, Workspace};
 pub use section::env::is_variable;
 pub use section::grant::{Grant, TokenSource};
+pub use section::key::KeyForm;
 pub use section::mfa::{Enrolment, Found, Mfa};
 pub use section::oauth::{Oauth, TokenAuth};
 pub use section::otp::Otp;

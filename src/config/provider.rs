@@ -10,6 +10,7 @@ use super::read::Reader;
 use super::section::aws::Aws;
 use super::section::context::Workspace;
 use super::section::grant::{Grant, TokenSource};
+use super::section::key::KeyForm;
 use super::section::mfa::Mfa;
 use super::section::oauth::Oauth;
 use super::section::otp::Otp;
@@ -244,6 +245,8 @@ pub struct Mode {
     pub exchange: Option<Refresh>,
     /// What every key of this provider begins with.
     pub key_prefix: Option<String>,
+    /// What every key is. Defaults to a token.
+    pub key_form: KeyForm,
     /// How a session reaches another machine.
     pub sync: Sync,
 }

@@ -270,12 +270,13 @@ impl Reader<'_> {
             otp,
             poll,
             refresh,
+            key_form: section::key::form(self, &parts.key, flow.flow, parts.whoami.url.is_some())?,
             whoami: section::whoami::read(self, &parts.whoami)?,
             mfa: section::mfa::read(self, &parts.mfa)?,
             password: section::password::read(self, &parts.password)?,
             variables: section::env::read(self, &parts.env)?,
             export: section::env::export(self, &parts.env)?,
-            key_prefix: section::key::read(self, &parts.key)?,
+            key_prefix: section::key::prefix(self, &parts.key)?,
             sync: section::sync::read(self, &parts.sync)?,
         };
         if let (SyncedAs::Variable, None, Some(text)) = (mode.sync.form, mode.synced_variable(), &parts.sync.r#as) {
@@ -398,7 +399,7 @@ impl Reader<'_> {
         Ok(path.clone())
     }
 
-    fn one_of(&self, key: &str, text: Option<&Text>, words: &[&str]) -> Result<Option<String>> {
+    pub(super) fn one_of(&self, key: &str, text: Option<&Text>, words: &[&str]) -> Result<Option<String>> {
         match text {
             None => Ok(None),
             Some(text) if words.contains(&text.get_ref().as_str()) => Ok(Some(text.get_ref().clone())),

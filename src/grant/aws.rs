@@ -129,6 +129,11 @@ fn granted(result: &Value, now: Timestamp) -> Option<token::Reply> {
     };
     let mut json = Zeroizing::new(serde_json::to_string(&keys).ok()?);
     let secret = Secret::new(std::mem::take(&mut *json));
+    if end <= now {
+        // Without an end they would be kept for good.
+        let why = "keys that have ended; is the clock of this machine right?";
+        return Some(token::Reply::Unusable(why.into()));
+    }
     Some(token::Reply::Granted(TokenSet {
         expires_in_secs: token::life(&Value::from(end.since(now))),
         ..TokenSet::bare(secret.is_token().then_some(secret)?)
@@ -208,6 +213,7 @@ mod tests {
             ("canary/secret", " "),
             ("canary/token", "canary token"),
             ("2027-01-15T09:00:00Z", "soon"),
+            ("2027-01-15T09:00:00Z", "2027-01-15T08:00:00Z"),
             ("</AssumeRoleWithWebIdentityResponse>", ""),
             ("AssumeRoleWithWebIdentityResult", "GetCallerIdentityResult"),
         ] {

@@ -2,9 +2,10 @@
 //! warned, since every user of the machine can read them.
 
 use super::{Login, Obtained};
-use crate::config::Flow;
+use crate::config::{Flow, KeyForm};
 use crate::error::{Error, Result};
 use crate::oauth::token::TokenSet;
+use crate::pem;
 use crate::record::MAX_SECRET;
 use crate::report::sanitise;
 use crate::secret::Secret;
@@ -37,6 +38,13 @@ pub(super) fn run(login: &Login) -> Result<Obtained> {
 
 /// A hidden prompt on the terminal.
 fn ask(login: &Login) -> Result<Secret> {
+    if login.mode.key_form == KeyForm::Certificate {
+        // A prompt takes one line.
+        return Err(
+            Error::usage("a client certificate is read from standard input, which is a terminal")
+                .hint(format!("pipe it in: `keyfob set-token {} < FILE`", login.provider.name)),
+        );
+    }
     let register = login.provider.register.as_ref();
     let register = register.map_or_else(String::new, |url| format!(" (make one at {url})"));
     let title = sanitise(&login.provider.title);
@@ -59,6 +67,9 @@ fn check(login: &Login, secret: &Secret) -> Result<()> {
         return Err(Error::usage("standard input holds no token")
             .hint(format!("pipe it in: `keyfob set-token {} < FILE`", login.provider.name)));
     }
+    if login.mode.key_form == KeyForm::Certificate {
+        return check_certificate(secret);
+    }
     let is_password = login.provider.flow == Flow::Static;
     let fits = secret.len() <= MAX_SECRET && !secret.expose().contains(['\n', '\r', '\0']);
     if !fits || !(is_password || secret.is_token()) {
@@ -73,4 +84,16 @@ fn check(login: &Login, secret: &Secret) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// A certificate that no tool could use is refused while the person has the file at hand.
+fn check_certificate(secret: &Secret) -> Result<()> {
+    if secret.len() > MAX_SECRET {
+        return Err(Error::usage("what was given is longer than 64 KiB"));
+    }
+    pem::read(secret).map(drop).map_err(|why| {
+        Error::usage(why)
+            .context("reading the client certificate")
+            .hint("give certificate and private key as one PEM text")
+    })
 }

@@ -51,7 +51,7 @@ struct Reply<'a> {
 }
 
 fn serve(call: &mut Call) -> u8 {
-    if call.args.iter().any(|arg| arg == "--help" || arg == "-h") {
+    if protocol::wants_help(call.args) {
         return u8::from(!protocol::write(call.output, USAGE.as_bytes()));
     }
     let answered = answer(call);
@@ -88,9 +88,7 @@ fn encode(credential: &Credential) -> Result<Zeroizing<Vec<u8>>> {
         expiration: credential.expires_at.map(|end| end.rfc3339()),
         account_id: keys.account_id.as_deref().filter(|id| !id.is_empty()),
     };
-    let mut json = serde_json::to_vec(&reply).expect("keys are texts");
-    json.push(b'\n');
-    Ok(Zeroizing::new(json))
+    Ok(protocol::json_line(&reply))
 }
 
 fn keys(credential: &Credential) -> Result<Keys> {
@@ -104,7 +102,7 @@ fn keys(credential: &Credential) -> Result<Keys> {
     let id = id.filter(|id| id.starts_with("AKIA") || id.starts_with("ASIA"));
     let id = id.ok_or_else(|| {
         Error::refused("the secret is no pair of keys").hint(
-            "keep it with the id of the key as account: `keyfob set-token PROFILE --account AKIA…`, or as the JSON that \
+            "keep it with the id of the key as account: `keyfob set-token PROFILE:AKIA…`, or as the JSON that \
              `aws configure export-credentials` prints",
         )
     })?;

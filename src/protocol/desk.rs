@@ -1,7 +1,7 @@
 //! A call without a tool, for the tests of protocols.
 
 use super::{Call, Found, find};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Answer, Credential, Request, Source};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -44,6 +44,7 @@ impl Desk<'_> {
             input: &mut &*self.input,
             output: &mut output,
             errors: &mut errors,
+            prompt: &mut |_| Err(Error::usage("nobody may be asked")),
             ask,
         });
         let text = |bytes| String::from_utf8(bytes).expect("a protocol writes UTF-8");

@@ -4,7 +4,7 @@
 //! sentences are part of the protocol.
 //! Implements `protocol.md`, section "docker".
 
-mod key;
+pub(super) mod key;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +36,7 @@ const NO_USERNAME: &str = "no credentials username";
 ///
 /// Not `<token>`: that would send an access token to the registry's refresh endpoint. Most registries look at the
 /// password alone, and those that look at the name know this one.
-const ANY_USERNAME: &str = "oauth2";
+pub(super) const ANY_USERNAME: &str = "oauth2";
 
 const USAGE: &str = "usage: docker-credential-keyfob get|store|erase|list|version\n";
 const VERSION: &str = concat!("docker-credential-keyfob (keyfob) ", env!("CARGO_PKG_VERSION"), "\n");
@@ -155,7 +155,7 @@ fn list(call: &mut Call) -> Reply {
         .into_iter()
         .filter_map(|(target, username)| Some((key::from_target(&target)?, username)));
     let rows: BTreeMap<String, String> = named.collect();
-    Ok(line(&rows))
+    Ok(protocol::json_line(&rows))
 }
 
 /// The key as it was asked for, and what it means. One line end may follow it; all else belongs to it.
@@ -225,17 +225,11 @@ fn encode(key: &str, credential: &Credential) -> Zeroizing<Vec<u8>> {
         username: &'a str,
         secret: &'a str,
     }
-    line(&Out {
+    protocol::json_line(&Out {
         server: key,
         username: credential.username.as_deref().unwrap_or(ANY_USERNAME),
         secret: credential.secret.expose(),
     })
-}
-
-fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts and maps of texts are JSON"));
-    bytes.push(b'\n');
-    bytes
 }
 
 #[cfg(test)]

@@ -213,6 +213,7 @@ mod tests {
             input: &mut std::io::empty(),
             output: &mut Closed,
             errors: &mut errors,
+            prompt: &mut |_| panic!("prompted"),
             ask: &mut |_| panic!("asked"),
         });
         assert_eq!((status, errors.len()), (1, 0));

@@ -46,7 +46,7 @@ struct Failure<'a> {
 }
 
 fn serve(call: &mut Call) -> u8 {
-    if call.args.iter().any(|arg| arg == "--help" || arg == "-h") {
+    if protocol::wants_help(call.args) {
         return u8::from(!protocol::write(call.output, USAGE.as_bytes()));
     }
     let reply = answer(call).unwrap_or_else(|error| refusal(&error));
@@ -85,7 +85,7 @@ fn encode(credential: &Credential, kind: &str) -> Result<Zeroizing<Vec<u8>>> {
     if !credential.secret.is_token() {
         return Err(Error::refused("the secret has characters that no token has"));
     }
-    Ok(line(&Token {
+    Ok(protocol::json_line(&Token {
         version: 1,
         success: true,
         token_type: kind,
@@ -106,18 +106,12 @@ fn refusal(error: &Error) -> Zeroizing<Vec<u8>> {
     };
     let hint = error.hint.as_deref().map(report::sanitise);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    line(&Failure {
+    protocol::json_line(&Failure {
         version: 1,
         success: false,
         code,
         message: &format!("keyfob: {}{hint}", report::message(error)),
     })
-}
-
-fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut json = serde_json::to_vec(value).expect("an answer is texts and numbers");
-    json.push(b'\n');
-    Zeroizing::new(json)
 }
 
 #[cfg(test)]

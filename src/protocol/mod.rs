@@ -7,16 +7,32 @@
 //! Two rules hold for all rows: an answer is encoded in memory and written once, after everything that can fail; and
 //! whatever cannot be written without being read as something else is refused.
 
+mod ansible;
+mod askpass;
 mod aws;
+mod bazel;
+mod cargo;
 #[cfg(test)]
 mod desk;
 mod docker;
 mod git;
+mod goauth;
 mod google;
+mod keyring;
+mod kubectl;
+mod kubelet;
+mod line;
+mod netrc;
+mod nuget;
+mod pnpm;
+mod terraform;
 mod token;
+mod vault;
+mod web;
 
 use std::io::{Read, Write};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
@@ -25,6 +41,8 @@ use crate::report;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
+
+use web::{bearer, fetched, headers};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -59,8 +77,17 @@ pub struct Call<'a> {
     pub output: &'a mut dyn Write,
     /// What a person reads.
     pub errors: &'a mut dyn Write,
+    /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.
+    pub prompt: &'a mut dyn FnMut(&str) -> Result<Secret>,
     /// Answers a request.
     pub ask: &'a mut dyn FnMut(&Request) -> Result<Answer>,
+}
+
+impl Protocol {
+    /// Whether a tool takes stderr for a part of the answer, or for a failure (git-lfs), so that no warning may be there.
+    pub fn reads_stderr(&self) -> bool {
+        [askpass::ASKPASS.name, google::GOOGLE.name].contains(&self.name)
+    }
 }
 
 impl Call<'_> {
@@ -75,11 +102,24 @@ impl Call<'_> {
 /// All protocols. A new one is one file and one line here.
 pub const TABLE: &[Protocol] = &[
     git::NATIVE,
+    ansible::ANSIBLE,
+    askpass::ASKPASS,
     aws::AWS,
+    bazel::BAZEL,
+    cargo::CARGO,
     docker::DOCKER,
     git::GIT,
+    goauth::GOAUTH,
     google::GOOGLE,
+    keyring::KEYRING,
+    kubectl::KUBECTL,
+    kubelet::KUBELET,
+    netrc::NETRC,
+    nuget::NUGET,
+    pnpm::PNPM,
+    terraform::TERRAFORM,
     token::TOKEN,
+    vault::VAULT,
 ];
 
 /// The words with which a call speaks the native protocol; they belong to it and are not consumed.
@@ -146,6 +186,14 @@ fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
     Some((row, format!("{}{account}", names.replacen('~', "/", 1))))
 }
 
+/// Whether a program's name is another program's, for which keyfob stands in: then all arguments are that program's, and
+/// `--mode` is not ours.
+pub fn stands_in(program: &str) -> bool {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let named = |row: &Protocol| row.programs.contains(&stem) && !stem.contains("keyfob");
+    TABLE.iter().any(named)
+}
+
 /// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
 /// platform's ending. A name that begins with `keyfob`, such as that of a second version, is keyfob's.
 pub fn link(program: &str) -> Option<&str> {
@@ -177,6 +225,39 @@ fn name(request: &mut Request, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says in a request what the tool wants to reach, and the `PROFILE|URL` that its configuration names beside it.
+///
+/// The profile is checked against the target by whoever answers. A URL is no more than a promise about it: a
+/// configuration that somebody else wrote must not send the credential of one place to another.
+///
+/// # Errors
+/// [`Class::Usage`] when neither says anything; [`Class::Refused`] when the target is not at or below the URL.
+fn aim(request: &mut Request, named: Option<&str>, wanted: Option<Target>) -> Result<()> {
+    if let Some(named) = named {
+        name(request, named)?;
+    }
+    let Some(wanted) = wanted else {
+        return match (&request.profile, &request.target) {
+            (None, None) => Err(Error::usage("the request has neither target nor profile")),
+            _ => Ok(()),
+        };
+    };
+    if request.target.as_ref().is_some_and(|root| !wanted.is_within(root)) {
+        return Err(Error::refused(format!(
+            "the configuration names another place than {wanted}, which the credential would go to"
+        )));
+    }
+    request.target = Some(wanted);
+    Ok(())
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(serde_json::to_vec(value).expect("texts, numbers and maps of texts are JSON"));
+    bytes.push(b'\n');
+    bytes
+}
+
 /// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
 ///
 /// # Errors
@@ -197,6 +278,27 @@ fn nothing(request: &Request, what: &str) -> Error {
     let profile = request.profile.as_deref().unwrap_or("PROFILE");
     Error::login(format!("finding a credential for `{what}`: there is none"))
         .hint(format!("run `keyfob login {profile}`"))
+}
+
+/// Says in a request which profile a tool's arguments name, before that of the program's name.
+fn say_profile(request: &mut Request, named: Option<&str>) {
+    if let Some(named) = named {
+        request.profile = Some(named.into());
+    }
+}
+
+/// Whether a person asks how a protocol is called.
+fn wants_help(args: &[String]) -> bool {
+    matches!(args, [word] if word == "--help" || word == "-h")
+}
+
+/// The failure of a store for a place whose credentials no tool brings.
+fn not_kept(request: &Request) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let message =
+        format!("storing the token for {place}: its provider has sessions, and keeps nothing that a tool brings");
+    Error::refused(message).hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Writes a whole answer; whether it arrived.
@@ -268,6 +370,10 @@ mod tests {
         assert_eq!(named("docker-credential-keyfob.exe", Some("get")), Some(("docker", 0)));
         assert_eq!(named("keyfob", Some("docker")), Some(("docker", 1)));
         assert_eq!(named("anything", Some("token")), Some(("token", 1)));
+        // A name that begins with ours is a protocol's only where the table has it.
+        assert_eq!(named("keyfob-client", Some("--vault-id")), Some(("ansible", 0)));
+        assert_eq!(named("keyfob-clients", Some("--vault-id")), None);
+        assert_eq!(link("keyfob-client"), None);
     }
 
     #[test]
@@ -286,6 +392,19 @@ mod tests {
         }
         assert!(find("docker-credential-keyfob-", None).is_none());
         assert!(find("docker-credential-keyfobx", None).is_none());
+    }
+
+    #[test]
+    fn only_another_programs_arguments_are_all_its_own() {
+        assert!(stands_in("keyring") && stands_in("keyring.exe"));
+        for program in [
+            "keyfob",
+            "git-credential-keyfob",
+            "docker-credential-keyfob-work",
+            "anything",
+        ] {
+            assert!(!stands_in(program), "{program}");
+        }
     }
 
     #[test]
@@ -321,10 +440,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_lower_case() {
-        let mut names: Vec<&str> = TABLE
-            .iter()
-            .flat_map(|row| row.programs.iter().copied().chain([row.name]))
-            .collect();
+        // A program of its protocol's own name is called the same either way.
+        let of = |row: &'static Protocol| {
+            let programs = row.programs.iter().copied().filter(|program| *program != row.name);
+            programs.chain([row.name])
+        };
+        let mut names: Vec<&str> = TABLE.iter().flat_map(of).collect();
         assert!(
             names
                 .iter()

@@ -3,11 +3,13 @@
 //! It knows nothing of where credentials come from. It reads no input and has no other answer than the secret.
 //! Implements `protocol.md`, section "token".
 
+use std::collections::BTreeMap;
+
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Proves, Request, Understands};
-use crate::protocol::{self, Call, Protocol, authorization, fits_line};
+use crate::protocol::{self, Call, Protocol, authorization, fits_line, headers};
 use crate::report;
 
 /// keyfob's command for a bare secret.
@@ -18,8 +20,8 @@ pub(super) const TOKEN: Protocol = Protocol {
 };
 
 const USAGE: &str = "\
-usage: keyfob token PROFILE|URL [--header] [--format bare|env] [--variable NAME] [--no-newline] [--valid-for 45m]
-                    [--id-token]
+usage: keyfob token PROFILE|URL [--header] [--format bare|value|json|env] [--variable NAME] [--no-newline]
+                    [--valid-for 45m] [--id-token]
        keyfob token PROFILE|URL --header --dpop-url URL [--dpop-method GET] [--dpop-nonce NONCE]
 ";
 
@@ -32,6 +34,10 @@ enum Form {
     Env(String),
     /// A whole header line.
     Header,
+    /// An object of headers, name to value.
+    Json,
+    /// The value of the header, with its scheme.
+    Value,
 }
 
 /// The command line, read.
@@ -61,7 +67,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     request.proves.clone_from(&options.proves);
     request.understands = Understands {
         authtype: true,
-        state: false,
+        ..Understands::default()
     };
     protocol::name(&mut request, &options.what)?;
     match (call.ask)(&request)? {
@@ -94,6 +100,15 @@ fn print(credential: &Credential, options: &Options) -> Result<Zeroizing<Vec<u8>
             let proof = credential.proof.as_ref();
             let proof = proof.map_or_else(String::new, |proof| format!("\nDPoP: {}", proof.expose()));
             format!("Authorization: {}{proof}", value.expose())
+        }
+        Form::Value => {
+            let value = authorization(credential).map_err(|error| error.context("printing the header's value"))?;
+            value.expose().to_owned()
+        }
+        Form::Json => {
+            let headers = headers(credential).map_err(|error| error.context("printing the headers"))?;
+            let named = headers.iter().map(|(name, value)| (*name, value.expose()));
+            serde_json::to_string(&named.collect::<BTreeMap<_, _>>()).expect("a map of texts is JSON")
         }
     });
     if options.newline {
@@ -200,6 +215,8 @@ fn proves(header: bool, url: Option<&str>, method: Option<&str>, nonce: Option<&
 fn form(header: bool, format: Option<&str>, variable: Option<&str>) -> Result<Form> {
     match (header, format, variable) {
         (false, None | Some("bare"), None) => Ok(Form::Bare),
+        (false, Some("json"), None) => Ok(Form::Json),
+        (false, Some("value"), None) => Ok(Form::Value),
         (true, None, None) => Ok(Form::Header),
         (false, Some("env"), variable) => {
             let name = variable.unwrap_or("TOKEN");
@@ -215,7 +232,7 @@ fn form(header: bool, format: Option<&str>, variable: Option<&str>) -> Result<Fo
         }
         (true, _, _) => Err(usage("`--header` goes with no other form")),
         (false, _, Some(_)) => Err(usage("`--variable` goes with `--format env`")),
-        (false, Some(_), None) => Err(usage("`--format` is not `bare` or `env`")),
+        (false, Some(_), None) => Err(usage("`--format` is not `bare`, `value`, `json` or `env`")),
     }
 }
 
@@ -288,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn a_value_and_an_object_have_the_scheme_too() {
+        for (username, authtype, value) in [
+            (None, Some("Bearer"), "Bearer canary"),
+            (Some("u"), None, "Basic dTpjYW5hcnk="),
+        ] {
+            let print = |line| printed(line, username, authtype, "canary");
+            assert_eq!(print("--format value p"), Some(format!("{value}\n")));
+            let object = format!("{{\"Authorization\":\"{value}\"}}");
+            assert_eq!(print("--format=json p --no-newline"), Some(object));
+        }
+        for form in ["value", "json"] {
+            let line = format!("--format {form} p");
+            assert_eq!(printed(&line, None, None, "canary\nX: y"), None);
+        }
+    }
+
+    #[test]
     fn an_assignment_is_quoted_only_where_it_must_be() {
         let env = |secret| printed("p --format env --variable=A_1", None, None, secret);
         assert_eq!(env("canary-1.2/3+4==").as_deref(), Some("A_1=canary-1.2/3+4==\n"));
@@ -315,6 +349,8 @@ mod tests {
             "a --variable X",
             "a --format env --variable 1X",
             "a --header --format env",
+            "a --header --format value",
+            "a --format json --variable X",
             "a --header=1",
             "a --valid-for 45",
             "a --valid-for -1s",

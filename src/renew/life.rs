@@ -13,7 +13,7 @@ use crate::world::World;
 const SKEW_SECS: i64 = 60;
 
 /// A refresh is tried in the foreground, and may fail, from this long before the end, or the last fifth of a short life.
-const SOFT_SECS: i64 = 300;
+pub(super) const SOFT_SECS: i64 = 300;
 
 /// A clock this far before the moment at which the token was obtained says nothing about its end.
 const CLOCK_SECS: i64 = 300;
@@ -79,13 +79,11 @@ impl Measure {
         }
     }
 
-    /// When what is measured ends. An ID token that is there without the claim has no end that could be told to anybody.
+    /// When what is measured ends. Where there is no ID token a renewal brings none either, see [`super::merge`], and the
+    /// access token alone is measured.
     fn end(&self, record: &Record) -> Option<Timestamp> {
-        if self.id_token {
-            record.id_token.as_ref().and_then(id_token::end)
-        } else {
-            record.expires_at
-        }
+        let id_token = record.id_token.as_ref().filter(|_| self.id_token);
+        id_token.and_then(id_token::end).or(record.expires_at)
     }
 
     /// The life of a record's secret.
@@ -94,20 +92,20 @@ impl Measure {
             return Life::Ended;
         }
         let Some(end) = self.end(record) else {
-            return if self.id_token { Life::Ended } else { Life::Fresh };
+            return Life::Fresh;
         };
         let obtained = record.obtained_at.unwrap_or(now);
         let whole = end.since(obtained).max(0);
         let skew = SKEW_SECS.min(whole / 10);
         let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
-        let least = self
-            .prefers_secs
-            .map_or(least, |liked| least.max(i64::from(liked).min(whole / 2)));
         let left = end.since(now);
         if left <= least || obtained.since(now) > CLOCK_SECS {
             return Life::Ended;
         }
         let window = SOFT_SECS.min(whole / 5) * self.window_share / 100;
+        let window = self
+            .prefers_secs
+            .map_or(window, |liked| window.max(i64::from(liked).min(whole / 2)));
         if left <= window { Life::Soft } else { Life::Fresh }
     }
 }
@@ -184,6 +182,25 @@ mod tests {
     fn a_tool_that_needs_longer_is_not_served_less() {
         assert_eq!(life(&record(-1800, Some(1800)), NOW, Some(1800), 100), Life::Ended);
         assert_eq!(life(&record(-1800, Some(1800)), NOW, Some(1799), 100), Life::Fresh);
+    }
+
+    #[test]
+    fn what_a_tool_would_like_is_tried_and_not_insisted_on() {
+        let wants = Wants {
+            prefers_secs: Some(930),
+            ..Wants::default()
+        };
+        for (obtained, end, expected) in [
+            (-2600, 1000, Life::Fresh),
+            (-2700, 900, Life::Soft),
+            (-3539, 61, Life::Soft),
+            (-3540, 60, Life::Ended),
+            (-400, 500, Life::Fresh),
+            (-500, 400, Life::Soft),
+        ] {
+            let life = Measure::whole(wants).life(&record(obtained, Some(end)), NOW);
+            assert_eq!(life, expected, "{obtained} {end}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::config::{Mode, Profile, Provider, profile};
 use crate::error::{Error, Result};
 use crate::http::{Body, Call, Failure, Http, Reply};
 use crate::model::Proves;
-use crate::oauth::{Form, dpop, token};
+use crate::oauth::{self, Form, dpop, token};
 use crate::record::{Dead, Key, Learnt, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
@@ -104,6 +104,15 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
     }
     let key = stored.record.key.clone();
     let soft = (life == Life::Soft).then_some(stored);
+    // Before the lock: nobody who waits for it is to wait for another session's issuer too.
+    let given = match session
+        .is_unattended()
+        .then(|| unattended::given(sources, session))
+        .transpose()
+    {
+        Ok(given) => given.flatten(),
+        Err(error) => return soft.ok_or(error),
+    };
     let patience = if soft.is_some() { Duration::ZERO } else { PATIENCE };
     let lock = sources.stores.lock(&key, patience, &|pause| sources.world.sleep(pause));
     let lock = match (lock, soft.is_some()) {
@@ -118,7 +127,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
         (_, true) => return Ok(soft.expect("it is soft")),
     };
     if session.is_unattended() {
-        return Unattended::new(sources, session, &key, &lock, measure).run();
+        return Unattended::new(sources, session, &key, &lock, (measure, given)).run();
     }
     Renewal {
         sources,
@@ -172,8 +181,10 @@ pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
     } = tokens;
     record.secret = Some(access);
     record.refresh = refresh.or(record.refresh.take());
-    // A refresh need not bring another one (OpenID Connect Core, section 12.2).
-    record.id_token = id_token.or(record.id_token.take());
+    // A refresh need not bring another one (OpenID Connect Core, section 12.2). One that is about to end is given up then:
+    // it would have each call ask the issuer again.
+    let lasts = |token: &Secret| oauth::id_token::end(token).is_some_and(|end| end.since(now) > life::SOFT_SECS);
+    record.id_token = id_token.or(record.id_token.take().filter(lasts));
     let assumed = record.refresh.as_ref().map(|_| token::ASSUMED_LIFE_SECS);
     record.expires_at = expires_in_secs.or(assumed).map(|seconds| now.plus(seconds));
     record.obtained_at = Some(now);

@@ -15,6 +15,7 @@ use crate::oauth::token::TokenSet;
 use crate::record::{Dead, Key, Record};
 use crate::report::sanitise;
 use crate::resolve::{Session, Sources};
+use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
 use crate::world::World;
 
@@ -61,11 +62,23 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
             store: "memory",
         });
     }
+    let given = given(sources, session)?;
     let lock = sources
         .stores
         .lock(&key, PATIENCE, &|pause| sources.world.sleep(pause))?;
     let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob asks for `{}`", show(session, &key))))?;
-    Unattended::new(sources, session, &key, &lock, Measure::whole(Wants::default())).run()
+    let measure = Measure::whole(Wants::default());
+    Unattended::new(sources, session, &key, &lock, (measure, given)).run()
+}
+
+/// The ID token of another session, where a session's grant is that. The caller holds no lock.
+///
+/// # Errors
+/// As [`give`].
+pub(super) fn given(sources: &Sources, session: &Session) -> Result<Option<Secret>> {
+    let (mut provider, at) = provider_of(sources, session)?;
+    give(sources, &provider.name.clone(), &mut provider.modes[at])?;
+    Ok(provider.modes[at].grant.given.take())
 }
 
 /// Puts the ID token of another session into a mode of a provider whose grant it is.
@@ -99,6 +112,8 @@ pub(super) struct Unattended<'a> {
     key: &'a Key,
     lock: &'a Lock,
     measure: Measure,
+    /// The ID token of another session, where that is the grant.
+    given: Option<Secret>,
     /// What can still be served if no token is given.
     soft: Option<Stored>,
 }
@@ -109,7 +124,7 @@ impl<'a> Unattended<'a> {
         session: &'a Session,
         key: &'a Key,
         lock: &'a Lock,
-        measure: Measure,
+        (measure, given): (Measure, Option<Secret>),
     ) -> Unattended<'a> {
         Unattended {
             sources,
@@ -117,6 +132,7 @@ impl<'a> Unattended<'a> {
             key,
             lock,
             measure,
+            given,
             soft: None,
         }
     }
@@ -148,9 +164,7 @@ impl<'a> Unattended<'a> {
             Err(error) => return self.later(error),
         };
         let mut mode = provider.modes[at].clone();
-        if let Err(error) = give(self.sources, &provider.name, &mut mode) {
-            return self.later(error);
-        }
+        mode.grant.given.clone_from(&self.given);
         match stored.as_ref().map(|stored| learnt(&stored.record)).transpose() {
             Ok(Some(Some(learnt))) => overlay(&mut mode, learnt),
             Ok(_) => (),

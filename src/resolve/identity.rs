@@ -24,6 +24,18 @@ pub(super) fn wants(sources: &Sources, session: &Session, request: &Request) -> 
     })
 }
 
+/// When a variable's token ends, if it is an ID token that still lives.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when it is something else.
+pub(super) fn of_variable(sources: &Sources, name: &str, token: &Secret) -> Result<Timestamp> {
+    let end = id_token::end(token).filter(|end| *end > sources.world.now());
+    end.ok_or_else(|| {
+        Error::refused(format!("the variable `{name}` holds no ID token that still lives"))
+            .hint(format!("unset {name}, or set it to an ID token"))
+    })
+}
+
 /// The ID token of a record, and when it ends.
 ///
 /// # Errors

@@ -78,7 +78,11 @@ impl<'w> Sources<'w> {
         }
         match &request.profile {
             Some(profile) => {
-                let session = self.named(Profile::parse(profile)?, request)?;
+                let profile = Profile::parse(profile)?;
+                if request.wide && !self.serves(&profile, request)? {
+                    return Ok(Answer::Declined);
+                }
+                let session = self.named(profile, request)?;
                 session::answer(self, &session, request)
             }
             None => {
@@ -118,7 +122,11 @@ impl<'w> Sources<'w> {
         if let Some(claim) = self.config.claim(target, request.tool)? {
             return session::answer(self, &Session::of(claim, self)?, request);
         }
-        let answer = origin::answer(self, target, request)?;
+        let answer = if request.apart {
+            origin::answer(self, &target.apart(request.tool), request)?
+        } else {
+            origin::answer(self, target, request)?
+        };
         // A provider file edited in place is noticed here, before the call ends with nothing.
         if answer == Answer::Absent && self.config.outdated() {
             self.config.refresh_index()?;
@@ -127,6 +135,17 @@ impl<'w> Sources<'w> {
             }
         }
         Ok(answer)
+    }
+
+    /// Whether the provider of a profile serves the request's target.
+    fn serves(&self, profile: &Profile, request: &Request) -> Result<bool> {
+        let Some(target) = &request.target else {
+            return Ok(true);
+        };
+        let (provider, at) = self.config.profile(profile)?;
+        let mode = &provider.modes[at].name;
+        let claim = self.config.claim_of(target, request.tool, &provider.name, mode)?;
+        Ok(claim.is_some())
     }
 
     /// The session that a profile names, with the claim on the request's target if it has one.
@@ -164,7 +183,11 @@ impl<'w> Sources<'w> {
         let now = self.world.now();
         let named = request.profile.as_deref().map(Profile::parse).transpose()?;
         let named = named.map(|profile| self.named(profile, request)).transpose()?;
-        for stored in self.stores.list()?.into_iter().flatten() {
+        let stored = match &named {
+            Some(named) => self.stores.group(&named.group())?,
+            None => self.stores.list()?.into_iter().flatten().collect(),
+        };
+        for stored in stored {
             let record = stored.record;
             let live = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
             match &record.key.group {

@@ -1,7 +1,10 @@
 //! Credentials that tools gave us for an origin that no provider claims: what git-credential-store does.
 //!
-//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)).
+//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)), but for a
+//! tool that keeps apart what it has. A request for something that a tool fetches matches what was kept for a place at or
+//! above it.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::Sources;
@@ -37,6 +40,10 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
     });
     // The newest first, then by name, so that the same request has the same answer.
     found.sort_by(|a, b| (b.record.obtained_at, &a.record.key).cmp(&(a.record.obtained_at, &b.record.key)));
+    if request.wide {
+        // What was kept for a place nearer to the target is meant more.
+        found.sort_by_key(|stored| Reverse(stored.record.key.path.as_ref().map_or(0, String::len)));
+    }
     Ok(match found.into_iter().next() {
         Some(stored) => Answer::Found(Box::new(credential(stored))),
         None => Answer::Absent,
@@ -141,10 +148,17 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 }
 
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
-    let path = target
-        .path()
-        .is_none_or(|path| record.key.path.as_deref() == Some(path));
-    path && request.username.as_ref().is_none_or(|name| record.key.account == *name)
+    let path = match target.path() {
+        _ if request.wide => record.key.target().is_some_and(|kept| target.is_within(&kept)),
+        // What is one tool's alone is for one place alone: what is at the root is no name for all that is below.
+        None => !request.apart || record.key.path.is_none(),
+        path => record.key.path.as_deref() == path,
+    };
+    let scheme = request.authtype.as_ref().is_none_or(|only| {
+        let kept = record.authtype.as_ref();
+        kept.is_some_and(|kept| kept.eq_ignore_ascii_case(only))
+    });
+    path && scheme && request.username.as_ref().is_none_or(|name| record.key.account == *name)
 }
 
 fn lock(sources: &Sources, key: &Key) -> Result<Lock> {

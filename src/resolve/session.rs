@@ -235,6 +235,8 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if let Some((name, secret)) = session.variable(sources)? {
         // The only answer that needs no record, and this machine gives none while it is locked.
         sources.stores.unlocked()?;
+        let end = request.id_token.then(|| identity::of_variable(sources, &name, &secret));
+        let secret = (secret, end.transpose()?);
         return found(sources, session, request, secret, None, Source::Environment(name));
     }
     let mut stored = session.records_or_new(sources)?;
@@ -272,7 +274,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
         store: stored.store,
         profile: Some(show(session, &stored.record)),
     };
-    let (secret, expires_at) = if request.id_token {
+    let secret = if request.id_token {
         identity::token(sources, session, &stored.record)?
     } else {
         (
@@ -280,11 +282,12 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
             stored.record.expires_at,
         )
     };
-    let proof = proof::of(sources, session, request, &stored.record)?;
+    // A proof of possession is for requests, and an ID token is for none.
+    let proof = match request.id_token {
+        true => None,
+        false => proof::of(sources, session, request, &stored.record)?,
+    };
     let mut answer = found(sources, session, request, secret, Some(&stored.record), source)?;
-    if let Answer::Found(credential) = &mut answer {
-        credential.expires_at = expires_at;
-    }
     if let (Answer::Found(credential), Some(proof)) = (&mut answer, proof) {
         credential.username = None;
         credential.authtype = Some("DPoP".into());
@@ -386,7 +389,7 @@ fn found(
     sources: &Sources,
     session: &Session,
     request: &Request,
-    secret: Secret,
+    (secret, expires_at): (Secret, Option<Timestamp>),
     record: Option<&Record>,
     source: Source,
 ) -> Result<Answer> {
@@ -416,7 +419,7 @@ fn found(
         refresh: record
             .filter(|_| session.keeps)
             .and_then(|record| record.refresh.clone()),
-        expires_at: record.and_then(|record| record.expires_at),
+        expires_at,
         account,
         subject: record.and_then(|record| record.subject.clone()),
         workspace: workspace::handed(sources, session, record)?,
@@ -429,8 +432,11 @@ fn found(
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
 /// are brought by tools keeps it.
 fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    let Some(secret) = request.secret.clone().filter(|_| session.keeps) else {
+    if !session.keeps {
         return Ok(Answer::Declined);
+    }
+    let Some(secret) = request.secret.clone() else {
+        return Ok(Answer::Done);
     };
     let scheme = request.authtype.as_deref();
     if scheme.is_some_and(|scheme| !(session.bearer && scheme.eq_ignore_ascii_case("bearer"))) {

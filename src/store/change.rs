@@ -342,7 +342,7 @@ pub(super) fn seal(
     }
     let encoded = if header.text(address::KEEPS) == Some(address::REFRESH) {
         let mut record = record.clone();
-        (record.secret, record.expires_at) = (None, None);
+        (record.secret, record.expires_at, record.id_token) = (None, None, None);
         record.encode()
     } else {
         record.encode()

@@ -168,7 +168,7 @@ impl ItemStore {
                 header.extra.remove(MARK);
             }
         }
-        if record.secret.is_some() || record.learnt.is_some() || !record.extra.is_empty() {
+        if record.secret.is_some() || record.id_token.is_some() || record.learnt.is_some() || !record.extra.is_empty() {
             self.rest(names).write(&document::encode(header, &record.encode()))?;
             header.extra.insert(REST.into(), true.into());
             Ok(())

@@ -244,7 +244,15 @@ fn help_is_the_programs() {
     ] {
         assert!(help.text().contains(part), "{part}: {}", help.text());
     }
-    for part in ["keyfob", "--provider", "docker", "PROVIDER", "  list ", "  provider "] {
+    for part in [
+        "keyfob",
+        "--provider",
+        "docker",
+        "PROVIDER",
+        "  install ",
+        "  list ",
+        "  provider ",
+    ] {
         assert!(!help.text().contains(part), "{part}: {}", help.text());
     }
     for part in ["  mode ", "  workspace "] {

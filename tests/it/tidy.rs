@@ -11,8 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "bundle", "cli", "config", "digest", "error", "http", "login", "oauth", "record", "renew", "report",
-            "resolve", "secret", "seed", "shape", "store", "time", "totp", "world",
+            "bundle", "cli", "config", "digest", "error", "http", "install", "login", "oauth", "record", "renew",
+            "report", "resolve", "secret", "seed", "shape", "store", "time", "totp", "world",
         ],
     ),
     ("config", &["error", "secret", "target", "world"]),
@@ -23,11 +23,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("http", &["error", "oauth", "secret", "target", "world"]),
     ("hygiene", &[]),
+    ("install", &["config", "error", "report", "world"]),
     (
         "login",
         &[
-            "config", "digest", "error", "http", "loopback", "oauth", "record", "renew", "report", "secret", "shape",
-            "target", "time", "world",
+            "config", "digest", "error", "http", "loopback", "oauth", "pem", "record", "renew", "report", "secret",
+            "shape", "target", "time", "world",
         ],
     ),
     (
@@ -36,7 +37,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("model", &["secret", "target", "time"]),
     ("oauth", &["digest", "record", "secret", "target", "time"]),
-    ("protocol", &["error", "model", "report", "secret", "target", "time"]),
+    ("pem", &["secret"]),
+    (
+        "protocol",
+        &["error", "model", "pem", "report", "secret", "target", "time"],
+    ),
     ("record", &["digest", "secret", "target", "time"]),
     (
         "renew",
@@ -49,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolve",
         &[
-            "config", "error", "model", "oauth", "record", "renew", "secret", "store", "target", "time", "world",
+            "config", "error", "model", "oauth", "pem", "record", "renew", "secret", "store", "target", "time", "world",
         ],
     ),
     ("digest", &[]),
@@ -75,6 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("linux_keyutils::", &["store/kernel.rs"]),
     ("std::env::var", &["world.rs"]),
     ("env::args", &["world.rs"]),
+    ("env::current_exe", &["world.rs"]),
     ("SystemTime::now", &["world.rs"]),
     (
         "Instant::now",
@@ -252,11 +258,30 @@ fn the_readme_has_every_variable_of_the_program() {
         "WAYLAND_DISPLAY",
         "XDG_RUNTIME_DIR",
     ];
+    // Where a tool's configuration is, is for that tool to say.
+    let tools = [
+        "ANSIBLE_CONFIG",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "CARGO_HOME",
+        "DOCKER_CONFIG",
+        "GIT_CONFIG_GLOBAL",
+        "GOENV",
+        "KUBECONFIG",
+        "NPM_CONFIG_USERCONFIG",
+        "PIP_CONFIG_FILE",
+        "TF_CLI_CONFIG_FILE",
+        "UV_CONFIG_FILE",
+        "VAULT_CONFIG_PATH",
+        "npm_config_userconfig",
+    ];
     for (file, code) in source() {
-        for call in ["var(\"", "var_os(\"", "absolute(\"", "dir(\""] {
+        for call in ["var(\"", "var_os(\"", "absolute(\"", "dir(\"", "path_in(\""] {
             for rest in code.split(call).skip(1) {
                 let name = rest.split('"').next().unwrap();
-                assert!(named.contains(&name) || machine.contains(&name), "{file} reads {name}");
+                let known = named.contains(&name) || machine.contains(&name);
+                let of_a_tool = file.starts_with("install/") && tools.contains(&name);
+                assert!(known || of_a_tool, "{file} reads {name}");
             }
         }
     }
@@ -280,6 +305,7 @@ fn the_names_in_every_table_are_unique_and_lower_case() {
         "programs",
         protocols.iter().flat_map(|row| row.programs.iter().copied()),
     );
+    names_of_a_table("install", keyfob::install::TABLE.iter().map(|row| row.name));
     names_of_a_table("store", keyfob::store::TABLE.iter().map(|row| row.name));
     let flows: Vec<String> = keyfob::login::TABLE
         .iter()

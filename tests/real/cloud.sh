@@ -124,7 +124,7 @@ ok 'google · refreshed · google-auth: an ended ID token is renewed' google
 life 20
 keyfob logout --local role 2>/dev/null
 is role "$ROLE" >/dev/null
-sleep 12
+sleep 19
 life 3600
 KEYS=$(count keys)
 at_once() {

@@ -108,6 +108,25 @@ with_skopeo() {
         jq -e '.Layers | length == 1' >/dev/null
 }
 
+# The containers family: by the list of helpers, and by a helper of one registry.
+by_list() { skopeo --registries-conf "$WORK/registries.conf" "$@"; }
+skopeo_login() { printf '%s' "$1" | by_list login --tls-verify=false --username ann --password-stdin "$REGISTRY"; }
+skopeo_copies() {
+    rm -rf "$WORK/copied" && by_list copy --src-tls-verify=false "docker://$IMAGE" "dir:$WORK/copied" && [[ -s $WORK/copied/manifest.json ]]
+}
+by_registry() {
+    mkdir -p "$WORK/run/containers"
+    printf '{"credHelpers":{"%s":"keyfob"}}\n' "$REGISTRY" >"$WORK/run/containers/auth.json"
+    # Without docker's own configuration, which names the helper too.
+    DOCKER_CONFIG=$WORK/none skopeo inspect --tls-verify=false "docker://$IMAGE" | jq -e '.Layers | length == 1' >/dev/null
+}
+# What docker keeps for its hub serves those who call it `docker.io`.
+hub_is_one() {
+    printf '{"ServerURL":"https://index.docker.io/v1/","Username":"ann","Secret":"canary-hub"}' | helper store &&
+        printf docker.io | helper get | jq -e '.Secret == "canary-hub"' >/dev/null && printf docker.io | helper erase &&
+        fails eval 'printf https://index.docker.io/v1/ | helper get'
+}
+
 start_registry
 say "$(docker --version); registry $(docker-registry --version 2>/dev/null | awk '{print $3}'); $(skopeo --version)"
 ok 'get of what is not there says docker'\''s own sentence' not_found
@@ -121,7 +140,14 @@ ok 'docker'\''s config.json does not hold it' config_is_clean
 ok 'a second login with the same password works' login "$PASSWORD"
 ok 'an image is pushed with what the helper gives' push_image
 ok 'docker fetches its manifest with the stored credential' docker_fetches
-ok 'skopeo fetches it with the same credential' with_skopeo
+ok 'containers · hit · skopeo: it is fetched with the same credential' with_skopeo
+ok 'containers · hit · skopeo: by the helper of one registry' by_registry
+ok 'containers · erase · skopeo: logout forgets it' eval 'by_list logout "$REGISTRY" && not_found'
+ok 'containers · miss · skopeo: it is refused' fails with_skopeo
+ok 'containers · malformed · skopeo: a login with a wrong password keeps nothing' eval 'fails skopeo_login canary-wrong && not_found'
+ok 'containers · store · skopeo: a login keeps the password' eval 'skopeo_login "$PASSWORD" && answers_as_json'
+ok 'containers · hit · skopeo: an image is copied' skopeo_copies
+ok 'containers · hit · keyfob: Docker Hub has one entry under all its names' hub_is_one
 ok 'logout works' docker logout "$REGISTRY"
 ok 'afterwards there is nothing' not_found
 ok 'docker is refused then' fails docker_fetches

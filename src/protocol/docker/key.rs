@@ -19,7 +19,7 @@ const HUB_HOSTS: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker
 ///
 /// # Errors
 /// [`crate::error::Class::Usage`] when it is no host, or a URL of another scheme than http and https.
-pub(super) fn to_target(key: &str) -> Result<Target> {
+pub(in crate::protocol) fn to_target(key: &str) -> Result<Target> {
     let key = key.split_once('?').map_or(key, |(key, _)| key);
     let target = if key.contains("://") {
         Target::from_url(key)

@@ -70,6 +70,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     request.understands = Understands {
         authtype: fields.capabilities.contains(&&b"authtype"[..]),
         state: fields.capabilities.contains(&&b"state"[..]),
+        ..Understands::default()
     };
     request.mark = fields.mark();
     request.ephemeral = fields.switch("ephemeral")?;

@@ -138,7 +138,16 @@ mod tests {
     }
 
     fn encoded(credential: &Credential, authtype: bool, state: bool, dialect: Dialect) -> String {
-        let reply = encode(credential, Understands { authtype, state }, dialect).unwrap();
+        let reply = encode(
+            credential,
+            Understands {
+                authtype,
+                state,
+                certificate: false,
+            },
+            dialect,
+        )
+        .unwrap();
         String::from_utf8(reply.to_vec()).unwrap()
     }
 

@@ -1,0 +1,235 @@
+//! `install` and `uninstall`: which tools, in which order, and what a person is told.
+//!
+//! It knows no tool; `install/` does. A tool that cannot be wired keeps `--all` from none of the others.
+
+use serde_json::json;
+
+use super::text::table;
+use super::{Run, SCHEMA};
+use crate::cli;
+use crate::config::Serves;
+use crate::config::profile::quoted;
+use crate::error::{Error, Result};
+use crate::install::{self, Ledger, Options, Since, Step, Tool, Trouble};
+use crate::report::{self, printable};
+
+pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
+    if args.list {
+        return list(run, args.json);
+    }
+    if args.tool.is_none() && !args.all {
+        return Err(unnamed());
+    }
+    let chosen = args.tool.as_deref().map(install::find).transpose()?;
+    let wish = Wish::of(run, &args)?;
+    let mut ledger = Ledger::open(run.world, args.dry_run)?;
+    notes(run, &ledger.notes);
+    let Some(tool) = chosen else {
+        return every(run, &mut ledger, &wish, args.dry_run);
+    };
+    if tool.needs_profile && wish.options.profile.is_none() {
+        let error = Error::usage(format!("`{}` cannot say whose credential it wants", tool.name));
+        return Err(error.hint(format!("run `keyfob install {} PROFILE`", tool.name)));
+    }
+    let done = wire(run, &mut ledger, tool, &wish, args.dry_run);
+    done.map_err(|trouble| told(run, trouble)).map(|()| 0)
+}
+
+fn unnamed() -> Error {
+    Error::usage("no tool is named").hint("run `keyfob install --list`, which names them, or take `--all`")
+}
+
+/// What is asked for, with the profile checked, and what its provider may serve.
+struct Wish {
+    options: Options,
+    targets: Vec<Serves>,
+}
+
+impl Wish {
+    fn of(run: &Run, args: &cli::Install) -> Result<Wish> {
+        let mut options = Options {
+            profile: None,
+            name: args.name.clone(),
+            urls: args.url.clone(),
+            replace: args.replace,
+        };
+        let mut targets = Vec::new();
+        let said = [&args.profile, &run.provider, &run.mode, &run.account];
+        if said.iter().any(|part| part.is_some()) {
+            let profile = run.profile(args.profile.as_deref())?;
+            let (mut provider, at) = run.sources.config.profile(&profile)?;
+            targets = provider.modes.swap_remove(at).targets;
+            options.profile = Some(profile.to_string());
+        }
+        Ok(Wish { options, targets })
+    }
+
+    /// The same for one tool: the places are the targets that it may serve, unless others were named.
+    fn for_tool(&self, tool: &Tool) -> Options {
+        let mut options = self.options.clone();
+        if options.urls.is_empty() {
+            let served =
+                |serves: &&Serves| serves.tools.is_empty() || serves.tools.iter().any(|name| name == tool.name);
+            options.urls = self.targets.iter().filter(served).map(url).collect();
+            options.urls.dedup();
+        }
+        options
+    }
+}
+
+/// A target as a URL, with `*.` in front of a host whose subdomains are meant.
+fn url(serves: &Serves) -> String {
+    let root = &serves.root;
+    let any = if serves.subdomains { "*." } else { "" };
+    let path = root.path().map_or(String::new(), |path| format!("/{path}"));
+    format!("{}://{any}{}{path}", root.scheme(), root.host_and_port())
+}
+
+/// Wires every tool that is here, and says why some were not.
+fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8> {
+    let mut code = 0;
+    let wired = ledger.wired();
+    for tool in install::TABLE {
+        let is_wired = wired.iter().any(|name| name == tool.name);
+        if !is_wired && !tool.is_here(run.world) {
+            continue;
+        }
+        if tool.needs_profile && wish.options.profile.is_none() {
+            run.print(&format!("{}: left out, it needs a profile\n", tool.name))?;
+            continue;
+        }
+        if let Err(trouble) = wire(run, ledger, tool, wish, is_dry) {
+            let error = told(run, trouble).context(format!("wiring `{}`", tool.name));
+            run.world.write_stderr(&report::lines(&error));
+            code = report::exit_code(error.class);
+        }
+    }
+    Ok(code)
+}
+
+fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, wish: &Wish, is_dry: bool) -> Result<(), Trouble> {
+    let step = ledger.plan(tool, &wish.for_tool(tool))?;
+    let text = if step.is_empty() {
+        format!("{}: nothing to change, it asks keyfob\n", tool.name)
+    } else {
+        said(&step, is_dry, &format!("{}: wired", tool.name))
+    };
+    let told = step.notes.clone();
+    ledger.carry_out(step)?;
+    run.print(&text)?;
+    notes(run, &told);
+    Ok(())
+}
+
+/// A diff, or that it is done and where.
+fn said(step: &Step, is_dry: bool, done: &str) -> String {
+    if is_dry {
+        return step.diff();
+    }
+    let paths: Vec<String> = step
+        .paths()
+        .map(|path| format!("  {}\n", printable(&path.display().to_string())))
+        .collect();
+    format!("{done}\n{}", paths.concat())
+}
+
+fn notes(run: &Run, notes: &[String]) {
+    for note in notes {
+        run.note(&format!("keyfob: warning: {}\n", printable(note)));
+    }
+}
+
+/// Shows what somebody else has changed, and gives back the rest.
+fn told(run: &Run, trouble: Trouble) -> Error {
+    run.world.write_stderr(&trouble.diff);
+    trouble.error
+}
+
+pub(super) fn uninstall(run: &Run, args: &cli::Uninstall) -> Result<u8> {
+    let since = match (args.merge, args.forget) {
+        (true, _) => Since::Merge,
+        (_, true) => Since::Leave,
+        _ => Since::Refuse,
+    };
+    match &args.tool {
+        Some(tool) => drop(install::find(tool)?),
+        None if !args.all => return Err(unnamed()),
+        None => (),
+    }
+    let mut ledger = Ledger::open(run.world, args.dry_run)?;
+    notes(run, &ledger.notes);
+    let wired = ledger.wired();
+    let tools: Vec<&str> = match &args.tool {
+        Some(tool) if wired.contains(tool) => vec![tool],
+        Some(_) => Vec::new(),
+        None => wired.iter().rev().map(String::as_str).collect(),
+    };
+    if tools.is_empty() {
+        run.print("nothing is wired, and nothing was changed\n")?;
+    }
+    let mut code = 0;
+    for tool in tools {
+        if let Err(trouble) = unwire(run, &mut ledger, tool, since, args.dry_run) {
+            let error = told(run, trouble).context(format!("unwiring `{tool}`"));
+            if !args.all {
+                return Err(error);
+            }
+            run.world.write_stderr(&report::lines(&error));
+            code = report::exit_code(error.class);
+        }
+    }
+    Ok(code)
+}
+
+fn unwire(run: &Run, ledger: &mut Ledger, tool: &str, since: Since, is_dry: bool) -> Result<(), Trouble> {
+    let step = ledger.plan_back(tool, since)?;
+    let text = said(&step, is_dry, &format!("{tool}: as it was"));
+    ledger.carry_out(step)?;
+    run.print(&text)?;
+    Ok(())
+}
+
+/// How a tool stands.
+fn state(run: &Run, ledger: &Ledger, tool: &Tool) -> &'static str {
+    let shown = ledger.show(tool.name);
+    match shown.options {
+        Some(_) if shown.changed => "changed since",
+        Some(_) => "wired",
+        None if tool.is_here(run.world) => "not wired",
+        None => "not here",
+    }
+}
+
+fn list(run: &Run, as_json: bool) -> Result<u8> {
+    let ledger = Ledger::peek(run.world)?;
+    if as_json {
+        let row = |tool: &Tool| {
+            let shown = ledger.show(tool.name);
+            json!({
+                "name": tool.name,
+                "state": state(run, &ledger, tool),
+                "profile": shown.options.and_then(|options| options.profile),
+                "paths": shown.paths,
+            })
+        };
+        let tools: Vec<_> = install::TABLE.iter().map(row).collect();
+        let value = json!({"schema": SCHEMA, "interrupted": ledger.is_interrupted(), "tools": tools});
+        return run.print_json(&value).map(|()| 0);
+    }
+    let row = |tool: &Tool| {
+        let profile = ledger.show(tool.name).options.and_then(|options| options.profile);
+        [
+            tool.name.to_owned(),
+            state(run, &ledger, tool).to_owned(),
+            profile.map_or(String::new(), |profile| quoted(&printable(&profile))),
+            tool.title.to_owned(),
+        ]
+    };
+    let rows: Vec<[String; 4]> = install::TABLE.iter().map(row).collect();
+    run.print(&table(&rows))?;
+    if ledger.is_interrupted() {
+        let note = "a change was cut off; the next `keyfob install` or `keyfob uninstall` takes it back";
+        notes(run, &[note.to_owned()]);
+    }
+    Ok(0)
+}

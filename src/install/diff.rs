@@ -1,0 +1,234 @@
+//! What a change is, for a person to read, and taking a change out of a text that somebody else has changed since.
+//!
+//! A diff is shown on a terminal and ends up in bug reports, so a value that looks like a secret is not in it. The lines
+//! of a file are compared by `diffy`; what is shown is a unified diff.
+
+use std::path::Path;
+
+use diffy::{DiffOptions, Line};
+
+use super::state::State;
+use crate::report;
+
+/// What stands where a secret was.
+const HIDDEN: &str = "…";
+
+/// Words in the name of a setting whose value is not shown.
+const SECRET_WORDS: [&str; 7] = ["auth", "certificate", "cookie", "credential", "pass", "secret", "token"];
+
+/// From this length on a word of letters and digits is taken for a secret wherever it stands. The shortest that issuers
+/// give out have more; half as much would hide names of clusters, twice as much would show keys.
+const SECRET_LENGTH: usize = 24;
+
+/// The change of a path as a unified diff, without secrets and fit for a terminal; nothing where there is no change.
+pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
+    if before == after {
+        return String::new();
+    }
+    let place = report::printable(&path.display().to_string());
+    let name = |state: &State| match state {
+        State::Nothing => "/dev/null".to_owned(),
+        State::File { .. } | State::Link(_) => place.clone(),
+    };
+    let mut text = format!("--- {}\n+++ {}\n", name(before), name(after));
+    let shown = |state: &State| match state {
+        State::Link(target) => format!("link to {target}\n"),
+        state => String::from_utf8_lossy(state.bytes()).into_owned(),
+    };
+    let (old, new) = (shown(before), shown(after));
+    let patch = diffy::create_patch(&old, &new);
+    for hunk in patch.hunks() {
+        text += &format!("@@ -{} +{} @@\n", hunk.old_range(), hunk.new_range());
+        for line in hunk.lines() {
+            let (sign, line) = match line {
+                Line::Context(line) => (' ', line),
+                Line::Delete(line) => ('-', line),
+                Line::Insert(line) => ('+', line),
+            };
+            text.push(sign);
+            text += &report::printable(&mask(line.trim_end_matches(['\n', '\r'])));
+            text.push('\n');
+            if !line.ends_with('\n') {
+                text += "\\ No newline at end of file\n";
+            }
+        }
+    }
+    if let (State::File { mode: old, .. }, State::File { mode: new, .. }) = (before, after)
+        && old != new
+    {
+        text += &format!("mode {old:o} -> {new:o}\n");
+    }
+    text
+}
+
+/// A line without what looks like a secret: values of settings with such a name, passwords in URLs, long random words.
+/// What names keyfob is ours, and is shown.
+fn mask(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let (mut is_secret, mut is_password) = (false, false);
+    let mut rest = line;
+    while !rest.is_empty() {
+        let length = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(length);
+        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
+        if !word.is_empty() && value.starts_with(['=', ':']) && !after.starts_with("://") {
+            // A name, unless it is the user before a password in a URL.
+            let lower = word.to_lowercase();
+            is_password = shown.ends_with("://");
+            let key = lower.ends_with("key") || lower.contains("key-data");
+            is_secret = (key || SECRET_WORDS.iter().any(|secret| lower.contains(secret))) && !is_ours(&value[1..]);
+            shown += word;
+        } else if hides(word, is_secret || is_password) {
+            shown += HIDDEN;
+        } else {
+            shown += word;
+        }
+        let Some(c) = after.chars().next() else { break };
+        shown.push(c);
+        is_password &= c != '@';
+        // A list or the next setting of one line has values of its own.
+        is_secret &= !matches!(c, ',' | '{' | '}' | '[' | ']');
+        rest = &after[c.len_utf8()..];
+    }
+    shown
+}
+
+/// Whether the value that begins here is a path or name that we set.
+fn is_ours(value: &str) -> bool {
+    let value = value.trim_start_matches(['"', '\'', ' ', '\t']);
+    let value = value.split(['"', '\'', ' ', ',']).next().unwrap_or_default();
+    value.contains("keyfob")
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || "+_-.~%$!*&?|^<>\\".contains(c)
+}
+
+fn hides(word: &str, is_secret: bool) -> bool {
+    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
+    let random = word.len() >= SECRET_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+    // What helpers and providers are called is worth seeing.
+    let plain = matches!(
+        word,
+        "true" | "false" | "null" | "store" | "cache" | "netrc" | "off" | "subprocess"
+    );
+    !word.is_empty() && !word.contains("keyfob") && !plain && (is_secret || random)
+}
+
+/// Takes the change `from` → `to` out of a text that was `to` once; none where somebody changed the same lines.
+pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
+    if now == to {
+        return Some(from.to_vec());
+    }
+    diffy::merge_bytes(to, from, now).ok()
+}
+
+/// The edited text with the line ends of the original, whose editor saw it with `\n` alone.
+///
+/// Lines that stayed end as they did; new ones end as most do.
+pub(super) fn with_line_ends(original: &str, edited: &str) -> String {
+    let ends = original.matches("\r\n").count();
+    if ends == 0 {
+        return edited.into();
+    }
+    let usual = if ends * 2 >= original.matches('\n').count() {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let seen = original.replace("\r\n", "\n");
+    let lines: Vec<&str> = original.split_inclusive('\n').collect();
+    let new = |line: &str| match line.strip_suffix('\n') {
+        Some(line) => format!("{line}{usual}"),
+        None => line.into(),
+    };
+    let mut options = DiffOptions::new();
+    options.set_context_len(0);
+    let (mut text, mut at) = (String::with_capacity(edited.len()), 0);
+    let patch = options.create_patch(&seen, edited);
+    for hunk in patch.hunks() {
+        // A range without lines names the line before it.
+        let start = hunk.old_range().start();
+        let start = if hunk.old_range().is_empty() { start } else { start - 1 };
+        text.extend(lines[at..start].iter().copied());
+        at = start;
+        for line in hunk.lines() {
+            match line {
+                Line::Context(_) => {
+                    text += lines[at];
+                    at += 1;
+                }
+                Line::Delete(_) => at += 1,
+                Line::Insert(line) => text += &new(line),
+            }
+        }
+    }
+    text.extend(lines[at..].iter().copied());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> State {
+        State::Nothing.with_bytes(text.into())
+    }
+
+    #[test]
+    fn a_diff_shows_what_is_ours_and_no_secret() {
+        for (line, shown) in [
+            ("\"auth\": \"Y2FuYXJ5\",", "\"auth\": \"…\","),
+            ("\t\"credsStore\": \"keyfob\"", " \"credsStore\": \"keyfob\""),
+            ("//npm.example/:_authToken=canary", "//npm.example/:_authToken=…"),
+            (
+                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
+                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
+            ),
+            ("    token: canary", "    token: …"),
+            (
+                "url = https://ann:canary@git.example/x",
+                "url = https://ann:…@git.example/x",
+            ),
+            ("registry=https://npm.example/", "registry=https://npm.example/"),
+            ("x = 0123456789abcdef0123456789abcdef", "x = …"),
+            ("\thelper = store", " helper = store"),
+            ("aws_secret_access_key = ca/na/ry", "aws_secret_access_key = …/…/…"),
+        ] {
+            let text = unified(Path::new("/f"), &file(""), &file(&format!("{line}\n")));
+            assert!(text.contains(&format!("\n+{shown}\n")), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_diff_names_both_sides() {
+        let text = unified(Path::new("/f"), &State::Nothing, &State::Link("/bin/keyfob".into()));
+        assert_eq!(text, "--- /dev/null\n+++ /f\n@@ -0,0 +1 @@\n+link to /bin/keyfob\n");
+        assert_eq!(unified(Path::new("/f"), &file("a"), &file("a")), "");
+        assert!(unified(Path::new("/f"), &file("a"), &file("b")).contains("No newline"));
+    }
+
+    #[test]
+    fn a_change_is_taken_out_beside_what_somebody_else_changed() {
+        let (from, to) = ("a\nb\nc\n", "a\nb\nours\nc\n");
+        let out = |now: &str| taken_out(from.as_bytes(), to.as_bytes(), now.as_bytes());
+        assert_eq!(out(to).unwrap(), from.as_bytes());
+        assert_eq!(out("new\na\nb\nours\nc\n").unwrap(), b"new\na\nb\nc\n");
+        assert_eq!(out("a\nb\nOURS\nc\n"), None);
+    }
+
+    #[test]
+    fn lines_keep_their_ends() {
+        for (original, edited, expected) in [
+            ("a\r\nb\r\n", "a\nx\nb\n", "a\r\nx\r\nb\r\n"),
+            ("a\r\nb\n", "a\nb\nc\n", "a\r\nb\nc\r\n"),
+            ("a\nb\r\nc\n", "x\nb\nc\n", "x\nb\r\nc\n"),
+            ("a\r\nb", "a\nb\nc", "a\r\nb\r\nc"),
+            ("a\r\n", "", ""),
+            ("a\r\nb\r\n", "b\n", "b\r\n"),
+            ("a\n", "b\n", "b\n"),
+        ] {
+            assert_eq!(with_line_ends(original, edited), expected, "{original:?} -> {edited:?}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Docker: `credsStore` of its `config.json`, and the program that this names.
+//!
+//! It has one store for all registries; `credHelpers` for single ones stay, and win. Implements tools.md, section 2.5.
+
+use super::wiring::Wiring;
+use super::{Tool, json};
+use crate::error::{Error, Result};
+
+pub(super) const DOCKER: Tool = Tool {
+    name: "docker",
+    title: "docker, buildx, compose, helm, oras",
+    programs: &["docker", "helm", "oras", "crane", "cosign"],
+    needs_profile: false,
+    plan,
+};
+
+const KEY: &str = "credsStore";
+
+fn plan(wiring: &mut Wiring) -> Result<()> {
+    let directory = match wiring.path_in("DOCKER_CONFIG")? {
+        Some(directory) => directory,
+        None => wiring.home()?.join(".docker"),
+    };
+    let program = wiring.program(PROGRAM)?;
+    wiring.link(&program)?;
+    let store = program
+        .strip_prefix("docker-credential-")
+        .unwrap_or(&program)
+        .to_owned();
+    let replace = wiring.options.replace;
+    let mut has_helpers = false;
+    wiring.edit(&directory.join("config.json"), |text| {
+        let document = json::Document::parse(text)?;
+        has_helpers = document.has("credHelpers");
+        match document.text(KEY) {
+            Some(old) if old == store => return Ok(text.into()),
+            Some(_) if !replace => {
+                let error = Error::refused(format!("`{KEY}` names another helper, and there can be but one"));
+                return Err(error.hint("`keyfob install docker --replace` replaces it until it is uninstalled"));
+            }
+            _ => (),
+        }
+        document.set(KEY, &store);
+        Ok(document.print())
+    })?;
+    if has_helpers {
+        let note = "`credHelpers` names other helpers for some registries, which are asked there";
+        wiring.notes.push(note.into());
+    }
+    Ok(())
+}
+
+/// What docker runs, without a profile.
+pub(super) const PROGRAM: &str = "docker-credential-keyfob";

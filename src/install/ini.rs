@@ -1,0 +1,351 @@
+//! Configurations of lines: sections, settings and comments. What is not changed keeps every byte.
+//!
+//! Each tool reads such a file by rules of its own, which a [`Dialect`] says. A line that these rules do not take is an
+//! error with its place: the tool would not take it either, or take it for something else.
+
+use crate::error::{Error, Result};
+
+/// How a tool reads its lines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dialect {
+    /// What stands between a name and its value.
+    delimiters: &'static [char],
+    /// Whether a line that begins with a space goes on with the value before it.
+    continues: bool,
+    /// Whether a name may stand alone.
+    alone: bool,
+    /// Whether there are sections.
+    sections: bool,
+    /// What is written between a new name and its value.
+    between: &'static str,
+}
+
+/// Python's `configparser`, as pip, Ansible and the AWS tools use it.
+pub(super) const PYTHON: Dialect = Dialect {
+    delimiters: &['=', ':'],
+    continues: true,
+    alone: false,
+    sections: true,
+    between: " = ",
+};
+
+/// npm's `.npmrc`, whose names hold colons.
+pub(super) const NPM: Dialect = Dialect {
+    delimiters: &['='],
+    continues: false,
+    alone: true,
+    sections: true,
+    between: "=",
+};
+
+/// The file of `go env -w`.
+pub(super) const GO: Dialect = Dialect {
+    delimiters: &['='],
+    continues: false,
+    alone: true,
+    sections: false,
+    between: "=",
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Nothing, a comment, or a name alone.
+    Empty,
+    Section(String),
+    /// The name, and where the value begins.
+    Setting(String, usize),
+    /// More of the value of the setting above.
+    More,
+}
+
+#[derive(Debug, Clone)]
+struct Line {
+    kind: Kind,
+    /// With its line end, which the last one may lack.
+    text: String,
+}
+
+/// One configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Document {
+    dialect: Dialect,
+    lines: Vec<Line>,
+}
+
+impl Document {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] with the number of the first line that is wrong.
+    pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Document> {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut in_section = !dialect.sections || !dialect.continues;
+        let mut in_value = false;
+        for (at, text) in text.split_inclusive('\n').enumerate() {
+            let kind = kind(text, dialect, in_value);
+            let kind = kind.ok_or_else(|| Error::usage(format!("line {} is no setting", at + 1)))?;
+            match &kind {
+                Kind::Section(_) => (in_section, in_value) = (true, false),
+                Kind::Setting(..) if !in_section => {
+                    return Err(Error::usage(format!("line {} stands in no section", at + 1)));
+                }
+                Kind::Setting(..) => in_value = true,
+                Kind::Empty | Kind::More => (),
+            }
+            lines.push(Line {
+                kind,
+                text: text.into(),
+            });
+        }
+        Ok(Document { dialect, lines })
+    }
+
+    /// The lines of a section with this name, all of them if it stands several times; the empty name is what stands
+    /// before the first.
+    fn within(&self, section: &str) -> Vec<usize> {
+        let mut current = "";
+        let mut found = Vec::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            if let Kind::Section(name) = &line.kind {
+                current = name;
+            }
+            if current == section {
+                found.push(at);
+            }
+        }
+        found
+    }
+
+    /// Whether there is such a section.
+    pub(super) fn has_section(&self, section: &str) -> bool {
+        let is_it = |line: &Line| matches!(&line.kind, Kind::Section(name) if name == section);
+        self.lines.iter().any(is_it)
+    }
+
+    /// The place of the last setting of this name in a section, which is the one that counts.
+    fn place(&self, section: &str, name: &str) -> Option<usize> {
+        let is_it = |at: &usize| matches!(&self.lines[*at].kind, Kind::Setting(found, _) if same(found, name));
+        self.within(section).into_iter().rev().find(is_it)
+    }
+
+    /// The value of a setting, of several lines as one.
+    pub(super) fn get(&self, section: &str, name: &str) -> Option<String> {
+        let at = self.place(section, name)?;
+        let Kind::Setting(_, begin) = self.lines[at].kind else {
+            return None;
+        };
+        let mut value = self.lines[at].text[begin..].trim().to_owned();
+        for line in self.lines[at + 1..].iter().take_while(|line| line.kind == Kind::More) {
+            value = format!("{value}\n{}", line.text.trim());
+        }
+        Some(value.trim().into())
+    }
+
+    /// Sets it: in its place, or behind the last setting of its section, or in a new section at the end.
+    pub(super) fn set(&mut self, section: &str, name: &str, value: &str) {
+        if let Some(at) = self.place(section, name) {
+            self.replace(at, value);
+            return;
+        }
+        let line = Line {
+            kind: Kind::Setting(name.into(), name.len() + self.dialect.between.len()),
+            text: format!("{name}{}{value}\n", self.dialect.between),
+        };
+        let within = self.within(section);
+        let last = within.iter().rev().find(|at| self.lines[**at].kind != Kind::Empty);
+        match (last, section.is_empty()) {
+            (Some(&at), _) => self.insert(at + 1, line),
+            // Before the first section, behind a comment that opens the file.
+            (None, true) => {
+                let at = within.last().map_or(0, |at| at + 1);
+                self.insert(at, line);
+            }
+            (None, false) => {
+                if self.lines.last().is_some_and(|line| !line.text.trim().is_empty()) {
+                    self.insert(self.lines.len(), empty("\n"));
+                }
+                let head = Line {
+                    kind: Kind::Section(section.into()),
+                    text: format!("[{section}]\n"),
+                };
+                self.insert(self.lines.len(), head);
+                self.insert(self.lines.len(), line);
+            }
+        }
+    }
+
+    /// Takes a setting out, as often as it stands in the section.
+    pub(super) fn remove(&mut self, section: &str, name: &str) {
+        while let Some(at) = self.place(section, name) {
+            self.drop_more(at);
+            self.lines.remove(at);
+        }
+    }
+
+    fn replace(&mut self, at: usize, value: &str) {
+        self.drop_more(at);
+        let Kind::Setting(_, begin) = self.lines[at].kind else {
+            return;
+        };
+        let text = &mut self.lines[at].text;
+        let end = if text.ends_with('\n') { "\n" } else { "" };
+        let space = text[begin..].len() - text[begin..].trim_start_matches([' ', '\t']).len();
+        text.truncate(begin + space);
+        *text += &format!("{value}{end}");
+    }
+
+    fn drop_more(&mut self, at: usize) {
+        let more = self.lines[at + 1..].iter().take_while(|line| line.kind == Kind::More);
+        let count = more.count();
+        self.lines.drain(at + 1..at + 1 + count);
+    }
+
+    /// Inserts a line; the one before it gets the line end that it lacked.
+    fn insert(&mut self, at: usize, line: Line) {
+        if let Some(before) = at.checked_sub(1).and_then(|at| self.lines.get_mut(at))
+            && !before.text.ends_with('\n')
+        {
+            before.text.push('\n');
+        }
+        self.lines.insert(at, line);
+    }
+
+    /// The whole text.
+    pub(super) fn print(&self) -> String {
+        self.lines.iter().map(|line| line.text.as_str()).collect()
+    }
+}
+
+fn empty(text: &str) -> Line {
+    Line {
+        kind: Kind::Empty,
+        text: text.into(),
+    }
+}
+
+/// Names differ neither by case nor by the underscores that some tools take for hyphens.
+fn same(one: &str, other: &str) -> bool {
+    let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    one == other || fold(one) == fold(other)
+}
+
+/// What a line is; none: nothing that the tool takes.
+fn kind(text: &str, dialect: Dialect, in_value: bool) -> Option<Kind> {
+    let line = text.trim_end();
+    let begin = line.trim_start();
+    if begin.is_empty() || begin.starts_with(['#', ';']) {
+        return Some(Kind::Empty);
+    }
+    if dialect.continues && in_value && line.starts_with([' ', '\t']) {
+        return Some(Kind::More);
+    }
+    if dialect.sections && begin.starts_with('[') {
+        let end = begin.rfind(']')?;
+        return Some(Kind::Section(begin[1..end].trim().into()));
+    }
+    match begin.find(dialect.delimiters) {
+        Some(at) if at > 0 => {
+            let margin = line.len() - begin.len();
+            Some(Kind::Setting(begin[..at].trim().into(), margin + at + 1))
+        }
+        Some(_) => None,
+        // It has no value that could be read or changed.
+        None if dialect.alone => Some(Kind::Empty),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(text: &str, dialect: Dialect, section: &str, name: &str, value: &str) -> String {
+        let mut document = Document::parse(text, dialect).unwrap();
+        document.set(section, name, value);
+        let after = document.print();
+        let read = Document::parse(&after, dialect).unwrap();
+        assert_eq!(read.get(section, name).as_deref(), Some(value), "{after}");
+        after
+    }
+
+    #[test]
+    fn a_setting_goes_where_its_section_is() {
+        for (text, expected) in [
+            ("", "[s]\nk = v\n"),
+            ("[a]\nx=1", "[a]\nx=1\n\n[s]\nk = v\n"),
+            ("[s]\n# c\n\n[b]\ny: 2\n", "[s]\nk = v\n# c\n\n[b]\ny: 2\n"),
+            (
+                "[s]\nx = 1\n  more\n\n# c\n[b]\n",
+                "[s]\nx = 1\n  more\nk = v\n\n# c\n[b]\n",
+            ),
+            ("[s]\nk: old\n\tolder\nz = 1\n", "[s]\nk: v\nz = 1\n"),
+            ("[s]\nK =old", "[s]\nK =v"),
+            ("; c\n", "; c\n\n[s]\nk = v\n"),
+        ] {
+            assert_eq!(set(text, PYTHON, "s", "k", "v"), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_sections_has_settings_at_its_end() {
+        assert_eq!(set("A=1\n# c\n", GO, "", "GOAUTH", "x;y"), "A=1\nGOAUTH=x;y\n# c\n");
+        assert_eq!(set("# c", GO, "", "GOAUTH", "x"), "# c\nGOAUTH=x\n");
+        assert_eq!(set("GOAUTH\n", GO, "", "GOAUTH", "x"), "GOAUTH\nGOAUTH=x\n");
+        let name = "//npm.example/:tokenHelper";
+        let text = "; c\n//npm.example/:_authToken=canary\nalone\n";
+        let expected = text.replace("alone", &format!("{name}=/p\nalone"));
+        assert_eq!(set(text, NPM, "", name, "/p"), expected);
+    }
+
+    #[test]
+    fn a_setting_is_taken_out_with_all_its_lines() {
+        let mut document = Document::parse("[s]\nk = 1\n 2\n\nk=3\nx = 4\n", PYTHON).unwrap();
+        assert_eq!(document.get("s", "k").as_deref(), Some("3"));
+        document.remove("s", "k");
+        assert_eq!(document.print(), "[s]\n\nx = 4\n");
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_by_its_number() {
+        for (text, dialect, place) in [
+            ("[s]\nk = v\ncanary\n", PYTHON, "line 3"),
+            ("k = v\n", PYTHON, "line 1"),
+            ("[s\n", PYTHON, "line 1"),
+            ("a=1\n=2\n", NPM, "line 2"),
+        ] {
+            let error = Document::parse(text, dialect).unwrap_err().to_string();
+            assert!(error.contains(place) && !error.contains("canary"), "{text:?}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_printed_as_it_was(text in "([ \t]?[\\[\\]a-c=:#;\n ]{0,6}\n?){0,12}") {
+            for dialect in [PYTHON, NPM, GO] {
+                if let Ok(document) = Document::parse(&text, dialect) {
+                    prop_assert_eq!(document.print(), text.clone());
+                }
+            }
+        }
+
+        #[test]
+        fn a_new_setting_changes_no_other(text in "(\\[[a-c]\\]\n|[a-d] = [x-z]{1,3}\n|# c\n|\n| more\n){0,14}") {
+            if let Ok(mut document) = Document::parse(&text, PYTHON) {
+                let before = document.clone();
+                document.set("b", "k", "v");
+                let after = Document::parse(&document.print(), PYTHON).unwrap();
+                prop_assert_eq!(after.get("b", "k"), Some("v".to_owned()));
+                for section in ["a", "b", "c"] {
+                    for name in ["a", "b", "c", "d"] {
+                        prop_assert_eq!(before.get(section, name), after.get(section, name));
+                    }
+                }
+                document.remove("b", "k");
+                let names = document.print();
+                prop_assert!(names.starts_with(text.trim_end()));
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A configuration in JSON, changed in place: what is not changed keeps its formatting, order and comments.
+
+use jsonc_parser::cst::{CstObject, CstRootNode};
+use jsonc_parser::{ParseOptions, json};
+
+use crate::error::{Error, Result};
+
+/// What a program that reads JSON takes, and comments, which are kept where one takes those too.
+const STRICT: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+/// An object.
+pub(super) struct Document {
+    root: CstRootNode,
+    object: CstObject,
+}
+
+impl Document {
+    /// Reads it; an empty text is an object without members.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] with line and column.
+    pub(super) fn parse(text: &str) -> Result<Document> {
+        let text = if text.trim().is_empty() { "{}\n" } else { text };
+        let root = CstRootNode::parse(text, &STRICT).map_err(|error| {
+            let (line, column) = (error.line_display(), error.column_display());
+            Error::usage(format!("line {line}, column {column} is not JSON"))
+        })?;
+        let object = root.object_value();
+        let object = object.ok_or_else(|| Error::usage("expected a JSON object, found something else"))?;
+        Ok(Document { root, object })
+    }
+
+    /// Whether it has a member.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.get(name).is_some()
+    }
+
+    /// The text of a member; empty where it is something else.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let value = self.object.get(name)?.value()?;
+        let text = value.as_string_lit().and_then(|text| text.decoded_value().ok());
+        Some(text.unwrap_or_default())
+    }
+
+    /// Sets a member, at the end if it is new.
+    pub(super) fn set(&self, name: &str, value: &str) {
+        match self.object.get(name) {
+            Some(member) => member.set_value(json!(value)),
+            None => drop(self.object.append(name, json!(value))),
+        }
+    }
+
+    /// The whole text.
+    pub(super) fn print(&self) -> String {
+        self.root.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_else_stays_as_it_is() {
+        for (text, expected) in [
+            ("", "{\n  \"k\": \"v\"\n}\n"),
+            ("{}", "{\n  \"k\": \"v\"\n}"),
+            ("{\"a\":1}", "{\n  \"a\":1,\n  \"k\": \"v\"\n}"),
+            (
+                "{\n\t\"a\" : [ 1,2 ] ,\n\t\"b\": {}\n}",
+                "{\n\t\"a\" : [ 1,2 ] ,\n\t\"b\": {},\n\t\"k\": \"v\"\n}",
+            ),
+            ("{ \"k\": \"old\" , \"z\": 1 }\n\n", "{ \"k\": \"v\" , \"z\": 1 }\n\n"),
+        ] {
+            let document = Document::parse(text).unwrap();
+            document.set("k", "v");
+            let after = document.print();
+            assert_eq!(Document::parse(&after).unwrap().text("k").as_deref(), Some("v"));
+            assert_eq!(after, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_place() {
+        let error = |text: &str| Document::parse(text).err().unwrap().to_string();
+        assert!(error("{\n  \"a\": canary\n}").contains("line 2"));
+        assert!(error("[]").contains("object"));
+    }
+}

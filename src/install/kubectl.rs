@@ -1,0 +1,395 @@
+//! kubectl and everything else that reads a kubeconfig: a user that runs keyfob, and the current context with it.
+//!
+//! Implements tools.md, section 4.
+
+use std::path::PathBuf;
+
+use super::Tool;
+use super::wiring::Wiring;
+use super::yaml::{self, Kind, Node};
+use crate::error::{Error, Result};
+
+pub(super) const KUBECTL: Tool = Tool {
+    name: "kubectl",
+    title: "kubectl, helm, k9s: users of a kubeconfig",
+    programs: &["kubectl", "helm", "k9s"],
+    needs_profile: false,
+    plan,
+};
+
+const API: &str = "client.authentication.k8s.io/v1";
+
+fn plan(wiring: &mut Wiring) -> Result<()> {
+    let path = file(wiring)?;
+    let name = match (&wiring.options.name, &wiring.options.profile) {
+        (Some(name), _) => name.clone(),
+        (None, Some(profile)) => format!("keyfob-{profile}"),
+        (None, None) => "keyfob".into(),
+    };
+    let mut args = vec!["kubectl".to_owned()];
+    args.extend(wiring.options.profile.clone());
+    let edit = Edit {
+        name: &name,
+        command: wiring.keyfob()?,
+        args: &args,
+        replace: wiring.options.replace,
+    };
+    let mut uses_another = false;
+    wiring.edit(&path, |text| {
+        let (after, other) = edit.of(text)?;
+        uses_another = other;
+        Ok(after)
+    })?;
+    if uses_another {
+        wiring.notes.push(format!(
+            "the current context keeps its own user; `kubectl config set-context --current --user={name}` or `--replace` changes that"
+        ));
+    }
+    Ok(())
+}
+
+/// The file of several that names the current context, else the first that is there, else the first.
+fn file(wiring: &Wiring) -> Result<PathBuf> {
+    let Some(list) = wiring.world.var_os("KUBECONFIG") else {
+        return Ok(wiring.home()?.join(".kube/config"));
+    };
+    let mut paths: Vec<PathBuf> = std::env::split_paths(&list).collect();
+    paths.retain(|path| path.is_absolute());
+    let first = paths.first().cloned();
+    let first = first.ok_or_else(|| Error::usage("the variable `KUBECONFIG` names no absolute path"))?;
+    paths.retain(|path| wiring.exists(path));
+    for path in &paths {
+        let root = yaml::parse(&wiring.text(path)?)?;
+        if root.get("current-context").is_some_and(|current| !current.is_nothing()) {
+            return Ok(path.clone());
+        }
+    }
+    Ok(paths.into_iter().next().unwrap_or(first))
+}
+
+/// What is changed in a kubeconfig.
+struct Edit<'a> {
+    name: &'a str,
+    command: &'a str,
+    args: &'a [String],
+    replace: bool,
+}
+
+impl Edit<'_> {
+    /// The changed text, and whether the current context has another user.
+    fn of(&self, text: &str) -> Result<(String, bool)> {
+        let root = yaml::parse(text)?;
+        let old = root.get("users").map_or(&[][..], Node::items);
+        let has = old
+            .iter()
+            .find(|user| user.get("name").and_then(Node::as_text) == Some(self.name));
+        let mut expected = root.clone();
+        let mut after = text.to_owned();
+        if let Some(found) = has {
+            if *found != self.user() {
+                let error = Error::refused(format!(
+                    "there is a user `{}` already, which is not keyfob's",
+                    self.name
+                ));
+                return Err(error.hint("give ours another name with `--name`"));
+            }
+        } else {
+            after = self.with_user(text, &root)?;
+            self.expect_user(&mut expected, root.is_flow(text))?;
+        }
+        let (after, uses_another) = self.with_context(after, &mut expected)?;
+        if yaml::parse(&after)? != expected {
+            return Err(Error::failure(
+                "it cannot be changed without changing more than was asked",
+            ));
+        }
+        Ok((after, uses_another))
+    }
+
+    /// The text with our user in it.
+    fn with_user(&self, text: &str, root: &Node) -> Result<String> {
+        if root.is_nothing() && !root.is_flow(text) {
+            let end = if text.is_empty() || text.ends_with('\n') {
+                ""
+            } else {
+                "\n"
+            };
+            return Ok(format!(
+                "{text}{end}apiVersion: v1\nkind: Config\nusers:\n{}",
+                self.block("")
+            ));
+        }
+        let Some(users) = root.get("users") else {
+            let Kind::Mapping(pairs) = &root.kind else {
+                return Err(Error::usage("expected a mapping, found something else"));
+            };
+            if root.is_flow(text) {
+                let comma = if pairs.is_empty() { "" } else { ", " };
+                let member = format!("{comma}\"users\": [{}]", self.flow());
+                return Ok(inserted(text, root.end(text) - 1, &member));
+            }
+            let at = after_line(text, root.end(text));
+            return Ok(lines_inserted(text, at, &format!("users:\n{}", self.block(""))));
+        };
+        if users.is_flow(text) && !users.is_nothing() {
+            // Behind the last item, so that a comment before the bracket stays there.
+            let last = users
+                .items()
+                .last()
+                .map_or(users.place.start + 1, |item| item.end(text));
+            return Ok(inserted(text, last, &format!(", {}", self.flow())));
+        }
+        if root.is_flow(text) {
+            let place = users.place.clone();
+            return Ok(format!(
+                "{}[{}]{}",
+                &text[..place.start],
+                self.flow(),
+                &text[place.end..]
+            ));
+        }
+        if users.is_nothing() {
+            let place = users.place.clone();
+            let without = format!("{}{}", text[..place.start].trim_end_matches(' '), &text[place.end..]);
+            let at = after_line(&without, place.start.min(without.len()).saturating_sub(1));
+            return Ok(lines_inserted(&without, at, &self.block("")));
+        }
+        let first = users.items().first().map_or(users.place.start, |item| item.place.start);
+        let line = &text[text[..first].rfind('\n').map_or(0, |at| at + 1)..first];
+        let margin = &line[..line.len() - line.trim_start().len()];
+        Ok(lines_inserted(
+            text,
+            after_line(text, users.end(text)),
+            &self.block(margin),
+        ))
+    }
+
+    /// The text with our user in the current context, where that has none or may lose it.
+    fn with_context(&self, text: String, expected: &mut Node) -> Result<(String, bool)> {
+        let root = yaml::parse(&text)?;
+        let current = root.get("current-context").and_then(Node::as_text).unwrap_or_default();
+        let contexts = root.get("contexts").map_or(&[][..], Node::items);
+        let at = contexts
+            .iter()
+            .position(|context| context.get("name").and_then(Node::as_text) == Some(current));
+        let Some(at) = at else { return Ok((text, false)) };
+        let Some(context) = contexts[at].get("context") else {
+            return Ok((text, false));
+        };
+        let user = context.get("user");
+        if user.and_then(Node::as_text) == Some(self.name) {
+            return Ok((text, false));
+        }
+        if user.is_some_and(|user| !user.is_nothing()) && !self.replace {
+            return Ok((text, true));
+        }
+        let name = scalar(self.name);
+        let after = match (user, &context.kind) {
+            (Some(user), _) => {
+                let (before, rest) = (&text[..user.place.start], &text[user.place.end..]);
+                let space = if before.ends_with(':') { " " } else { "" };
+                format!("{before}{space}{name}{rest}")
+            }
+            (None, Kind::Mapping(pairs)) if !pairs.is_empty() => {
+                let first = pairs[0].0.place.start;
+                let begin = text[..first].rfind('\n').map_or(0, |at| at + 1);
+                let next = if context.is_flow(&text) {
+                    ", ".to_owned()
+                } else {
+                    format!("\n{}", " ".repeat(text[begin..first].chars().count()))
+                };
+                inserted(&text, first, &format!("\"user\": {name}{next}"))
+            }
+            _ => return Ok((text, false)),
+        };
+        if let Some(Kind::Sequence(contexts)) = expected.slot("contexts").map(|node| &mut node.kind)
+            && let Some(slot) = contexts[at].slot("context").and_then(|context| context.slot("user"))
+        {
+            *slot = Node::text(self.name);
+            if user.is_none()
+                && let Some(Kind::Mapping(pairs)) = contexts[at].slot("context").map(|node| &mut node.kind)
+            {
+                pairs.rotate_right(1);
+            }
+        }
+        Ok((after, false))
+    }
+
+    fn expect_user(&self, expected: &mut Node, is_flow: bool) -> Result<()> {
+        if expected.is_nothing() && !is_flow {
+            expected.kind = Kind::Mapping(vec![
+                (Node::text("apiVersion"), Node::text("v1")),
+                (Node::text("kind"), Node::text("Config")),
+            ]);
+        }
+        let slot = expected.slot("users");
+        let slot = slot.ok_or_else(|| Error::usage("expected a mapping, found something else"))?;
+        if slot.is_nothing() {
+            slot.kind = Kind::Sequence(Vec::new());
+        }
+        match &mut slot.kind {
+            Kind::Sequence(items) => {
+                items.push(self.user());
+                Ok(())
+            }
+            _ => Err(Error::usage("`users` is no list")),
+        }
+    }
+
+    /// Our user as it will be read.
+    fn user(&self) -> Node {
+        let map = |pairs: Vec<(&str, Node)>| {
+            let pairs = pairs.into_iter().map(|(name, value)| (Node::text(name), value));
+            Node::new(Kind::Mapping(pairs.collect()), 0..0)
+        };
+        let args = self.args.iter().map(|arg| Node::text(arg)).collect();
+        let exec = map(vec![
+            ("apiVersion", Node::text(API)),
+            ("command", Node::text(self.command)),
+            ("args", Node::new(Kind::Sequence(args), 0..0)),
+            ("interactiveMode", Node::text("Never")),
+            ("provideClusterInfo", Node::text("true")),
+        ]);
+        map(vec![
+            ("name", Node::text(self.name)),
+            ("user", map(vec![("exec", exec)])),
+        ])
+    }
+
+    /// Our user as an item of a list in lines.
+    fn block(&self, margin: &str) -> String {
+        let args: Vec<String> = self.args.iter().map(|arg| scalar(arg)).collect();
+        let lines = [
+            format!("- name: {}", scalar(self.name)),
+            "  user:".into(),
+            "    exec:".into(),
+            format!("      apiVersion: {API}"),
+            format!("      command: {}", scalar(self.command)),
+            format!("      args: [{}]", args.join(", ")),
+            "      interactiveMode: Never".into(),
+            "      provideClusterInfo: true".into(),
+        ];
+        lines.iter().map(|line| format!("{margin}{line}\n")).collect()
+    }
+
+    /// Our user between brackets.
+    fn flow(&self) -> String {
+        let args: Vec<String> = self.args.iter().map(|arg| scalar(arg)).collect();
+        format!(
+            "{{\"name\": {}, \"user\": {{\"exec\": {{\"apiVersion\": \"{API}\", \"command\": {}, \"args\": [{}], \
+             \"interactiveMode\": \"Never\", \"provideClusterInfo\": true}}}}}}",
+            scalar(self.name),
+            scalar(self.command),
+            args.join(", ")
+        )
+    }
+}
+
+/// A text in double quotes, which YAML and JSON read alike.
+fn scalar(text: &str) -> String {
+    serde_json::Value::String(text.into()).to_string()
+}
+
+fn inserted(text: &str, at: usize, more: &str) -> String {
+    format!("{}{more}{}", &text[..at], &text[at..])
+}
+
+/// Where the next line begins after this place; at the place itself where a line begins there already.
+fn after_line(text: &str, at: usize) -> usize {
+    if text[..at].ends_with('\n') {
+        return at;
+    }
+    text[at..].find('\n').map_or(text.len(), |end| at + end + 1)
+}
+
+/// Lines inserted where a line begins, or after a last line without an end.
+fn lines_inserted(text: &str, at: usize, lines: &str) -> String {
+    let end = if at == 0 || text[..at].ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    inserted(text, at, &format!("{end}{lines}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str, replace: bool) -> (String, bool) {
+        let args = ["kubectl".to_owned(), "acme".to_owned()];
+        let edit = Edit {
+            name: "keyfob-acme",
+            command: "/bin/keyfob",
+            args: &args,
+            replace,
+        };
+        let (after, other) = edit.of(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert_eq!(edit.of(&after).unwrap().0, after, "the same again changes nothing");
+        (after, other)
+    }
+
+    #[test]
+    fn a_user_is_added_in_every_form() {
+        for text in [
+            "",
+            "# c\n",
+            "apiVersion: v1\nkind: Config\n",
+            "apiVersion: v1",
+            "users: []\nkind: Config\n",
+            "users: null # c\nkind: Config\n",
+            "users:\nkind: Config\n",
+            "users: # c\n- name: a\n  user:\n    token: canary # d\n# e\nkind: Config # f\n",
+            "users:\n  - name: a\n    user: {}\n\n# e\nkind: Config",
+            "kind: Config\nusers:\n- name: a\n  user:\n    data: |\n      x\n      y\n",
+            "users: [ {name: a, user: {}} ]\n",
+            "users: [\n  {name: a} # c\n  ]\n",
+            "{}",
+            "{\"kind\": \"Config\"}",
+            "{\"kind\": \"Config\", \"users\": []}\n",
+            "{\"users\": [{\"name\": \"a\"}], \"kind\": \"Config\"}",
+            "---\nkind: Config\n...\n",
+            "kind: Config\n---\nkind: Other\n",
+        ] {
+            let (after, _) = edited(text, false);
+            assert!(after.contains("/bin/keyfob"), "{text:?}: {after}");
+            for comment in ["# c", "# d", "# e", "# f"] {
+                assert_eq!(text.matches(comment).count(), after.matches(comment).count(), "{after}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_current_context_gets_it_where_it_has_none_or_may_lose_it() {
+        let text = |user: &str| {
+            format!("contexts:\n- name: c\n  context:\n    cluster: x\n{user}current-context: c\nusers: []\n")
+        };
+        assert!(
+            edited(&text(""), false)
+                .0
+                .contains("    \"user\": \"keyfob-acme\"\n    cluster: x\n")
+        );
+        let (after, other) = edited(&text("    user: ann # mine\n"), false);
+        assert!(after.contains("user: ann # mine\n") && other);
+        let (after, other) = edited(&text("    user: ann # mine\n"), true);
+        assert!(after.contains("user: \"keyfob-acme\" # mine\n") && !other);
+        let flow = "{contexts: [{name: c, context: {cluster: x}}], current-context: c}";
+        assert!(
+            edited(flow, false)
+                .0
+                .contains("{\"user\": \"keyfob-acme\", cluster: x}")
+        );
+    }
+
+    #[test]
+    fn a_user_of_somebody_else_is_left_alone() {
+        let edit = Edit {
+            name: "a",
+            command: "/bin/keyfob",
+            args: &[],
+            replace: true,
+        };
+        assert!(edit.of("users:\n- name: a\n  user: {token: canary}\n").is_err());
+        assert!(edit.of("users: canary\n").is_err() && edit.of("- a\n").is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! Wiring a tool to keyfob and taking that back exactly: one row of [`TABLE`] each.
+//!
+//! A tool's file only makes a plan (`wiring.rs`): which configuration becomes what, which link leads to this program. The
+//! rest is the same for all: `ledger.rs` carries a plan out and back, `journal.rs` remembers it, `undo.rs` takes it out
+//! of what is there now, `state.rs` reads and writes, `diff.rs` shows. No tool's file writes, asks, or knows another's.
+//! A configuration is edited by the tool's own command on a copy, or by a parser that keeps what it does not change.
+//! Implements design.md, section 1.8, and the configuration parts of tools.md.
+
+mod ansible;
+mod aws;
+mod bazel;
+mod cargo;
+mod containers;
+mod diff;
+mod docker;
+mod git;
+mod goauth;
+mod hcl;
+mod ini;
+mod journal;
+mod json;
+mod kubectl;
+mod ledger;
+mod pip;
+mod pnpm;
+mod state;
+mod terraform;
+mod toml;
+mod undo;
+mod uv;
+mod vault;
+mod wiring;
+mod yaml;
+
+use crate::error::{Error, Result};
+use crate::world::World;
+
+pub use journal::Options;
+pub use ledger::{Ledger, Shown, Step};
+pub use undo::Since;
+use wiring::Wiring;
+
+/// One tool: how it is recognised, and what wiring it changes.
+pub struct Tool {
+    /// The name that a person types; the one of its protocol where there is one.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// The programs of which one is on `PATH` where the tool is there.
+    pub programs: &'static [&'static str],
+    /// Whether it can only be wired for a profile: nothing that it says names one.
+    pub needs_profile: bool,
+    /// Plans it.
+    plan: fn(&mut Wiring) -> Result<()>,
+}
+
+impl Tool {
+    /// Whether one of its programs is here.
+    pub fn is_here(&self, world: &World) -> bool {
+        self.programs.iter().any(|name| world.find_program(name).is_some())
+    }
+}
+
+/// All tools, in the order in which they are listed. A new one is one file and one line here.
+pub const TABLE: &[Tool] = &[
+    git::GIT,
+    docker::DOCKER,
+    containers::CONTAINERS,
+    cargo::CARGO,
+    kubectl::KUBECTL,
+    aws::AWS,
+    terraform::TERRAFORM,
+    bazel::BAZEL,
+    goauth::GOAUTH,
+    pip::PIP,
+    uv::UV,
+    pnpm::PNPM,
+    vault::VAULT,
+    ansible::ANSIBLE,
+];
+
+/// The tool of this name.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] when there is none.
+pub fn find(name: &str) -> Result<&'static Tool> {
+    let found = TABLE.iter().find(|tool| tool.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = TABLE.iter().map(|tool| tool.name).collect();
+        Error::usage("there is no tool of this name").hint(format!("name one of `{}`", names.join("`, `")))
+    })
+}
+
+/// Why a tool was not wired or unwired, with what somebody else changed since, if that is why.
+pub struct Trouble {
+    /// What a person is told.
+    pub error: Error,
+    /// The changes as a diff, without secrets; empty where there are none.
+    pub diff: String,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        Trouble {
+            error,
+            diff: String::new(),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Taking a tool's changes out of what is there now.
+//!
+//! Where nobody has touched a path since, it gets back what it was, byte for byte. Where only keyfob has, for another
+//! tool, our lines are taken out beside that tool's, whose own changes then start from there. Where somebody else has, it
+//! is refused with a diff, unless a person says how to go on. Nothing here writes.
+
+use std::path::{Path, PathBuf};
+
+use super::Trouble;
+use super::diff;
+use super::journal::{Change, Wired};
+use super::state::{Seen, State};
+use crate::error::Error;
+use crate::report::printable;
+
+/// What is done where somebody else has changed a file since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It is refused, and nothing is changed.
+    Refuse,
+    /// Our lines are taken out, and the others' changes stay.
+    Merge,
+    /// The file stays as it is, and the journal forgets it.
+    Leave,
+}
+
+/// Takes the tool at this place out of what is wired, and its changes out of what is seen. Gives back the directories
+/// that nobody needs any more.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] with a diff.
+pub(super) fn take_out(
+    wired: &mut Vec<Wired>,
+    at: usize,
+    seen: &mut Seen,
+    since: Since,
+) -> Result<Vec<PathBuf>, Trouble> {
+    let mut out = wired.remove(at);
+    while let Some(change) = out.changes.pop() {
+        take_back(wired, at, &out.tool, &change, seen, since)?;
+    }
+    // A directory in which another tool's change lies is that one's from now on.
+    let mut gone = Vec::new();
+    for directory in out.made {
+        let heir = wired
+            .iter_mut()
+            .find(|other| other.changes.iter().any(|change| change.path.starts_with(&directory)));
+        match heir {
+            Some(heir) if !heir.made.contains(&directory) => heir.made.push(directory),
+            Some(_) => (),
+            None => gone.push(directory),
+        }
+    }
+    Ok(gone)
+}
+
+/// Takes one change back; `at` is where later tools begin.
+fn take_back(
+    wired: &mut [Wired],
+    at: usize,
+    tool: &str,
+    change: &Change,
+    seen: &mut Seen,
+    since: Since,
+) -> Result<(), Trouble> {
+    let now = seen.look(&change.path)?;
+    let (_, later) = wired.split_at_mut(at);
+    let mut later: Vec<(&str, &mut Change)> = later
+        .iter_mut()
+        .flat_map(|wired| wired.changes.iter_mut().map(|change| (wired.tool.as_str(), change)))
+        .filter(|(_, other)| other.path == change.path)
+        .collect();
+    if change.before == change.after {
+        return Ok(());
+    }
+    // Somebody who wants it as we made it inherits what was there before.
+    if let Some((_, heir)) = later.first_mut().filter(|(_, other)| other.before == other.after) {
+        heir.before = change.before.clone();
+        return Ok(());
+    }
+    let left = later.last().map_or(&change.after, |(_, last)| &last.after).clone();
+    if now == change.before && later.is_empty() {
+        return Ok(());
+    }
+    if now != left {
+        match since {
+            Since::Refuse => return Err(changed(tool, &change.path, &left, &now)),
+            Since::Leave => return Ok(()),
+            Since::Merge => (),
+        }
+    }
+    for (other, later) in &mut later {
+        let conflict = || {
+            let place = printable(&change.path.display().to_string());
+            let text = format!("`{other}` was wired after `{tool}` and changed the same lines of `{place}`");
+            Error::refused(text).hint(format!("run `keyfob uninstall {other}` first"))
+        };
+        later.before = without(change, &later.before).ok_or_else(conflict)?;
+        later.after = without(change, &later.after).ok_or_else(conflict)?;
+    }
+    let out = without(change, &now).ok_or_else(|| {
+        let mut trouble = changed(tool, &change.path, &left, &now);
+        trouble.error = trouble.error.hint(format!(
+            "keyfob's own lines were changed: put them right by hand, then run `keyfob uninstall {tool} --forget`"
+        ));
+        trouble
+    })?;
+    seen.put(&change.path, out);
+    Ok(())
+}
+
+/// A state without a change; none where it cannot be told apart.
+fn without(change: &Change, state: &State) -> Option<State> {
+    if *state == change.after {
+        return Some(change.before.clone());
+    }
+    let State::File { bytes, mode } = state else {
+        return None;
+    };
+    let (State::File { .. } | State::Nothing, State::File { mode: ours, bytes: to }) = (&change.before, &change.after)
+    else {
+        return None;
+    };
+    let bytes = diff::taken_out(change.before.bytes(), to, bytes)?;
+    match &change.before {
+        State::Nothing if bytes.is_empty() => Some(State::Nothing),
+        State::File { mode: old, .. } if mode == ours => Some(State::File { bytes, mode: *old }),
+        _ => Some(State::File { bytes, mode: *mode }),
+    }
+}
+
+fn changed(tool: &str, path: &Path, left: &State, now: &State) -> Trouble {
+    let place = printable(&path.display().to_string());
+    let error = Error::refused(format!("`{place}` was changed since `{tool}` was wired"));
+    Trouble {
+        error: error.hint(format!(
+            "`keyfob uninstall {tool} --merge` takes out keyfob's lines alone; `--forget` leaves the file as it is"
+        )),
+        diff: diff::unified(path, left, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::journal::Options;
+    use super::*;
+
+    const PATH: &str = "/nowhere/configuration";
+
+    fn file(lines: &[String]) -> State {
+        State::Nothing.with_bytes(lines.concat().into())
+    }
+
+    fn wire(tool: usize, before: State, after: State) -> Wired {
+        let path = PATH.into();
+        Wired {
+            tool: tool.to_string(),
+            options: Options::default(),
+            changes: vec![Change { path, before, after }],
+            made: Vec::new(),
+        }
+    }
+
+    /// Tools that insert a line each, at these places of a file; the last one's content.
+    fn chain(begin: &[String], places: &[usize]) -> (Vec<Wired>, Vec<String>) {
+        let (mut lines, mut wired) = (begin.to_vec(), Vec::new());
+        for (tool, place) in places.iter().enumerate() {
+            let before = file(&lines);
+            lines.insert(place % (lines.len() + 1), format!("ours {tool}\n"));
+            wired.push(wire(tool, before, file(&lines)));
+        }
+        (wired, lines)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_the_file_is_as_it_was(
+            count in 0_usize..8,
+            places in prop::collection::vec(0_usize..12, 1..5),
+            order in prop::collection::vec(0_usize..5, 1..12),
+        ) {
+            let begin: Vec<String> = (0..count).map(|at| format!("line {}\n", at % 3)).collect();
+            let (mut wired, lines) = chain(&begin, &places);
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&lines));
+            for pick in order {
+                if wired.is_empty() {
+                    break;
+                }
+                let (mut next, mut then, at) = (wired.clone(), seen.clone(), pick % wired.len());
+                // A refusal changes nothing.
+                if take_out(&mut next, at, &mut then, Since::Refuse).is_ok() {
+                    (wired, seen) = (next, then);
+                }
+            }
+            // The last first is never refused.
+            while !wired.is_empty() {
+                let last = wired.len() - 1;
+                prop_assert!(take_out(&mut wired, last, &mut seen, Since::Refuse).is_ok());
+            }
+            prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&begin));
+        }
+
+        #[test]
+        fn a_merge_takes_out_our_line_and_no_other(
+            place in 0_usize..8,
+            theirs in 0_usize..9,
+        ) {
+            let begin: Vec<String> = (0..6).map(|at| format!("line {at}\n")).collect();
+            let (mut wired, mut lines) = chain(&begin, &[place]);
+            lines.insert(theirs % (lines.len() + 1), "theirs\n".into());
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&lines));
+            prop_assert!(take_out(&mut wired.clone(), 0, &mut seen.clone(), Since::Refuse).is_err());
+            if take_out(&mut wired, 0, &mut seen, Since::Merge).is_ok() {
+                lines.retain(|line| !line.starts_with("ours"));
+                prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&lines));
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_two_want_goes_with_the_last() {
+        let link = State::Link("/bin/keyfob".into());
+        let both = vec![
+            wire(0, State::Nothing, link.clone()),
+            wire(1, link.clone(), link.clone()),
+        ];
+        for order in [[0, 0], [1, 0]] {
+            let mut wired = both.clone();
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), link.clone());
+            assert!(take_out(&mut wired, order[0], &mut seen, Since::Refuse).is_ok());
+            assert!(seen.look(Path::new(PATH)).unwrap() == link);
+            assert!(take_out(&mut wired, order[1], &mut seen, Since::Refuse).is_ok());
+            assert!(seen.look(Path::new(PATH)).unwrap() == State::Nothing);
+        }
+    }
+
+    #[test]
+    fn lines_that_a_later_tool_changed_name_that_tool() {
+        let text = |text: &str| State::Nothing.with_bytes(text.into());
+        let mut wired = vec![
+            wire(0, text("a = 1\n"), text("a = 1, 2\n")),
+            wire(1, text("a = 1, 2\n"), text("a = 1, 2, 3\n")),
+        ];
+        let mut seen = Seen::default();
+        seen.put(Path::new(PATH), text("a = 1, 2, 3\n"));
+        let trouble = take_out(&mut wired, 0, &mut seen, Since::Refuse).err().unwrap();
+        assert!(trouble.error.hint.unwrap().contains("keyfob uninstall 1"));
+    }
+}

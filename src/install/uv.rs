@@ -1,0 +1,32 @@
+//! uv: `keyring-provider`, and the program `keyring` that it then runs.
+//!
+//! Implements tools.md, section 9.3.
+
+use super::wiring::Wiring;
+use super::{Tool, toml};
+use crate::error::Result;
+
+pub(super) const UV: Tool = Tool {
+    name: "uv",
+    title: "uv, for package indexes",
+    programs: &["uv"],
+    needs_profile: false,
+    plan,
+};
+
+/// The program that pip and uv look for.
+pub(super) const PROGRAM: &str = "keyring";
+
+fn plan(wiring: &mut Wiring) -> Result<()> {
+    let path = match wiring.path_in("UV_CONFIG_FILE")? {
+        Some(path) => path,
+        None => wiring.xdg_config()?.join("uv/uv.toml"),
+    };
+    wiring.link(PROGRAM)?;
+    wiring.edit(&path, |text| {
+        match toml::text_at(text, "keyring-provider")?.as_deref() {
+            Some("subprocess") => Ok(text.into()),
+            _ => toml::set(text, None, "keyring-provider", "subprocess".into()),
+        }
+    })
+}

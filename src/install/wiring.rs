@@ -1,0 +1,296 @@
+//! What a tool's file works with: where things are, what they hold, and the changes that it wants.
+//!
+//! Nothing is written here. A configuration is edited as text with plain line ends and no byte order mark; both come back
+//! as they were.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::diff;
+use super::journal::{Change, Options};
+use super::state::{self, Seen, State, missing_above, resolve};
+use crate::error::{Context, Error, Result};
+use crate::world::{Unasked, World};
+
+/// What some editors write in front of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// How long a tool may take to edit a copy of its own configuration; it takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The plan of one tool.
+pub(super) struct Wiring<'a> {
+    pub(super) world: &'a World,
+    pub(super) options: &'a Options,
+    /// The absolute path of this program, as it is called.
+    keyfob: &'a Path,
+    /// The directory for links that are looked for on `PATH`.
+    links: &'a Path,
+    /// Where a copy lies while a tool edits it.
+    scratch: &'a Path,
+    seen: Seen,
+    pub(super) changes: Vec<Change>,
+    pub(super) made: Vec<PathBuf>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The places that are the same for all tools.
+pub(super) struct Places {
+    pub(super) keyfob: PathBuf,
+    pub(super) links: PathBuf,
+    pub(super) scratch: PathBuf,
+}
+
+impl<'a> Wiring<'a> {
+    pub(super) fn new(world: &'a World, options: &'a Options, places: &'a Places, seen: Seen) -> Wiring<'a> {
+        Wiring {
+            world,
+            options,
+            keyfob: &places.keyfob,
+            links: &places.links,
+            scratch: &places.scratch,
+            seen,
+            changes: Vec::new(),
+            made: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The home.
+    pub(super) fn home(&self) -> Result<PathBuf> {
+        self.world.expand("~/")
+    }
+
+    /// The path that a variable of the tool holds.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is not absolute: what it means depends on where the tool is started.
+    pub(super) fn path_in(&self, name: &str) -> Result<Option<PathBuf>> {
+        let Some(path) = self.world.var_os(name).map(PathBuf::from) else {
+            return Ok(None);
+        };
+        if path.is_absolute() {
+            return Ok(Some(path));
+        }
+        Err(Error::usage(format!("the variable `{name}` is not an absolute path")).hint("set it to one, or unset it"))
+    }
+
+    /// The directory of configurations by the XDG base directories.
+    pub(super) fn xdg_config(&self) -> Result<PathBuf> {
+        let named = self.world.var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+        match named.filter(|path| path.is_absolute()) {
+            Some(path) => Ok(path),
+            None => Ok(self.home()?.join(".config")),
+        }
+    }
+
+    /// Whether something lies at a path.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    /// The name of one of our programs with the profile in it: `docker-credential-keyfob-acme~dev@ann`.
+    pub(super) fn program(&self, name: &str) -> Result<String> {
+        let Some(profile) = &self.options.profile else {
+            return Ok(name.into());
+        };
+        let (names, account) = match profile.split_once(':') {
+            Some((names, account)) => (names, format!("@{account}")),
+            None => (profile.as_str(), String::new()),
+        };
+        if account.contains('/') {
+            return Err(Error::usage(
+                "the account has a `/`, which the name of a program cannot have",
+            ));
+        }
+        Ok(format!("{name}-{}{account}", names.replacen('/', "~", 1)))
+    }
+
+    /// The path of this program, as text.
+    pub(super) fn keyfob(&self) -> Result<&'a str> {
+        text_of(self.keyfob)
+    }
+
+    /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there.
+    pub(super) fn link(&mut self, name: &str) -> Result<String> {
+        let text = self.link_beside(name)?;
+        let directory = self.links.display();
+        let is_on_path = self.world.var_os("PATH").is_some_and(|list| {
+            let mut directories = std::env::split_paths(&list);
+            directories.any(|found| found == self.links)
+        });
+        let found = self.world.find_program(name);
+        let other = found.filter(|found| found.parent() != Some(self.links) && !same(found, self.keyfob));
+        if !is_on_path {
+            self.notes.push(format!(
+                "`{directory}` is not on PATH, where the tool looks for `{name}`: add it"
+            ));
+        } else if let Some(other) = other {
+            let other = other.display();
+            self.notes.push(format!(
+                "`{other}` comes before `{directory}` on PATH, and is found instead of keyfob"
+            ));
+        }
+        Ok(text)
+    }
+
+    /// The same where the tool is told the whole path.
+    pub(super) fn link_beside(&mut self, name: &str) -> Result<String> {
+        self.link_at(&self.links.join(name))
+    }
+
+    /// A link to this program at a path, and that path.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Refused`] when something else lies there; a link is replaced where a person said so.
+    pub(super) fn link_at(&mut self, path: &Path) -> Result<String> {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default();
+        // Its directory may be a link; it itself is not to be followed.
+        let directory = resolve(&directory.join("."))?;
+        if directory.exists() {
+            state::check_directory(&directory)?;
+        }
+        let path = directory.join(name);
+        let target = self.keyfob()?.to_owned();
+        let before = self.seen.look(&path)?;
+        let ours = match &before {
+            State::Nothing => true,
+            State::Link(old) => *old == target || same(&path, self.keyfob),
+            State::File { .. } => false,
+        };
+        let replaceable = matches!(before, State::Link(_)) && self.options.replace;
+        if !ours && !replaceable {
+            let what = if matches!(before, State::Link(_)) {
+                "a link to something else"
+            } else {
+                "another program"
+            };
+            let error = Error::refused(format!("`{}` is {what}", path.display()));
+            return Err(match before {
+                State::Link(_) => error.hint("`--replace` replaces it until it is uninstalled"),
+                _ => error.hint("move it away, then try again"),
+            });
+        }
+        let text = text_of(&path)?.to_owned();
+        self.change(&path, before, State::Link(target));
+        Ok(text)
+    }
+
+    /// Edits a configuration: `edit` gets its text, which is empty where there is none, and says what it becomes.
+    ///
+    /// # Errors
+    /// Those of `edit`, with the path; [`crate::error::Class::Usage`] when it is not UTF-8.
+    pub(super) fn edit(&mut self, path: &Path, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        let path = resolve(path)?;
+        let before = self.seen.look(&path)?;
+        let place = path.display().to_string();
+        let text = std::str::from_utf8(before.bytes());
+        let text = text
+            .map_err(|_| Error::usage("it is not UTF-8"))
+            .doing(editing(&place))?;
+        let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(body) => (true, body),
+            None => (false, text),
+        };
+        let edited = edit(&body.replace("\r\n", "\n")).doing(editing(&place))?;
+        let mut after = String::from(if mark { "\u{feff}" } else { "" });
+        after += &diff::with_line_ends(body, &edited);
+        self.change(&path, before.clone(), before.with_bytes(after.into()));
+        Ok(())
+    }
+
+    /// Edits a configuration by runs of the tool's own program on a copy. `edit` gets a function that runs a program with
+    /// arguments, in which `{}` is the copy's path, and gives back what it printed.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when the program refuses it, with the words that `sense` finds in what it said: all
+    /// of it may show values.
+    pub(super) fn edit_with(
+        &mut self,
+        path: &Path,
+        sense: fn(&str) -> Option<String>,
+        edit: impl FnOnce(&dyn Fn(&[&str]) -> Result<String>) -> Result<()>,
+    ) -> Result<()> {
+        let path = resolve(path)?;
+        let before = self.seen.look(&path)?;
+        let place = path.display().to_string();
+        let copy = self.scratch;
+        state::put(copy, &State::Nothing.with_bytes(before.bytes().into()))?;
+        let done = edit(&|words| self.run(words, copy, sense));
+        let after = state::look(copy);
+        state::put(copy, &State::Nothing)?;
+        done.doing(editing(&place))?;
+        let after = before.with_bytes(after?.bytes().into());
+        // A program that leaves it alone does not make it.
+        let after = if before == State::Nothing && after.bytes().is_empty() {
+            before.clone()
+        } else {
+            after
+        };
+        self.change(&path, before, after);
+        Ok(())
+    }
+
+    fn run(&self, words: &[&str], copy: &Path, sense: fn(&str) -> Option<String>) -> Result<String> {
+        let copy = text_of(copy)?;
+        let words: Vec<String> = words.iter().map(|word| word.replace("{}", copy)).collect();
+        let asked = self.world.ask_program(&words, Zeroizing::default(), &[], PATIENCE);
+        let name = &words[0];
+        match asked {
+            Ok(said) if said.code == Some(0) => Ok(String::from_utf8_lossy(&said.stdout).into_owned()),
+            Ok(said) => {
+                let why = sense(&String::from_utf8_lossy(&said.stderr));
+                Err(Error::usage(
+                    why.unwrap_or_else(|| format!("`{name}` does not take it")),
+                ))
+            }
+            Err(Unasked::TooSlow) => Err(Error::temporary(format!("`{name}` did not end in time"))),
+            Err(Unasked::NotStarted(why)) => Err(Error::failure(format!("starting `{name}`: {why}"))),
+        }
+    }
+
+    /// The text of a configuration that is only read; empty where there is none.
+    pub(super) fn text(&self, path: &Path) -> Result<String> {
+        let path = resolve(path)?;
+        let state = self.seen.look(&path)?;
+        let text = std::str::from_utf8(state.bytes()).map_err(|_| Error::usage("it is not UTF-8"));
+        let text = text.doing(editing(&path.display().to_string()))?;
+        Ok(text.trim_start_matches(BYTE_ORDER_MARK).replace("\r\n", "\n"))
+    }
+
+    fn change(&mut self, path: &Path, before: State, after: State) {
+        for directory in missing_above(path) {
+            if !self.made.contains(&directory) {
+                self.made.push(directory);
+            }
+        }
+        self.seen.put(path, after.clone());
+        match self.changes.iter_mut().find(|change| change.path == path) {
+            Some(change) => change.after = after,
+            None => self.changes.push(Change {
+                path: path.into(),
+                before,
+                after,
+            }),
+        }
+    }
+}
+
+fn editing(place: &str) -> String {
+    format!("editing `{}`", crate::report::printable(place))
+}
+
+/// A path as text, for a configuration.
+fn text_of(path: &Path) -> Result<&str> {
+    let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
+    text.ok_or_else(|| Error::usage(format!("the path `{}` fits no configuration", path.display())))
+}
+
+/// Whether two paths lead to the same file.
+fn same(one: &Path, other: &Path) -> bool {
+    one.canonicalize()
+        .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}

@@ -1,0 +1,220 @@
+//! The protocol of Vault's and OpenBao's token helpers.
+//!
+//! It knows nothing of where credentials come from. The tool passes no address: the variable that it takes its own from
+//! says which server is meant.
+//! Implements `protocol.md`, section "vault".
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::model::{Action, Answer, Request};
+use crate::protocol::{self, Call, Protocol, bearer};
+use crate::secret::Secret;
+use crate::target::Target;
+
+/// Vault's protocol.
+pub(super) const VAULT: Protocol = Protocol {
+    name: "vault",
+    programs: &["vault-credential-keyfob"],
+    serve,
+};
+
+const USAGE: &str = "usage: vault-credential-keyfob [PROFILE] get|store|erase\n";
+
+/// The variables that name the server, OpenBao's first: its program reads both in this order.
+const ADDRESSES: [&str; 2] = ["BAO_ADDR", "VAULT_ADDR"];
+
+/// The server where no variable names one, which is what the tool takes then.
+const USUAL_ADDRESS: &str = "https://127.0.0.1:8200";
+
+/// What a token is kept as. The server takes it as Bearer too, so other tools may have it.
+const SCHEME: &str = "Bearer";
+
+fn serve(call: &mut Call) -> u8 {
+    if protocol::wants_help(call.args) {
+        return u8::from(!protocol::write(call.output, USAGE.as_bytes()));
+    }
+    let answered = answer(call);
+    protocol::finish(call, answered, |_| 1)
+}
+
+fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
+    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let (profile, operation) = match words[..] {
+        [operation] => (None, operation),
+        [profile, operation] => (Some(profile), operation),
+        _ => return Err(usage("expected one operation")),
+    };
+    let action = match operation {
+        "get" => Action::Get,
+        "store" => Action::Store,
+        "erase" => Action::Erase,
+        _ => return Err(usage("the operation is not `get`, `store` or `erase`")),
+    };
+    let input = match action {
+        Action::Store => protocol::read(call.input)?,
+        _ => Zeroizing::default(),
+    };
+    let mut request = call.request(action, &VAULT);
+    protocol::say_profile(&mut request, profile);
+    request.target = Some(server(call)?);
+    request.authtype = Some(SCHEME.into());
+    match action {
+        Action::Get => get(call, request),
+        Action::Store => store(call, request, &input),
+        _ => (call.ask)(&request).map(|_| Zeroizing::default()),
+    }
+}
+
+/// The server that the tool will reach; its path says nothing about the token.
+fn server(call: &Call) -> Result<Target> {
+    let said = ADDRESSES.iter().find_map(|name| {
+        let value = (call.var)(name)?;
+        (!value.is_empty()).then_some((*name, value))
+    });
+    let (name, address) = said.unwrap_or((ADDRESSES[1], USUAL_ADDRESS.into()));
+    let target = Target::from_url(&address)
+        .and_then(|target| Target::from_parts(target.scheme(), &target.host_and_port(), None));
+    target.map_err(|error| Error::usage(error).context(format!("reading the variable `{name}`")))
+}
+
+/// The token without a line end, which the tool would send along.
+fn get(call: &mut Call, mut request: Request) -> Result<Zeroizing<Vec<u8>>> {
+    request.understands.authtype = true;
+    let Answer::Found(credential) = (call.ask)(&request)? else {
+        return Ok(Zeroizing::default());
+    };
+    let token = bearer(&credential).map_err(|error| error.context("answering Vault"))?;
+    Ok(Zeroizing::new(token.as_bytes().to_vec()))
+}
+
+fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let text = std::str::from_utf8(input).unwrap_or_default();
+    // A person who tries it by hand ends the line.
+    let token = Secret::new(text.strip_suffix('\n').unwrap_or(text).to_owned());
+    if !token.is_token() {
+        return Err(Error::refused(
+            "storing the token: the input is not a token of visible ASCII, at most 64 KiB long",
+        ));
+    }
+    request.secret = Some(token);
+    match (call.ask)(&request)? {
+        // Vault would believe that it is kept.
+        Answer::Declined => Err(protocol::not_kept(&request)),
+        _ => Ok(Zeroizing::default()),
+    }
+}
+
+fn usage(what: &str) -> Error {
+    Error::usage(what)
+        .context("reading the command line")
+        .hint("run `keyfob vault --help`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::{Desk, Served, found};
+    use super::*;
+
+    const ADDRESS: &[(&str, &str)] = &[("VAULT_ADDR", "https://vault.example:8200/")];
+
+    fn served(
+        line: &str,
+        input: &str,
+        vars: &[(&str, &str)],
+        ask: &mut dyn FnMut(&Request) -> Result<Answer>,
+    ) -> Served {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let desk = Desk {
+            words: &words,
+            input: input.as_bytes(),
+            vars,
+        };
+        desk.serve(ask)
+    }
+
+    #[test]
+    fn the_token_comes_without_a_line_end() {
+        for (username, scheme) in [(None, Some("Bearer")), (Some("oauth2"), None)] {
+            let served = served("vault-credential-keyfob get", "", ADDRESS, &mut |request| {
+                assert_eq!(
+                    request.target.as_ref().unwrap().to_string(),
+                    "https://vault.example:8200"
+                );
+                Ok(found(username, "canary", scheme))
+            });
+            assert_eq!(
+                (served.status, served.output.as_str(), served.errors.as_str()),
+                (0, "canary", "")
+            );
+        }
+    }
+
+    #[test]
+    fn the_server_is_the_one_that_the_tool_takes() {
+        for (vars, expected) in [
+            (&[][..], "https://127.0.0.1:8200"),
+            (&[("VAULT_ADDR", "")], "https://127.0.0.1:8200"),
+            (&[("VAULT_ADDR", "http://127.0.0.1:8200/v1/")], "http://127.0.0.1:8200"),
+            (
+                &[("VAULT_ADDR", "https://a.example"), ("BAO_ADDR", "https://b.example")],
+                "https://b.example",
+            ),
+        ] {
+            let served = served("keyfob vault get", "", vars, &mut |request| {
+                assert_eq!(request.target.as_ref().unwrap().to_string(), expected);
+                Ok(Answer::Absent)
+            });
+            assert_eq!((served.status, served.output, served.errors), (0, "".into(), "".into()));
+        }
+    }
+
+    #[test]
+    fn a_token_is_stored_and_erased_and_nothing_is_said() {
+        for (line, input, secret) in [
+            ("vault-credential-keyfob-acme store", "canary", Some("canary")),
+            ("vault-credential-keyfob-acme store", "canary\n", Some("canary")),
+            ("vault-credential-keyfob acme erase", "", None),
+        ] {
+            let served = served(line, input, ADDRESS, &mut |request| {
+                assert_eq!(request.secret.as_ref().map(Secret::expose), secret);
+                assert_eq!(request.authtype.as_deref(), Some(SCHEME));
+                assert_eq!(request.profile.as_deref(), Some("acme"));
+                Ok(Answer::Done)
+            });
+            assert_eq!((served.status, served.output, served.errors), (0, "".into(), "".into()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_or_not_kept_is_a_failure() {
+        for input in ["", "\n", "can ary", "can\nary", "canary\n\n"] {
+            let served = served("keyfob vault store", input, ADDRESS, &mut |_| {
+                panic!("nothing is asked")
+            });
+            assert_eq!((served.status, served.output.as_str()), (1, ""), "{input:?}");
+            assert!(!served.errors.contains("canary"), "{}", served.errors);
+        }
+        let declined = served("keyfob vault store", "canary", ADDRESS, &mut |_| Ok(Answer::Declined));
+        assert_eq!(declined.status, 1);
+        let spoilt = served("keyfob vault get", "", ADDRESS, &mut |_| {
+            Ok(found(None, "can\nary", None))
+        });
+        assert_eq!((spoilt.status, spoilt.output.as_str()), (1, ""));
+    }
+
+    #[test]
+    fn another_call_or_address_fails_with_a_message() {
+        for (line, vars) in [
+            ("keyfob vault", ADDRESS),
+            ("keyfob vault list", ADDRESS),
+            ("keyfob vault a b get", ADDRESS),
+            ("keyfob vault get", &[("VAULT_ADDR", "unix:///run/vault.sock")]),
+            ("keyfob vault get", &[("VAULT_ADDR", "vault.example")]),
+        ] {
+            let served = served(line, "", vars, &mut |_| panic!("nothing is asked"));
+            assert_eq!((served.status, served.output.as_str()), (1, ""), "{line}");
+            assert!(served.errors.starts_with("keyfob: error: "), "{}", served.errors);
+        }
+    }
+}

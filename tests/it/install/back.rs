@@ -1,0 +1,229 @@
+//! Taking back where somebody else has changed something since, or where the place is not what it was.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::home::Home;
+
+#[test]
+fn a_file_that_was_changed_since_is_refused_with_a_diff() {
+    let home = Home::full();
+    home.keyfob(&["install", "git"]).run().expect_success();
+    home.append("dotfiles/gitconfig", "\n[alias]\n\tz = !echo new\n\ttoken = canary\n");
+    let changed = home.look();
+    let output = home.sandbox.program(home.path("bin/keyfob"), &["uninstall", "git"]);
+    let output = output.run().expect_code(5);
+    home.assert_is(&changed);
+    assert!(
+        output.stderr.contains("+[alias]") && output.stderr.contains("--merge"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn our_lines_come_out_beside_what_was_changed_since() {
+    let home = Home::full();
+    let before = home.read("dotfiles/gitconfig");
+    home.keyfob(&["install", "git"]).run().expect_success();
+    home.append("dotfiles/gitconfig", "\n[x]\n\ty = 1\n");
+    home.keyfob(&["uninstall", "git", "--merge"]).run().expect_success();
+    assert_eq!(home.read("dotfiles/gitconfig"), before + "\n[x]\n\ty = 1\n");
+}
+
+#[test]
+fn our_own_lines_that_were_changed_are_left_to_a_person() {
+    let home = Home::full();
+    home.keyfob(&["install", "git"]).run().expect_success();
+    let text = home
+        .read("dotfiles/gitconfig")
+        .replace("keyfob git", "keyfob git --changed");
+    std::fs::write(home.path("dotfiles/gitconfig"), &text).unwrap();
+    let output = home.keyfob(&["uninstall", "git", "--merge"]).run().expect_code(5);
+    assert!(output.stderr.contains("--forget"), "{}", output.stderr);
+    home.keyfob(&["uninstall", "git", "--forget"]).run().expect_success();
+    assert_eq!(home.read("dotfiles/gitconfig"), text);
+    let list = home.keyfob(&["install", "--list"]).run().expect_success();
+    assert!(list.text().starts_with("git         not wired"), "{}", list.text());
+}
+
+#[test]
+fn what_was_put_back_by_hand_is_nothing_to_refuse() {
+    let home = Home::full();
+    let before = home.look();
+    home.keyfob(&["install", "git"]).run().expect_success();
+    let (_, content) = &before[&home.path("dotfiles/gitconfig")];
+    std::fs::write(home.path("dotfiles/gitconfig"), content).unwrap();
+    home.keyfob(&["uninstall", "git"]).run().expect_success();
+    home.assert_is(&before);
+}
+
+#[test]
+fn two_tools_in_one_file_come_out_in_any_order() {
+    for order in [["pip", "uv"], ["uv", "pip"]] {
+        let home = Home::full();
+        let before = home.look();
+        // Both want the link `keyring`, and the second finds it there.
+        for tool in ["pip", "uv"] {
+            home.keyfob(&["install", tool]).run().expect_success();
+        }
+        home.keyfob(&["uninstall", order[0]]).run().expect_success();
+        assert!(home.path("bin/keyring").is_symlink(), "the other still needs it");
+        home.keyfob(&["uninstall", order[1]]).run().expect_success();
+        home.assert_is(&before);
+    }
+    let home = Home::full();
+    let shared = home.sandbox.write("shared.toml", "# s\n[a]\nb = 1\n");
+    let before = home.look();
+    let run = |args: &[&str]| {
+        let run = home.keyfob(args).env("UV_CONFIG_FILE", &shared);
+        run.env("CARGO_HOME", home.path("")).run()
+    };
+    std::fs::rename(&shared, home.path("config.toml")).unwrap();
+    symlink("config.toml", &shared).unwrap();
+    let before_link = home.look();
+    run(&["install", "uv"]).expect_success();
+    run(&["install", "cargo"]).expect_success();
+    run(&["uninstall", "uv"]).expect_success();
+    let text = home.read("config.toml");
+    assert!(
+        text.contains("cargo-credential-keyfob") && !text.contains("subprocess"),
+        "{text}"
+    );
+    run(&["uninstall", "cargo"]).expect_success();
+    home.assert_is(&before_link);
+    assert!(before.len() < before_link.len());
+}
+
+#[test]
+fn two_tools_in_a_file_that_was_not_there_leave_none() {
+    for order in [["pip", "ansible"], ["ansible", "pip"]] {
+        let home = Home::empty();
+        let before = home.look();
+        let run = |args: &[&str]| {
+            let run = home.keyfob(args).env("PIP_CONFIG_FILE", home.path("new/shared.ini"));
+            run.env("ANSIBLE_CONFIG", home.path("new/shared.ini")).run()
+        };
+        for tool in ["pip", "ansible"] {
+            run(&["install", tool, "acme"]).expect_success();
+        }
+        let first = run(&["uninstall", order[0]]);
+        if first.code() != 0 {
+            assert!(first.stderr.contains("keyfob uninstall ansible"), "{}", first.stderr);
+        }
+        run(&["uninstall", order[1]]).expect_success();
+        run(&["uninstall", "--all"]).expect_success();
+        home.assert_is(&before);
+    }
+}
+
+#[test]
+fn other_options_replace_the_wiring() {
+    let home = Home::full();
+    let before = home.look();
+    home.keyfob(&["install", "docker", "--replace"]).run().expect_success();
+    assert!(home.read(".docker/config.json").contains("\"credsStore\":\"keyfob\""));
+    home.keyfob(&["install", "docker", "acme", "--replace"])
+        .run()
+        .expect_success();
+    assert!(
+        home.read(".docker/config.json")
+            .contains("\"credsStore\":\"keyfob-acme\"")
+    );
+    assert!(!home.path("bin/docker-credential-keyfob").exists());
+    home.keyfob(&["uninstall", "docker"]).run().expect_success();
+    home.assert_is(&before);
+}
+
+#[test]
+fn wiring_again_keeps_what_was_changed_since() {
+    let home = Home::full();
+    home.keyfob(&["install", "git"]).run().expect_success();
+    home.append("dotfiles/gitconfig", "\n[x]\n\ty = 1\n");
+    let changed = home.look();
+    let output = home.keyfob(&["install", "git"]).run().expect_success();
+    assert!(output.text().contains("nothing to change"), "{}", output.text());
+    home.assert_is(&changed);
+}
+
+#[test]
+fn another_helper_is_replaced_only_where_a_person_says_so() {
+    let home = Home::full();
+    let before = home.look();
+    for (tool, code) in [("docker", 5), ("terraform", 5), ("vault", 5)] {
+        let output = home.keyfob(&["install", tool]).run().expect_code(code);
+        assert!(output.stderr.contains("--replace"), "{tool}: {}", output.stderr);
+        home.assert_is(&before);
+    }
+    let output = home.keyfob(&["install", "--all"]).run();
+    assert_eq!(output.code(), 5);
+    assert!(
+        home.read("dotfiles/gitconfig").contains("keyfob git"),
+        "the others are wired"
+    );
+    home.keyfob(&["uninstall", "--all"]).run().expect_success();
+    home.assert_is(&before);
+}
+
+#[test]
+fn a_malformed_configuration_is_left_alone_with_its_place() {
+    for (tool, file, text) in [
+        ("git", ".gitconfig", "[user]\n\tname = Ann\n[canary\n"),
+        ("docker", ".docker/config.json", "{\n  \"a\": canary\n}\n"),
+        ("cargo", ".cargo/config.toml", "[a]\nb = 1\nc = canary\n"),
+        ("kubectl", ".kube/config", "a: 1\nb: [canary\n"),
+        ("aws", ".aws/config", "[default]\nx = 1\ncanary\n"),
+        ("terraform", ".terraformrc", "a = 1\nb = = canary\n"),
+        ("pip", ".config/pip/pip.conf", "[global]\n\ncanary\n"),
+        ("uv", ".config/uv/uv.toml", "a = 1\nb = canary\n"),
+        ("pnpm", ".npmrc", "a=1\n=canary\n"),
+        ("vault", ".vault", "a = 1\nb = = canary\n"),
+        ("ansible", ".ansible.cfg", "[a]\nb = 1\ncanary\n"),
+    ] {
+        let home = Home::empty();
+        home.sandbox.write(file, text);
+        let before = home.look();
+        let output = home.keyfob(&["install", tool, "acme"]).run().expect_code(64);
+        assert!(
+            output.stderr.contains("line ") && output.stderr.contains(file),
+            "{tool}: {}",
+            output.stderr
+        );
+        home.assert_is(&before);
+    }
+}
+
+#[test]
+fn a_file_of_another_user_is_not_written() {
+    if !crate::part::is_root() {
+        return;
+    }
+    let home = Home::full();
+    let theirs = home.sandbox.write("theirs/gitconfig", "[a]\n");
+    std::os::unix::fs::chown(&theirs, Some(65534), Some(65534)).unwrap();
+    std::fs::remove_file(home.path(".gitconfig")).unwrap();
+    symlink(&theirs, home.path(".gitconfig")).unwrap();
+    std::os::unix::fs::chown(home.path(".vault"), Some(65534), Some(65534)).unwrap();
+    std::fs::set_permissions(home.path(".config/uv"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let before = home.look();
+    for tool in ["git", "vault", "uv"] {
+        home.keyfob(&["install", tool, "--replace"]).run().expect_code(5);
+        home.assert_is(&before);
+    }
+}
+
+#[test]
+fn a_program_that_is_somebody_elses_is_not_replaced() {
+    let home = Home::full();
+    home.sandbox.write("bin/keyring", "#!/bin/sh\n");
+    let before = home.look();
+    let output = home.keyfob(&["install", "uv", "--replace"]).run().expect_code(5);
+    assert!(output.stderr.contains("another program"), "{}", output.stderr);
+    home.assert_is(&before);
+    std::fs::remove_file(home.path("bin/keyring")).unwrap();
+    symlink("/opt/keyring", home.path("bin/keyring")).unwrap();
+    let before = home.look();
+    home.keyfob(&["install", "uv"]).run().expect_code(5);
+    home.keyfob(&["install", "uv", "--replace"]).run().expect_success();
+    home.keyfob(&["uninstall", "uv"]).run().expect_success();
+    home.assert_is(&before);
+}

@@ -1,0 +1,219 @@
+//! What each tool then reads, asked of the tool itself where it is on the machine.
+
+use super::home::{Home, has};
+
+fn said(home: &Home, program: &str, args: &[&str]) -> String {
+    home.sandbox.program(program, args).run().text().into()
+}
+
+#[test]
+fn git_asks_keyfob_after_its_other_helpers() {
+    let home = Home::full();
+    home.keyfob(&["install", "git"]).run().expect_success();
+    let helpers = said(&home, "git", &["config", "--global", "--get-all", "credential.helper"]);
+    let ours = format!("{} git", home.path("bin/keyfob").display());
+    assert_eq!(helpers, format!("store\ncache --timeout 9\n{ours}\n"));
+    home.keyfob(&["install", "git", "acme", "--replace"])
+        .run()
+        .expect_success();
+    let helpers = said(&home, "git", &["config", "--global", "--get-all", "credential.helper"]);
+    let ours = home.path("bin/git-credential-keyfob-acme");
+    assert_eq!(helpers, format!("\n{}\n", ours.display()));
+    // And git runs it.
+    let ask = home.sandbox.program("git", &["credential", "fill"]);
+    let asked = ask.stdin("protocol=https\nhost=nobody.example\n\n").run();
+    assert!(
+        !asked.stderr.contains("not found") && !asked.stderr.contains("usage"),
+        "{}",
+        asked.stderr
+    );
+}
+
+#[test]
+fn a_path_with_a_space_reaches_git_through_a_shell() {
+    let home = Home::empty();
+    let odd = home.path("a b");
+    std::fs::create_dir(&odd).unwrap();
+    std::os::unix::fs::symlink(home.sandbox.keyfob_path(), odd.join("keyfob")).unwrap();
+    let path = std::env::join_paths([odd.clone(), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let run = home.sandbox.program(odd.join("keyfob"), &["install", "git"]);
+    run.env("PATH", &path).run().expect_success();
+    assert!(
+        home.read(".gitconfig").contains("helper = !'"),
+        "{}",
+        home.read(".gitconfig")
+    );
+    let store = |operation: &str| {
+        let ask = home.sandbox.program("git", &["credential", operation]);
+        ask.stdin("protocol=https\nhost=h.example\nusername=ann\npassword=canary\n\n")
+            .run()
+            .expect_success()
+    };
+    store("approve");
+    let ask = home.sandbox.program("git", &["credential", "fill"]);
+    let found = ask.stdin("protocol=https\nhost=h.example\n\n").run().expect_success();
+    assert!(found.text().contains("password=canary"));
+}
+
+#[test]
+fn cargo_reads_our_provider_last() {
+    let home = Home::full();
+    home.keyfob(&["install", "cargo"]).run().expect_success();
+    let text = home.read(".cargo/config.toml");
+    let value: toml::Table = text.parse().unwrap();
+    let list = value["registry"]["global-credential-providers"].as_array().unwrap();
+    let list: Vec<&str> = list.iter().filter_map(toml::Value::as_str).collect();
+    let ours = home.path("bin/cargo-credential-keyfob");
+    assert_eq!(list, ["cargo:token", ours.to_str().unwrap()]);
+    assert!(text.contains("'cargo:token', # f") && text.contains("# end"), "{text}");
+}
+
+#[test]
+fn the_link_directory_is_named_where_it_is_not_on_the_path() {
+    let home = Home::empty();
+    let run = home.sandbox.program(home.sandbox.keyfob_path(), &["install", "docker"]);
+    let output = run.env("PATH", "/usr/bin:/bin").run().expect_success();
+    assert!(
+        output.stderr.contains(".local/bin` is not on PATH"),
+        "{}",
+        output.stderr
+    );
+    assert!(home.path(".local/bin/docker-credential-keyfob").is_symlink());
+}
+
+#[test]
+fn kubectl_reads_our_user() {
+    let home = Home::full();
+    let output = home.keyfob(&["install", "kubectl", "acme"]).run().expect_success();
+    assert!(output.stderr.contains("keeps its own user"), "{}", output.stderr);
+    home.keyfob(&["install", "kubectl", "acme", "--replace"])
+        .run()
+        .expect_success();
+    let text = home.read(".kube/config");
+    assert!(text.contains("user: \"keyfob-acme\"} # d") && text.contains("token: canary # t"));
+    if has("kubectl") {
+        let path = "jsonpath={.users[?(@.name==\"keyfob-acme\")].user.exec}";
+        let read = said(&home, "kubectl", &["config", "view", "-o", path]);
+        assert!(
+            read.contains("\"kubectl\",\"acme\"") && read.contains("\"interactiveMode\":\"Never\""),
+            "{read}"
+        );
+        let read = said(
+            &home,
+            "kubectl",
+            &["config", "view", "--minify", "-o", "jsonpath={.users[0].name}"],
+        );
+        assert_eq!(read, "keyfob-acme");
+    }
+}
+
+#[test]
+fn a_program_that_stands_before_ours_is_named() {
+    let home = Home::empty();
+    let first = home.path("first");
+    std::fs::create_dir(&first).unwrap();
+    std::os::unix::fs::symlink("/bin/false", first.join("keyring")).unwrap();
+    let path = std::env::join_paths([first.clone(), home.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let output = home
+        .keyfob(&["install", "uv"])
+        .env("PATH", &path)
+        .run()
+        .expect_success();
+    assert!(output.stderr.contains("comes before"), "{}", output.stderr);
+}
+
+#[test]
+fn variables_of_the_tools_say_where_their_configurations_are() {
+    let home = Home::empty();
+    let there = home.path("there");
+    for (tool, variable, below, file) in [
+        ("git", "GIT_CONFIG_GLOBAL", "git", "git"),
+        ("docker", "DOCKER_CONFIG", "docker", "docker/config.json"),
+        ("cargo", "CARGO_HOME", "cargo", "cargo/config.toml"),
+        ("kubectl", "KUBECONFIG", "kube", "kube"),
+        ("aws", "AWS_CONFIG_FILE", "aws", "aws"),
+        ("terraform", "TF_CLI_CONFIG_FILE", "tf", "tf"),
+        ("goauth", "GOENV", "go", "go"),
+        ("pip", "PIP_CONFIG_FILE", "pip", "pip"),
+        ("uv", "UV_CONFIG_FILE", "uv", "uv"),
+        ("pnpm", "NPM_CONFIG_USERCONFIG", "npm", "npm"),
+        ("vault", "VAULT_CONFIG_PATH", "vault", "vault"),
+        ("ansible", "ANSIBLE_CONFIG", "ansible", "ansible"),
+        (
+            "containers",
+            "XDG_CONFIG_HOME",
+            "",
+            "containers/registries.conf.d/99-keyfob.conf",
+        ),
+    ] {
+        let run = home.keyfob(&["install", tool, "acme"]);
+        run.env(variable, there.join(below)).run().expect_success();
+        let text = std::fs::read_to_string(there.join(file)).unwrap_or_else(|error| panic!("{tool}: {error}"));
+        assert!(text.contains("keyfob") || text.contains("subprocess"), "{tool}: {text}");
+        let run = home.keyfob(&["install", tool, "acme"]);
+        let output = run.env(variable, "relative").run();
+        let ignored = matches!(tool, "containers");
+        assert!(ignored || output.code() == 64, "{tool}: {}", output.stderr);
+    }
+    home.keyfob(&["uninstall", "--all"]).run().expect_success();
+    assert!(!there.exists(), "the directories that were made are gone");
+}
+
+#[test]
+fn a_tool_is_wired_for_the_places_that_it_may_serve() {
+    let home = Home::empty();
+    let link = |name: &str| home.path("bin").join(name).display().to_string();
+    for tool in ["pnpm", "bazel"] {
+        home.keyfob(&["install", tool, "acme"]).run().expect_success();
+    }
+    let (pnpm, bazel) = (
+        link("pnpm-credential-keyfob-acme"),
+        link("bazel-credential-keyfob-acme"),
+    );
+    let expected = format!("//acme.example/:tokenHelper={pnpm}\n//npm.example/team/registry/:tokenHelper={pnpm}\n");
+    assert_eq!(home.read(".npmrc"), expected);
+    let line = |host: &str| format!("common --credential_helper={host}={bazel}\n");
+    assert_eq!(home.read(".bazelrc"), line("acme.example") + &line("*.wide.example"));
+    home.keyfob(&["install", "pnpm", "acme", "--url", "https://other.example/r/"])
+        .run()
+        .expect_success();
+    assert_eq!(home.read(".npmrc"), format!("//other.example/r/:tokenHelper={pnpm}\n"));
+    let output = home
+        .keyfob(&["install", "pnpm", "acme", "--url", "other.example"])
+        .run()
+        .expect_code(64);
+    assert!(output.stderr.contains("--url"), "{}", output.stderr);
+    home.keyfob(&["install", "bazel"]).run().expect_success();
+    assert_eq!(
+        home.read(".bazelrc"),
+        format!("common --credential_helper={}\n", link("bazel-credential-keyfob"))
+    );
+}
+
+#[test]
+fn podmans_own_helpers_stay_before_ours() {
+    let home = Home::empty();
+    home.sandbox.write(
+        ".config/containers/registries.conf",
+        "credential-helpers = [\"other\"] # c\n",
+    );
+    home.keyfob(&["install", "containers", "acme"]).run().expect_success();
+    let ours = home.read(".config/containers/registries.conf.d/99-keyfob.conf");
+    assert_eq!(ours, "credential-helpers = [\"other\", \"keyfob-acme\"]\n");
+}
+
+#[test]
+fn opentofus_own_configuration_is_edited_too() {
+    let home = Home::empty();
+    home.sandbox.write(".tofurc", "# t\n");
+    let before = home.look();
+    home.keyfob(&["install", "terraform"]).run().expect_success();
+    for name in [".tofurc", ".terraformrc"] {
+        assert!(
+            home.read(name).ends_with("credentials_helper \"keyfob\" {\n}\n"),
+            "{name}"
+        );
+    }
+    home.keyfob(&["uninstall", "terraform"]).run().expect_success();
+    home.assert_is(&before);
+}

@@ -1,0 +1,18 @@
+//! What tools ask of keyfob and get: their messages through the real program's pipes, with a real session behind them.
+//!
+//! A test's name begins with the case of the table that it proves: hit, miss, store, erase, refreshed, malformed,
+//! two_accounts, locked.
+
+mod ansible;
+mod askpass;
+mod bazel;
+mod call;
+mod cargo;
+mod goauth;
+mod keyring;
+mod kubectl;
+mod kubelet;
+mod nuget;
+mod pnpm;
+mod terraform;
+mod vault;

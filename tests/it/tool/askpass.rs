@@ -1,0 +1,142 @@
+//! The prompts of git, git-lfs and ssh, as they write them.
+
+use crate::gate;
+use crate::issuer::{Issuer, Script};
+use crate::sandbox::{Output, Sandbox};
+
+const USERNAME: &str = "Username for 'https://git.acme.example': ";
+const PASSWORD: &str = "Password for 'https://oauth2@git.acme.example': ";
+
+fn session() -> (Sandbox, Issuer) {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider_for(&issuer, &[("https://git.acme.example", "basic")]);
+    (sandbox, issuer)
+}
+
+fn run(sandbox: &Sandbox, prompt: &str) -> Output {
+    sandbox.keyfob(&["askpass", prompt]).run()
+}
+
+/// The one line of an answer, on a stderr without a byte: git-lfs takes any for a failure.
+fn line(sandbox: &Sandbox, prompt: &str) -> String {
+    let output = run(sandbox, prompt).expect_success();
+    assert_eq!(output.stderr, "");
+    output.text().strip_suffix('\n').unwrap().to_owned()
+}
+
+#[test]
+fn hit_a_session_answers_for_the_user_and_for_the_password() {
+    let (sandbox, issuer) = session();
+    sandbox.login(&issuer);
+    assert_eq!(line(&sandbox, USERNAME), "oauth2");
+    assert!(issuer.valid_access(&line(&sandbox, PASSWORD)));
+    // git-lfs.
+    assert_eq!(line(&sandbox, "Username for \"https://git.acme.example\""), "oauth2");
+    assert!(issuer.valid_access(&line(&sandbox, "Password for \"https://oauth2@git.acme.example\"")));
+}
+
+#[test]
+fn hit_what_was_stored_for_a_file_or_an_account_of_ssh() {
+    let sandbox = Sandbox::new();
+    for lines in [
+        "protocol=cert\nhost=\npath=/home/ann/.ssh/id\nusername=\npassword=canary-key\n",
+        "protocol=ssh\nhost=host.example\nusername=ann\npassword=canary-ann\n",
+        "protocol=ssh\nhost=host.example\nusername=bob\npassword=canary-bob\n",
+    ] {
+        sandbox.keyfob(&["store"]).stdin(lines).run().expect_success();
+    }
+    for (prompt, expected) in [
+        ("Enter passphrase for key '/home/ann/.ssh/id': ", "canary-key"),
+        ("Enter passphrase for /home/ann/.ssh/id: ", "canary-key"),
+        ("Password for 'cert:////home/ann/.ssh/id': ", "canary-key"),
+        ("ann@host.example's password: ", "canary-ann"),
+        ("(bob@host.example) Password: ", "canary-bob"),
+    ] {
+        assert_eq!(line(&sandbox, prompt), expected, "{prompt}");
+    }
+    let asked = sandbox.keyfob(&["askpass", "Enter passphrase for key '/home/ann/.ssh/id': "]);
+    let output = asked.env("SSH_ASKPASS_PROMPT", "confirm").run();
+    assert_eq!((output.code(), output.text()), (1, ""), "a yes is a person's to say");
+}
+
+#[test]
+fn miss_is_silent() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .keyfob(&["store"])
+        .stdin("protocol=ssh\nhost=host.example\nusername=ann\npassword=canary\n")
+        .run()
+        .expect_success();
+    for prompt in [
+        "Username for 'https://git.example': ",
+        "Enter passphrase for key '/home/ann/.ssh/other': ",
+        "eve@host.example's password: ",
+        "ann@host.example.evil.example's password: ",
+    ] {
+        let output = run(&sandbox, prompt);
+        assert_eq!(
+            (output.code(), output.text(), output.stderr.as_str()),
+            (1, "", ""),
+            "{prompt}"
+        );
+    }
+}
+
+#[test]
+fn refreshed_before_it_is_answered() {
+    let (sandbox, issuer) = session();
+    sandbox.login_expired(&issuer);
+    assert!(issuer.valid_access(&line(&sandbox, PASSWORD)));
+    assert_eq!(issuer.refreshes(), 1);
+}
+
+#[test]
+fn malformed_prompts_are_not_guessed() {
+    let (sandbox, issuer) = session();
+    sandbox.login(&issuer);
+    for prompt in [
+        "Password: ",
+        "Password for 'https://git.acme.example/x@evil.example': ",
+        "(ann@evil.example) Password for 'https://oauth2@git.acme.example': ",
+        "",
+    ] {
+        let output = run(&sandbox, prompt);
+        assert_eq!((output.code(), output.text()), (1, ""), "{prompt}");
+    }
+}
+
+#[test]
+fn two_accounts_and_a_missing_login_are_words_on_stderr() {
+    let (sandbox, _issuer) = session();
+    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
+    sandbox.write_provider("two", text);
+    for name in ["two:ann", "two:bob"] {
+        sandbox
+            .keyfob(&["set-token", name])
+            .stdin("canary")
+            .run()
+            .expect_success();
+    }
+    for (prompt, words) in [
+        ("Username for 'https://two.example': ", "two:ann, two:bob"),
+        (PASSWORD, "run `keyfob login acme`"),
+    ] {
+        let output = run(&sandbox, prompt);
+        assert_eq!((output.code(), output.text()), (1, ""), "{prompt}");
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+    }
+    assert_eq!(line(&sandbox, "Password for 'https://bob@two.example': "), "canary");
+}
+
+#[test]
+fn locked_machines_give_no_password() {
+    let (sandbox, issuer) = session();
+    sandbox.login(&issuer);
+    gate::set(&sandbox);
+    let output = run(&sandbox, PASSWORD).expect_code(1);
+    assert!(
+        output.text().is_empty() && output.stderr.contains("keyfob unlock"),
+        "{}",
+        output.stderr
+    );
+}

@@ -1,0 +1,92 @@
+//! One question of a tool for the token of `acme`, and what must be true of the answer whatever becomes of the session.
+
+use crate::gate;
+use crate::issuer::{Issuer, Script};
+use crate::sandbox::{Output, Sandbox};
+
+/// How a tool asks for what is at `https://acme.example`.
+pub(super) struct Call {
+    /// The arguments.
+    pub(super) args: &'static [&'static str],
+    /// What it writes.
+    pub(super) stdin: &'static str,
+    /// Whether this output is the protocol's hit with this token.
+    pub(super) is_hit: fn(output: &str, token: &str) -> bool,
+    /// The exit codes where a person must log in, where two accounts fit, and behind a passphrase.
+    pub(super) codes: [i32; 3],
+}
+
+impl Call {
+    /// Asks.
+    pub(super) fn run(&self, sandbox: &Sandbox) -> Output {
+        let run = sandbox.keyfob(self.args).stdin(self.stdin);
+        run.env("VAULT_ADDR", "https://acme.example").run()
+    }
+
+    /// Asks, and has the token as `keyfob token` does.
+    #[track_caller]
+    pub(super) fn hits(&self, sandbox: &Sandbox, issuer: &Issuer) {
+        let output = self.run(sandbox).expect_success();
+        let token = sandbox.token();
+        assert!(issuer.valid_access(&token));
+        assert!((self.is_hit)(output.text(), &token), "{}", output.text());
+        assert_eq!(output.stderr, "");
+    }
+
+    /// Asks, and has nothing but a message with this text and this exit code.
+    #[track_caller]
+    fn fails(&self, sandbox: &Sandbox, code: i32, text: &str) {
+        let output = self.run(sandbox).expect_code(code);
+        assert_eq!(output.text(), "");
+        assert!(output.stderr.contains(text), "{}", output.stderr);
+    }
+
+    /// A session is found; without one the command to run is named.
+    pub(super) fn check_hit(&self) {
+        let (sandbox, issuer) = home();
+        self.fails(&sandbox, self.codes[0], "run `keyfob login acme");
+        sandbox.login(&issuer);
+        self.hits(&sandbox, &issuer);
+        assert_eq!(issuer.refreshes(), 0);
+    }
+
+    /// A session whose token has ended is renewed once, also for several at once.
+    pub(super) fn check_refreshed(&self) {
+        let (sandbox, issuer) = home();
+        sandbox.login_expired(&issuer);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| self.hits(&sandbox, &issuer));
+            }
+        });
+        assert_eq!(issuer.refreshes(), 1);
+        assert!(issuer.violations().is_empty(), "{:?}", issuer.violations());
+    }
+
+    /// Two accounts that fit are named, and one that is chosen is taken.
+    pub(super) fn check_two_accounts(&self) {
+        let (sandbox, issuer) = home();
+        sandbox.login(&issuer);
+        issuer.script(|script| script.subject = "bob".into());
+        sandbox.login(&issuer);
+        self.fails(&sandbox, self.codes[1], "acme:ann, acme:bob");
+        sandbox.keyfob(&["account", "acme", "bob"]).run().expect_success();
+        self.hits(&sandbox, &issuer);
+    }
+
+    /// Behind a passphrase that nobody typed there is nothing.
+    pub(super) fn check_locked(&self) {
+        let (sandbox, issuer) = home();
+        sandbox.login(&issuer);
+        gate::set(&sandbox);
+        sandbox.keyfob(&["lock"]).run().expect_success();
+        self.fails(&sandbox, self.codes[2], "run `keyfob unlock");
+    }
+}
+
+/// A home with the provider `acme`, which takes bearer tokens, and its issuer.
+pub(super) fn home() -> (Sandbox, Issuer) {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider_for(&issuer, &[("https://acme.example", "bearer")]);
+    (sandbox, issuer)
+}

@@ -1,0 +1,68 @@
+//! Terraform's documented messages.
+
+use super::call::Call;
+use crate::sandbox::Sandbox;
+
+const CALL: Call = Call {
+    args: &["terraform", "get", "acme.example"],
+    stdin: "",
+    is_hit: |output, token| output == format!("{{\"token\":\"{token}\"}}\n"),
+    codes: [1, 1, 1],
+};
+
+#[test]
+fn hit_a_session_is_what_terraform_gets() {
+    CALL.check_hit();
+}
+
+#[test]
+fn refreshed_a_session_that_has_ended_is_renewed_once() {
+    CALL.check_refreshed();
+}
+
+#[test]
+fn two_accounts_are_named_and_none_is_taken() {
+    CALL.check_two_accounts();
+}
+
+#[test]
+fn locked_behind_a_passphrase_there_is_nothing() {
+    CALL.check_locked();
+}
+
+#[test]
+fn store_what_terraform_stored_lies_beside_a_password_and_is_forgotten_alone() {
+    let sandbox = Sandbox::new();
+    let password = "protocol=https\nhost=tf.example\nusername=ann\npassword=canary-p\n\n";
+    sandbox.keyfob(&["store"]).stdin(password).run().expect_success();
+    let terraform = |verb: &str, stdin: &str| {
+        let output = sandbox.keyfob(&["terraform", verb, "tf.example"]).stdin(stdin).run();
+        output.expect_success().text().to_owned()
+    };
+    assert_eq!(terraform("get", ""), "{}\n");
+    assert_eq!(terraform("store", "{\"token\":\"canary-1\"}"), "");
+    assert_eq!(terraform("store", "{\"token\":\"canary-2\"}"), "");
+    assert_eq!(terraform("get", ""), "{\"token\":\"canary-2\"}\n");
+    for _ in 0..2 {
+        assert_eq!(terraform("forget", ""), "");
+    }
+    assert_eq!(terraform("get", ""), "{}\n");
+    let asked = sandbox
+        .keyfob(&["get"])
+        .stdin("protocol=https\nhost=tf.example\n\n")
+        .run();
+    assert!(asked.expect_success().text().contains("password=canary-p"));
+}
+
+#[test]
+fn malformed_a_long_object_is_read_to_its_end_and_refused() {
+    let sandbox = Sandbox::new();
+    // Longer than a pipe: whoever writes it would be told that the pipe is broken.
+    let object = format!("{{\"token\":\"canary\",\"more\":\"{}\"}}", "x".repeat(200 << 10));
+    let run = sandbox
+        .keyfob(&["terraform", "store", "tf.example"])
+        .stdin(object)
+        .run();
+    assert_eq!(run.expect_code(1).text(), "");
+    assert!(sandbox.files_with("canary").is_empty());
+}

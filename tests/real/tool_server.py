@@ -1,0 +1,171 @@
+"""An issuer and three registries on the loopback, for tests/real/terraform.sh, go.sh and pnpm.sh.
+
+It knows OAuth's client credentials (RFC 6749, section 4.4), what Terraform, go and npm fetch, and no keyfob.
+Run with a directory: it reads cert.pem and key.pem there, and writes `issuer` (an http address) and `host` (of https).
+The registries answer whoever sends a token that the issuer gave out and has not ended, and the token `canary-static`.
+GET at the issuer: /life?secs=N is what it says of the life of the next tokens; /end ends all tokens that it gave out, which
+no clock does, so that a slow machine is as good as a fast one; /counts says how many tokens were given out (`tokens`),
+and how many requests were answered and refused since the last time (`good`, `bad`).
+"""
+
+import base64
+import hashlib
+import http.server
+import io
+import json
+import pathlib
+import secrets
+import ssl
+import sys
+import tarfile
+import threading
+import urllib.parse
+import zipfile
+
+PLACE = pathlib.Path(sys.argv[1])
+STATE = {"life": 3600, "tokens": 0, "good": 0, "bad": 0}
+GOOD = {"canary-static"}
+MODULE = "private.example/hello"
+PACKAGE = "@acme/hello"
+
+
+def zipped(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return data.getvalue()
+
+
+def packed(files):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return data.getvalue()
+
+
+MOD = f"module {MODULE}\n\ngo 1.24\n"
+ZIP = zipped({f"{MODULE}@v1.0.0/go.mod": MOD, f"{MODULE}@v1.0.0/hello.go": "package hello\n\nconst Word = \"hello\"\n"})
+TGZ = packed({"package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}), "package/index.js": ""})
+
+
+class Base(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, kind="application/json", **headers):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+
+class Issuer(Base):
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        if url.path == "/life":
+            STATE["life"] = int(urllib.parse.parse_qs(url.query)["secs"][0])
+        elif url.path == "/end":
+            GOOD.intersection_update({"canary-static"})
+        self.answer(200, STATE)
+        STATE["good"] = STATE["bad"] = 0
+
+    def do_POST(self):
+        form = dict(urllib.parse.parse_qsl(self.body().decode()))
+        if form.get("grant_type") != "client_credentials" or form.get("client_secret") != "canary-client":
+            self.answer(400, {"error": "invalid_client"})
+            return
+        token = "canary-" + secrets.token_hex(16)
+        STATE["tokens"] += 1
+        GOOD.add(token)
+        self.answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": STATE["life"]})
+
+
+class Registry(Base):
+    def is_welcome(self):
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        good = scheme == "Bearer" and token in GOOD
+        STATE["good" if good else "bad"] += 1
+        return good
+
+    def do_GET(self):
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        host = self.headers["Host"]
+        if path == "/.well-known/terraform.json":
+            self.answer(200, {"modules.v1": "/modules/", "login.v1": {
+                "client": "cli", "grant_types": ["authz_code"], "authz": "/authz", "token": "/login",
+                "ports": [10000, 10100]}})
+        elif path == "/authz":
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+            back = query["redirect_uri"] + "?" + urllib.parse.urlencode({"code": "canary-code", "state": query["state"]})
+            self.answer(302, {}, Location=back)
+        elif not self.is_welcome():
+            # A registry that hides what there is from whoever may not see it.
+            self.answer(404 if path.startswith("/go/") else 401, {"errors": ["who are you?"]})
+        elif path == "/modules/acme/hello/local/versions":
+            self.answer(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
+        elif path == "/modules/acme/hello/local/1.0.0/download":
+            self.answer(204, b"", **{"X-Terraform-Get": f"file://{PLACE}/module"})
+        elif path == f"/go/{MODULE}/@v/list":
+            self.answer(200, b"v1.0.0\n", "text/plain")
+        elif path == f"/go/{MODULE}/@v/v1.0.0.info":
+            self.answer(200, {"Version": "v1.0.0", "Time": "2024-01-01T00:00:00Z"})
+        elif path == f"/go/{MODULE}/@v/v1.0.0.mod":
+            self.answer(200, MOD.encode(), "text/plain")
+        elif path == f"/go/{MODULE}/@v/v1.0.0.zip":
+            self.answer(200, ZIP, "application/zip")
+        elif path == f"/npm/{PACKAGE}":
+            self.answer(200, {"name": PACKAGE, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": {
+                "name": PACKAGE, "version": "1.0.0", "dist": {
+                    "tarball": f"https://{host}/npm/{PACKAGE}/-/hello-1.0.0.tgz",
+                    "integrity": "sha512-" + base64.b64encode(hashlib.sha512(TGZ).digest()).decode()}}}})
+        elif path == f"/npm/{PACKAGE}/-/hello-1.0.0.tgz":
+            self.answer(200, TGZ, "application/octet-stream")
+        elif path == "/npm/-/whoami":
+            self.answer(200, {"username": "ann"})
+        else:
+            self.answer(404, {"errors": ["not found"]})
+
+    def do_POST(self):
+        self.body()
+        if urllib.parse.urlsplit(self.path).path == "/login":
+            self.answer(200, {"access_token": "canary-static", "token_type": "bearer"})
+        else:
+            self.answer(404, {})
+
+    def do_PUT(self):
+        body = self.body()
+        if self.path.startswith("/npm/") and self.is_welcome():
+            (PLACE / "published").write_text(json.loads(body)["name"], encoding="ascii")
+            self.answer(201, {"ok": True})
+        else:
+            self.answer(401, {})
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+
+(PLACE / "module").mkdir(exist_ok=True)
+(PLACE / "module" / "main.tf").write_text('output "word" {\n  value = "hello"\n}\n', encoding="ascii")
+issuer, registry = Server(("127.0.0.1", 0), Issuer), Server(("127.0.0.1", 0), Registry)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(PLACE / "cert.pem", PLACE / "key.pem")
+registry.socket = context.wrap_socket(registry.socket, server_side=True, do_handshake_on_connect=False)
+threading.Thread(target=registry.serve_forever, daemon=True).start()
+(PLACE / "issuer").write_text(f"http://127.0.0.1:{issuer.server_address[1]}", encoding="ascii")
+(PLACE / "host.part").write_text(f"127.0.0.1:{registry.server_address[1]}", encoding="ascii")
+(PLACE / "host.part").rename(PLACE / "host")
+issuer.serve_forever()
