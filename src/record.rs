@@ -21,7 +21,7 @@ use crate::target::Target;
 use crate::time::Timestamp;
 
 pub use learnt::{Learnt, Registration};
-pub use synced::{About, OF, Place, ProgramWords, Synced};
+pub use synced::{About, MADE, OF, Place, ProgramWords, Synced};
 
 /// The set of records that one question may choose from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

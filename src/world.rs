@@ -338,6 +338,11 @@ impl World {
         std::env::current_exe().ok()
     }
 
+    /// Whether a file is the program that runs now, as a link to it is.
+    pub fn is_self(&self, program: &std::path::Path) -> bool {
+        child::is_self(program)
+    }
+
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.
     ///
     /// # Errors

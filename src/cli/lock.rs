@@ -15,8 +15,9 @@ pub struct Lock {
 pub enum LockDo {
     /// Set the passphrase of this machine, or another one.
     ///
-    /// It guards the records of one data directory, and what is asked through it. Another `KEYFOB_HOME` or `XDG_DATA_HOME`
-    /// is another directory, with records of its own.
+    /// It guards the records of one data directory, and what is asked through it.
+    ///
+    /// Another `KEYFOB_HOME` or `XDG_DATA_HOME` is another, with its own records.
     Set {
         /// Where the new passphrase comes from.
         #[command(flatten)]

@@ -2,7 +2,7 @@
 
 mod draft;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use zeroize::Zeroizing;
 
@@ -38,7 +38,11 @@ fn read(run: &Run, what: &str, path: &str, limit: usize) -> Result<Zeroizing<Vec
         let done = opened.and_then(|file| file.take(limit_and_one).read_to_end(&mut bytes));
         (format!("`{path}`"), done)
     };
-    done.map_err(|error| Error::usage(format!("reading {what} from {place}: {}", error.kind())))?;
+    done.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::usage(format!("reading {what} from {place}: there is no such file"))
+            .hint(format!("name the file that has {what}, or `-` for standard input")),
+        kind => Error::usage(format!("reading {what} from {place}: {kind}")),
+    })?;
     if bytes.len() > limit {
         let mib = limit / 1024 / 1024;
         return Err(Error::usage(format!("{what} in {place} is longer than {mib} MiB")));

@@ -135,7 +135,13 @@ impl<'a> Found<'a> {
         };
         for record in records {
             match run.sources.stores.get_locked(locks.of(&record.key), &record.key) {
-                Ok(None) => found.new.push((record, None)),
+                Ok(None) => match placed(run, record)? {
+                    // Another home's, or left by one: only the same content is in nobody's way.
+                    Some((here, store)) if comparable(&here) != comparable(record) => {
+                        found.differ.push((record, Some(store)));
+                    }
+                    _ => found.new.push((record, None)),
+                },
                 Ok(Some(here)) if is_in_nobodys_way(&here.record, record) => found.new.push((record, Some(here.store))),
                 Ok(Some(here)) if comparable(&here.record) == comparable(record) => found.same.push(record),
                 Ok(Some(here)) => found.differ.push((record, Some(here.store))),
@@ -222,6 +228,19 @@ fn store_of(run: &Run, record: &Record, here: Option<&'static str>) -> Result<&'
         (None, Some(here)) => Ok(here),
         (wanted, _) => Ok(run.sources.stores.choose(wanted.as_deref(), run.world.person())?.store),
     }
+}
+
+/// The record of the same key at the place that the provider file fixes, and the store that it would be in.
+fn placed(run: &Run, record: &Record) -> Result<Option<(Record, &'static str)>> {
+    let Some(address) = address_of(run, record)? else {
+        return Ok(None);
+    };
+    if address.file.is_none() && address.item.is_none() {
+        return Ok(None);
+    }
+    let store = store_of(run, record, None)?;
+    let here = run.sources.stores.at(&record.key, store, &address)?;
+    Ok(here.map(|here| (here, store)))
 }
 
 /// Where the provider file wants the session to lie; none for what is no session, or of no provider that is here.

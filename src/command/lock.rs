@@ -161,7 +161,10 @@ fn abandon(run: &Run, yes: bool) -> Result<u8> {
             return Err(Error::failure("nothing was removed"));
         }
     }
-    let removed = run.sources.stores.abandon_gate(&|text| waits(run, text))?;
+    let removed = run
+        .sources
+        .stores
+        .abandon_gate(run.world.person(), &|text| waits(run, text))?;
     let removed = plural(removed, "record was removed", "records were removed");
     run.note(&format!(
         "This machine has no passphrase any more. {removed}; no issuer was told.\n"
@@ -196,7 +199,7 @@ fn status(run: &Run, as_json: bool) -> Result<u8> {
         .filter(|until| *until > run.world.now());
     let stage = state.as_ref().map(|state| match state.stage {
         Stage::Opening => "taking it away is not finished",
-        Stage::Sealing => "setting it is not finished",
+        Stage::Sealing => "setting it or taking it away is not finished",
         Stage::Set => "set",
     });
     let locked = state.as_ref().is_some_and(|state| state.locked);

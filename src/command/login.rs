@@ -300,20 +300,32 @@ pub(super) fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
 
 /// Writes a file that is there whole or not at all, and replaces none.
 pub(super) fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = write_beside(path, bytes)?;
+    let written = std::fs::hard_link(&beside, path);
+    let removed = std::fs::remove_file(&beside);
+    written.and(removed)
+}
+
+/// Writes a file in the place of the one that is there, which stays whole until the new one is.
+pub(super) fn write_over(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = write_beside(path, bytes)?;
+    std::fs::rename(&beside, path).inspect_err(|_| {
+        let _ = std::fs::remove_file(&beside);
+    })
+}
+
+/// A whole file beside the place that it is for, or none.
+fn write_beside(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<std::path::PathBuf> {
     use std::os::unix::fs::OpenOptionsExt;
     // Two that write it at the same time must not write into one file.
     let random = data_encoding::HEXLOWER.encode(&crate::world::random::<8>());
     let temporary = path.with_extension(format!("new-{random}"));
     let mut options = std::fs::File::options();
-    let written = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::hard_link(&temporary, path));
-    let removed = std::fs::remove_file(&temporary);
-    written.and(removed)
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map(|()| temporary.clone()).inspect_err(|_| {
+        let _ = std::fs::remove_file(&temporary);
+    })
 }
 
 /// What becomes of a credential of which nobody can say whom it speaks for.

@@ -9,7 +9,7 @@ use crate::config::{Profile, profile};
 use crate::error::{Class, Context, Error, Result};
 use crate::record::{Key, Record};
 use crate::renew::{self, Forgotten};
-use crate::report::sanitise;
+use crate::report::{exit_code, sanitise};
 use crate::resolve::{Session, choose_account};
 use crate::store::session_file;
 
@@ -80,17 +80,25 @@ fn key(run: &Run, session: &Session) -> Result<Key> {
 fn all(run: &Run, local: bool) -> Result<u8> {
     // Which of them are sessions cannot be seen behind a closed gate.
     run.sources.stores.unlocked()?;
-    let mut failed = None;
+    let mut failed: Option<Error> = None;
+    // Whatever is in the way of one keeps none of the others. The first is the failure, of the class of the worst.
+    let mut leave = |error: Error| {
+        run.note(&format!(
+            "keyfob: warning: not forgotten: {}\n",
+            crate::report::message(&error)
+        ));
+        match &mut failed {
+            Some(first) if exit_code(first.class) >= exit_code(error.class) => (),
+            Some(first) => first.class = error.class,
+            None => failed = Some(error),
+        }
+    };
     let (mut sessions, mut ended) = (BTreeMap::new(), Vec::new());
     for stored in run.sources.stores.list()? {
         let record = match stored {
             Ok(stored) => stored.record,
             Err(error) => {
-                run.note(&format!(
-                    "keyfob: warning: not forgotten: {}\n",
-                    sanitise(&error.to_string())
-                ));
-                failed = Some(error.into());
+                leave(error.into());
                 continue;
             }
         };
@@ -103,11 +111,17 @@ fn all(run: &Run, local: bool) -> Result<u8> {
             mode: Some(mode.to_owned()).filter(|mode| !mode.is_empty()),
             account: Some(record.key.account.clone()),
         };
-        let session = meant(run, &profile)?;
+        let session = match meant(run, &profile) {
+            Ok(session) => session,
+            Err(error) => {
+                leave(error);
+                continue;
+            }
+        };
         match forget(run, &session, &record.key) {
             Ok(Some(record)) => ended.push((provider.to_owned(), mode.to_owned(), record)),
             Ok(None) => (),
-            Err(error) => failed = Some(error),
+            Err(error) => leave(error),
         }
         sessions.insert((provider.to_owned(), mode.to_owned()), session);
     }

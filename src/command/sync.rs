@@ -201,7 +201,8 @@ fn words(program: &Program) -> ProgramWords {
     }
 }
 
-fn target(serves: &Serves) -> TargetPlace {
+/// A place that a credential may go to, as another machine is told of it.
+pub(super) fn target(serves: &Serves) -> TargetPlace {
     TargetPlace {
         url: serves.url(),
         scheme: if serves.scheme == Scheme::Basic {

@@ -223,7 +223,8 @@ impl Synced {
     pub fn assignments(&self, variable: &str) -> Zeroizing<String> {
         let secret = self.secret.as_ref().map_or("", Secret::expose);
         let mut text = Zeroizing::new(String::with_capacity(2 * secret.len() + 256));
-        text.push_str("# A session that was synced here. Nothing here renews it.\n");
+        text.push_str(MADE);
+        text.push('\n');
         text.push_str(&format!("{OF}{}\n", self.named_as()));
         let value = Zeroizing::new(secret.replace('\'', "'\\''"));
         for part in [variable, "='", &value, "'\n"] {
@@ -269,6 +270,9 @@ impl Synced {
         })
     }
 }
+
+/// The first line of assignments.
+pub const MADE: &str = "# A session that was synced here. Nothing here renews it.";
 
 /// Begins the line of assignments that says whose they are.
 pub const OF: &str = "# of ";

@@ -5,18 +5,23 @@
 //! setting the gate empty the place. It knows headers and the stores that they name. Security review, section 4a.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::folder::Folder;
 use super::slot::{self, Header};
 use super::stores::{Slot, Stores};
-use super::{StoreError, address};
+use super::{Store, StoreError, address, items};
 
 /// In every store: a list of places, each with the `store` and its members.
 pub(super) const ALSO: &str = "also";
 
 const STORE: &str = "store";
+
+/// How long another home is waited for that is changing a place which is to be emptied: a renewal there takes no longer, and
+/// what stays noted is emptied by the next change.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Adds the place of one header to those that another one notes.
 fn note(header: &mut Header, place: &Header) {
@@ -33,7 +38,7 @@ fn note(header: &mut Header, place: &Header) {
 }
 
 /// The places that a header notes, as the headers that they had.
-fn noted(header: &Header) -> Vec<Header> {
+pub(super) fn noted(header: &Header) -> Vec<Header> {
     let entries = header.extra.get(ALSO).and_then(Value::as_array).into_iter().flatten();
     let entries = entries.filter_map(|entry| {
         let mut extra = entry.as_object()?.clone();
@@ -75,22 +80,30 @@ impl Stores {
             return Ok(());
         }
         let mut noting = old.clone();
-        note(&mut noting, next);
+        // What is known of the item where the record lies now says nothing of the next one.
+        let mut next = next.clone();
+        items::forget_found(&mut next.extra);
+        note(&mut noting, &next);
         rewrite(folder, slot, &noting, bytes)
     }
 
-    /// Empties the places that a slot notes, and forgets those that are empty. The caller holds the lock.
+    /// Forgets what [`Stores::note_next`] has noted, where nothing of the record was written. The caller holds the lock.
     ///
     /// # Errors
-    /// Of the first that could not be emptied, which stays noted.
-    pub(super) fn empty_other_places(&self, folder: &Rc<Folder>, slot: &str) -> Result<(), StoreError> {
-        self.empty_places(folder, slot, false)
-    }
-
-    /// The same after a write that was refused: what somebody else has there was refused for being theirs, and is no place
-    /// of the record's.
-    pub(super) fn take_back_places(&self, folder: &Rc<Folder>, slot: &str) {
-        let _ = self.empty_places(folder, slot, true);
+    /// What the system refused; the place stays noted then.
+    pub(super) fn forget_next(&self, folder: &Rc<Folder>, slot: &str, old: &Header) -> Result<(), StoreError> {
+        let Slot::Full { header, bytes } = self.peek(folder, slot)? else {
+            return Ok(());
+        };
+        let mut before = header.clone();
+        match old.extra.get(ALSO) {
+            Some(noted) => before.extra.insert(ALSO.into(), noted.clone()),
+            None => before.extra.remove(ALSO),
+        };
+        match before == header {
+            true => Ok(()),
+            false => rewrite(folder, slot, &before, &bytes),
+        }
     }
 
     /// Empties the places that the header of a slot notes which is about to go itself. Nothing is written for it, so that it
@@ -99,39 +112,54 @@ impl Stores {
     /// # Errors
     /// Of the first that could not be emptied: the slot must stay then.
     pub(super) fn discard_places(&self, slot: &str, header: &Header) -> Result<(), StoreError> {
-        self.discard_noted(slot, header, false).1.map_or(Ok(()), Err)
+        self.discard_noted(slot, header).1.map_or(Ok(()), Err)
     }
 
-    fn empty_places(&self, folder: &Rc<Folder>, slot: &str, refused: bool) -> Result<(), StoreError> {
+    /// Empties the places that a slot notes, and forgets those that are empty. The caller holds the lock.
+    ///
+    /// # Errors
+    /// Of the first that could not be emptied, which stays noted.
+    pub(super) fn empty_other_places(&self, folder: &Rc<Folder>, slot: &str) -> Result<(), StoreError> {
         let Slot::Full { header, bytes } = self.peek(folder, slot)? else {
             return Ok(());
         };
-        let (left, failed) = self.discard_noted(slot, &header, refused);
+        let (left, failed) = self.discard_noted(slot, &header);
         if left != header {
             rewrite(folder, slot, &left, &bytes)?;
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// The header with the places that are not empty, and why the first of them is not.
-    fn discard_noted(&self, slot: &str, header: &Header, refused: bool) -> (Header, Option<StoreError>) {
+    /// The header with the places that are not empty, and why the first of them is not. One that somebody else has by now is
+    /// empty of this record.
+    fn discard_noted(&self, slot: &str, header: &Header) -> (Header, Option<StoreError>) {
         let here = self.elsewhere(header);
         let (mut left, mut failed) = (header.clone(), None);
         left.extra.remove(ALSO);
         for place in noted(header) {
             let emptied = match self.store(&place.store) {
                 Ok(store) if here.is_some() && store.elsewhere(&place) == here => Ok(()),
-                Ok(store) => store.discard(slot, &place),
+                Ok(store) => self.discard_at(store, slot, &place),
                 Err(error) => Err(error),
             };
-            if let Err(error) = emptied
-                && !(refused && matches!(error, StoreError::Denied(_)))
-            {
+            if let Err(error) = emptied {
                 note(&mut left, &place);
                 failed.get_or_insert(error);
             }
         }
         (left, failed)
+    }
+
+    /// Removes what a record has at a place that it is leaving, when no other home is changing that.
+    fn discard_at(&self, store: &dyn Store, slot: &str, place: &Header) -> Result<(), StoreError> {
+        let _held = match store.shared(place) {
+            Some(shared) => self.hold_alone(&shared, PATIENCE)?,
+            None => None,
+        };
+        match store.discard(slot, place) {
+            Err(StoreError::Denied(_)) if store.is_others(slot, place) => Ok(()),
+            emptied => emptied,
+        }
     }
 }
 

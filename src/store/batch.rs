@@ -46,12 +46,12 @@ struct Ready<'a> {
     slot: String,
     temporary: String,
     header: Header,
-    /// Of the record whose place it takes: the header and all of its slot.
-    former: Option<(Header, Zeroizing<Vec<u8>>)>,
-    /// What was where the record lies outside of its slot.
+    /// All of the slot of the record whose place it takes.
+    former: Option<Zeroizing<Vec<u8>>>,
+    /// What was where the record lies outside of its slot, this home's or another one's.
     copies: Copies,
-    /// Whether the former slot was given a note of what is coming.
-    noted: bool,
+    /// The former slot with a note of what is coming, if it was given one.
+    noted: Option<Zeroizing<Vec<u8>>>,
     /// Whether the slot only says where it is about to lie.
     announced: bool,
 }
@@ -113,12 +113,16 @@ impl Stores {
         locks: &Locks,
         records: &[(Record, &str, Option<Address>)],
     ) -> Result<Vec<StoreError>, StoreError> {
+        self.hold_all_new(locks, records)?;
         let mut ready: Vec<Ready> = Vec::with_capacity(records.len());
         let mut places = Places::new();
         for (record, store, address) in records {
             match self.write_beside(locks, &mut places, record, store, address.as_ref()) {
                 Ok(row) => ready.push(row),
-                Err(error) => return Err(self.undo(&ready, 0, error)),
+                Err(error) => {
+                    self.disk.prune(&record.key.group.digest());
+                    return Err(self.undo(&ready, 0, error));
+                }
             }
         }
         for (at, row) in ready.iter().enumerate() {
@@ -128,6 +132,25 @@ impl Stores {
             }
         }
         Ok(ready.iter().filter_map(|row| self.leave_former(row).err()).collect())
+    }
+
+    /// Holds the places of these records that are not held yet, in the order that all callers keep. First of all, because
+    /// one may be waited for, and meanwhile nobody is to be kept from setting a gate.
+    fn hold_all_new(&self, locks: &Locks, records: &[(Record, &str, Option<Address>)]) -> Result<(), StoreError> {
+        let mut places: Vec<(Shared, &Key)> = Vec::new();
+        for (record, store, address) in records {
+            let old = match self.slot_of(&record.key)? {
+                Slot::Full { header, .. } => Some(header),
+                Slot::Empty | Slot::Flawed(_) => None,
+            };
+            let store = self.store(store)?;
+            let shared = store.shared(&header(record, store, old.as_ref(), address.as_ref()));
+            places.extend(shared.map(|shared| (shared, &record.key)));
+        }
+        places.sort_by(|one, other| one.0.cmp(&other.0));
+        places
+            .iter()
+            .try_for_each(|(place, key)| self.hold_new(locks.of(key), place))
     }
 
     /// Takes back what was written, of which the first so many may have their names; the error to tell.
@@ -165,27 +188,29 @@ impl Stores {
         };
         // As for one record: what is there already stays where it is, the rest goes where the gate wants it.
         let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
+        let wanted = store;
         let store = match places.get(store) {
             _ if stays => store,
             Some((place, _)) => place,
             None => places.entry(store.to_owned()).or_insert(self.place_of_new(store)?).0,
         };
+        let is_other = store != wanted;
         let store = self.store(store)?;
         let mut header = header(record, store, old, address);
         let is_new = store.forewarn(&mut header, record);
-        if let Some(shared) = store.shared(&header) {
+        if let Some(shared) = store.shared(&header).filter(|_| is_other) {
             self.hold_new(locks.of(&record.key), &shared)?;
         }
-        let copies = match old {
-            Some(_) => store.copy(&header)?,
-            None => Copies::new(),
-        };
-        let noted = match &now {
-            Slot::Full { header: old, bytes } => {
-                self.note_places(&folder, &slot, (old, bytes), (&mut header, is_new))?
-            }
-            Slot::Empty | Slot::Flawed(_) => false,
-        };
+        // What is somebody else's is not touched, so that there is nothing to put back either.
+        store.prove_own(&slot, &header)?;
+        let copies = store.copy(&header)?;
+        let mut noted = None;
+        if let Slot::Full { header: old, bytes } = &now
+            && self.note_places(&folder, &slot, (old, bytes), (&mut header, is_new))?
+            && let Slot::Full { bytes, .. } = self.peek(&folder, &slot)?
+        {
+            noted = Some(bytes);
+        }
         let announced = store.elsewhere(&header).is_some() && matches!(now, Slot::Empty);
         if announced {
             announce(&folder, &slot, &header, record)?;
@@ -194,7 +219,7 @@ impl Stores {
             key: &record.key,
             temporary: String::new(),
             former: match &now {
-                Slot::Full { header, bytes } => Some((header.clone(), bytes.clone())),
+                Slot::Full { bytes, .. } => Some(bytes.clone()),
                 Slot::Empty | Slot::Flawed(_) => None,
             },
             copies,
@@ -248,13 +273,20 @@ impl Stores {
                 let _ = folder.remove(&row.temporary);
             }
             done = match &row.former {
-                Some((_, bytes)) => {
+                Some(former) => {
                     let back = self.store(&row.header.store);
                     let back = back.and_then(|store| store.put_back(&row.header, &row.copies));
-                    match is_named || row.noted {
-                        true => back.and(folder.replace(&row.slot, bytes)),
-                        false => back,
-                    }
+                    let slot = match (&back, &row.noted) {
+                        // The note is the only trace of what is still there.
+                        (Err(_), Some(noted)) => noted,
+                        _ => former,
+                    };
+                    let is_changed = is_named || (back.is_ok() && row.noted.is_some());
+                    let replaced = match is_changed {
+                        true => folder.replace(&row.slot, slot),
+                        false => Ok(()),
+                    };
+                    back.and(replaced)
                 }
                 None => self.take_back_new(row, &folder, is_named),
             };
@@ -266,8 +298,14 @@ impl Stores {
     /// The same of a record where there was none.
     fn take_back_new(&self, row: &Ready, folder: &Folder, is_named: bool) -> Result<(), StoreError> {
         let is_free = row.announced || is_named || matches!(self.slot_of(row.key), Ok(Slot::Empty));
-        if let (true, Ok(store)) = (is_free, self.store(&row.header.store)) {
-            match store.discard(&row.slot, &row.header) {
+        let store = self.store(&row.header.store)?;
+        if is_free || store.elsewhere(&row.header).is_some() {
+            let taken = match row.copies.iter().any(Option::is_some) {
+                // Another home has its session there.
+                true => store.put_back(&row.header, &row.copies),
+                false => store.discard(&row.slot, &row.header),
+            };
+            match taken {
                 // What is somebody else's was not written over either.
                 Ok(()) | Err(StoreError::Denied(_)) => (),
                 Err(error) => return Err(error),

@@ -51,7 +51,7 @@ impl Beside {
                 // Whoever had it has removed it meanwhile: what we locked is nobody's lock any more.
                 Ok(None) => (),
                 Err(Errno::WOULDBLOCK) if waited >= patience => return Ok(None),
-                // Another process may have made it a moment ago under a umask that denies all.
+                // It is another user's; or somebody is replacing it this moment.
                 Err(Errno::WOULDBLOCK | Errno::ACCESS) if waited < patience => waited += nap(patience - waited, wait),
                 Err(errno) => return Err(failed(errno)),
             }
@@ -74,10 +74,18 @@ impl Drop for Beside {
 /// One try; none when the file is not the one of that name any more.
 fn try_lock(folder: &Folder, name: &str) -> Result<Option<File>, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?;
+    let open = || rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR);
+    let fd = match open() {
+        Err(Errno::ACCESS) if give_rights(folder, name)? => open()?,
+        fd => fd?,
+    };
     let ours = rustix::fs::fstat(&fd)?;
     if FileType::from_raw_mode(ours.st_mode) != FileType::RegularFile {
         return Err(Errno::EXIST);
+    }
+    // A umask that denies all must keep nobody out whom a kill leaves it to.
+    if ours.st_mode & 0o777 != 0o600 {
+        let _ = rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR);
     }
     let file = File::from(fd);
     match file.try_lock() {
@@ -88,6 +96,24 @@ fn try_lock(folder: &Folder, name: &str) -> Result<Option<File>, Errno> {
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => Ok(Some(file)),
         Ok(_) | Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives a file of ours the rights that one who was killed right after making it had no time to give. Says whether it is ours.
+fn give_rights(folder: &Folder, name: &str) -> Result<bool, Errno> {
+    let there = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) => there,
+        // It is free by now.
+        Err(Errno::NOENT) => return Ok(true),
+        Err(errno) => return Err(errno),
+    };
+    let is_file = FileType::from_raw_mode(there.st_mode) == FileType::RegularFile;
+    if !is_file || there.st_uid != rustix::process::geteuid().as_raw() {
+        return Ok(false);
+    }
+    match rustix::fs::chmodat(folder, name, Mode::RUSR | Mode::WUSR, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(true),
         Err(errno) => Err(errno),
     }
 }

@@ -13,7 +13,7 @@ use super::disk::lock_name;
 use super::folder::{Folder, Temporary};
 use super::slot::{self, Flaw, Header};
 use super::stores::{Slot, Stores};
-use super::{Store, StoreError};
+use super::{Copies, Store, StoreError, items};
 use crate::record::{Key, MAX_RECORD, MAX_SECRET, Record};
 use crate::secret::Secret;
 
@@ -119,22 +119,17 @@ impl Stores {
             let path = path.display();
             return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
         }
-        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
-        // none is written in clear.
-        let stays = old.is_some_and(|old| old.store == store) && (store == "sealed" || self.stage()?.is_none());
-        let (store, _switch) = if stays {
-            (store, None)
-        } else {
-            self.place_of_new(store)?
-        };
-        let store = self.store(store)?;
+        let (store, _switch) = self.store_of_next(lock, (record, store, place), old)?;
         let mut header = header(record, store, old, place);
         let noted = store.forewarn(&mut header, record);
-        if let Some(shared) = store.shared(&header) {
-            self.hold_new(lock, &shared)?;
-        }
         let elsewhere = store.elsewhere(&header);
         let announced = elsewhere.is_some() && old.is_none();
+        // Another home may have its session of this key where this one was not before.
+        let arrives = elsewhere.is_some() && old.is_none_or(|old| self.elsewhere(old) != elsewhere);
+        let copies = match arrives {
+            true => store.copy(&header)?,
+            false => Copies::new(),
+        };
         if let Slot::Full { header: old, bytes } = &now {
             self.note_places(&folder, &slot, (old, bytes), (&mut header, noted))?;
         }
@@ -144,16 +139,24 @@ impl Stores {
             }
             announce(&folder, &slot, &header, record)?;
         }
-        let coming = announced.then(|| header.clone());
+        let coming = arrives.then(|| header.clone());
         let (header, bytes) = seal(&slot, record, store, header).inspect_err(|error| {
-            let Some(coming) = coming else {
-                return self.take_back_places(&folder, &slot);
-            };
+            let Some(coming) = coming else { return };
             // What was refused was not written. What may have been goes first, or the trace of it stays.
-            let refused = matches!(error, StoreError::Denied(_) | StoreError::Newer(_));
-            if refused || store.discard(&slot, &coming).is_ok() {
-                let _ = folder.remove(&slot);
-            }
+            let refused = matches!(
+                error,
+                StoreError::Denied(_) | StoreError::Newer(_) | StoreError::Changed(_)
+            );
+            let gone = refused
+                || match copies.iter().any(Option::is_some) {
+                    true => store.put_back(&coming, &copies).is_ok(),
+                    false => store.discard(&slot, &coming).is_ok(),
+                };
+            let _ = match old {
+                _ if !gone => Ok(()),
+                Some(old) => self.forget_next(&folder, &slot, old),
+                None => folder.remove(&slot).map(|_| ()),
+            };
         })?;
         if let (Slot::Flawed(_), false) = (&now, announced) {
             self.set_aside(&folder, &slot)?;
@@ -163,6 +166,35 @@ impl Stores {
             true => self.empty_other_places(&folder, &slot).err(),
             false => None,
         })
+    }
+
+    /// The store that writes a record, whose place is held from now on, and the right to write a new one there.
+    ///
+    /// The place comes first: one who waits for it must keep nobody from setting a gate meanwhile.
+    fn store_of_next(
+        &self,
+        lock: &Lock,
+        (record, wanted, place): (&Record, &str, Option<&Address>),
+        old: Option<&Header>,
+    ) -> Result<(&dyn Store, Option<Lock>), StoreError> {
+        let hold = |store: &dyn Store| match store.shared(&header(record, store, old, place)) {
+            Some(shared) => self.hold_new(lock, &shared),
+            None => Ok(()),
+        };
+        let store = self.store(wanted)?;
+        hold(store)?;
+        // One that is there already is taken behind a new gate, or out of it, by whoever sets or clears that; after that
+        // none is written in clear.
+        if old.is_some_and(|old| old.store == wanted) && (wanted == "sealed" || self.stage()?.is_none()) {
+            return Ok((store, None));
+        }
+        let (chosen, right) = self.place_of_new(wanted)?;
+        if chosen == wanted {
+            return Ok((store, right));
+        }
+        let store = self.store(chosen)?;
+        hold(store)?;
+        Ok((store, right))
     }
 
     /// Removes the record of a key, with everything that an interrupted change left of it. Says whether it was there.
@@ -288,6 +320,12 @@ pub(super) fn header(record: &Record, store: &dyn Store, old: Option<&Header>, p
         place.note(store.name(), &mut header.extra);
     }
     store.address(&mut header, &record.key);
+    // What is known of one place is not true of another.
+    if let Some(old) = old.filter(|old| place.is_some() && old.store == header.store)
+        && store.elsewhere(old) != store.elsewhere(&header)
+    {
+        items::forget_found(&mut header.extra);
+    }
     header
 }
 

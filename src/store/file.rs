@@ -62,6 +62,14 @@ impl Store for PlainFile {
         path(header).map(|path| Shared::File(path.to_owned()))
     }
 
+    fn prove_own(&self, name: &str, header: &Header) -> Result<(), StoreError> {
+        path(header).map_or(Ok(()), |path| fixed::prove_own(path, name))
+    }
+
+    fn is_others(&self, name: &str, header: &Header) -> bool {
+        path(header).is_some_and(|path| fixed::is_others(path, name))
+    }
+
     fn sweep(&self, header: &Header) -> Result<(), StoreError> {
         path(header).map_or(Ok(()), fixed::sweep)
     }

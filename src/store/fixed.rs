@@ -22,20 +22,46 @@ use crate::record::{Key, Record};
 /// what the system refused. The file is as it was.
 pub(super) fn write(path: &Path, slot: &str, header: &Header, record: &[u8]) -> Result<(), StoreError> {
     let (folder, name) = folder_of(path, true)?.ok_or_else(|| nowhere(path))?;
-    match found(&folder, name)? {
-        Found::Nothing => (),
-        Found::Record(other, bytes) if is_of(&other, record_of(&bytes), slot) => {
-            if !follows(&other, header) {
-                let path = path.display();
-                return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
-            }
-        }
-        Found::Record(..) => return Err(another(path)),
-        Found::Flawed(flaw @ Flaw::Newer) => return Err(flaw.at(path)),
-        Found::Flawed(Flaw::Damaged(_)) => return Err(foreign(path)),
+    if own(path, &folder, name, slot)?.is_some_and(|found| !follows(&found, header)) {
+        let path = path.display();
+        return Err(StoreError::Changed(format!("`{path}` was changed by another keyfob")));
     }
     folder.sweep(name)?;
     folder.replace(name, &document::encode(header, record))
+}
+
+/// Makes sure that there is nothing, or a record of this slot.
+///
+/// # Errors
+/// [`StoreError::Denied`] when something else is there; else what the system refused.
+pub(super) fn prove_own(path: &Path, slot: &str) -> Result<(), StoreError> {
+    match folder_of(path, false)? {
+        Some((folder, name)) => own(path, &folder, name, slot).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Whether something is there, can be read, and is no record of this slot.
+pub(super) fn is_others(path: &Path, slot: &str) -> bool {
+    let Ok(Some((folder, name))) = folder_of(path, false) else {
+        return false;
+    };
+    match found(&folder, name) {
+        Ok(Found::Record(header, bytes)) => !is_of(&header, record_of(&bytes), slot),
+        Ok(Found::Flawed(Flaw::Damaged(_))) => true,
+        Ok(Found::Nothing | Found::Flawed(Flaw::Newer)) | Err(_) => false,
+    }
+}
+
+/// The header of the record that is there, which is one of this slot.
+fn own(path: &Path, folder: &Folder, name: &str, slot: &str) -> Result<Option<Header>, StoreError> {
+    match found(folder, name)? {
+        Found::Nothing => Ok(None),
+        Found::Record(found, bytes) if is_of(&found, record_of(&bytes), slot) => Ok(Some(found)),
+        Found::Record(..) => Err(another(path)),
+        Found::Flawed(flaw @ Flaw::Newer) => Err(flaw.at(path)),
+        Found::Flawed(Flaw::Damaged(_)) => Err(foreign(path)),
+    }
 }
 
 /// The encoded record that is there. The header follows it: another data directory may have renewed the session, or
@@ -62,7 +88,7 @@ pub(super) fn read(path: &Path, header: &mut Header) -> Result<Zeroizing<Vec<u8>
     Ok(Zeroizing::new(record.to_vec()))
 }
 
-/// Removes the file, and what was cut off on its way there.
+/// Removes the file, and what was cut off on its way there. The record of another key has taken the place, and is left.
 ///
 /// # Errors
 /// [`StoreError::Denied`] when something else is there by now, which is left.
@@ -77,7 +103,7 @@ pub(super) fn remove(path: &Path, slot: &str) -> Result<(), StoreError> {
             folder.remove(name)?;
             folder.sync()
         }
-        Found::Record(..) => Err(another(path)),
+        Found::Record(..) => Ok(()),
         Found::Flawed(_) => {
             let path = path.display();
             Err(StoreError::Denied(format!(
@@ -95,8 +121,12 @@ pub(super) fn copy(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     }
 }
 
-/// Puts there what was there before a change that is taken back. The caller holds the locks of record and path.
+/// Puts there what was there before a change that is taken back, if that was begun. The caller holds the locks of record and
+/// path.
 pub(super) fn put_back(path: &Path, bytes: Option<&Zeroizing<Vec<u8>>>) -> Result<(), StoreError> {
+    if copy(path)?.as_ref() == bytes {
+        return Ok(());
+    }
     let (folder, name) = folder_of(path, true)?.ok_or_else(|| nowhere(path))?;
     match bytes {
         Some(bytes) => folder.replace(name, bytes),

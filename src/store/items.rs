@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::parts::{Items, Spot};
@@ -32,6 +33,13 @@ const COMING_KEPT: usize = 8;
 
 /// In the header: there is a second item, with the secrets that are not the token.
 const REST: &str = "rest";
+
+/// Takes from a header what it knows of the item that it names, because it is to name another one.
+pub(super) fn forget_found(extra: &mut Map<String, Value>) {
+    for member in [MARK, UNDER_WAY, REST] {
+        extra.remove(member);
+    }
+}
 
 /// See the module.
 pub(super) struct ItemStore {
@@ -167,6 +175,18 @@ impl ItemStore {
         } else {
             self.without_rest(names, header)
         }
+    }
+
+    /// Whether the item is a record, of whatever key.
+    fn has_record(&self, names: &Names) -> Result<bool, StoreError> {
+        let text = self.spot(names).read()?;
+        Ok(text.is_some_and(|text| document::decode(&text).is_ok()))
+    }
+
+    fn has_rest_of(&self, names: &Names, slot: &str) -> Result<bool, StoreError> {
+        let text = self.rest(names).read()?;
+        let rest = text.as_deref().and_then(|text| document::decode(text).ok());
+        Ok(rest.is_some_and(|(header, record)| fixed::is_of(&header, record, slot)))
     }
 
     fn without_rest(&self, names: &Names, header: &mut Header) -> Result<(), StoreError> {
@@ -330,15 +350,22 @@ impl Store for ItemStore {
         self.check(&names(header)?, header, name).map(|_| ())
     }
 
+    fn is_others(&self, name: &str, header: &Header) -> bool {
+        let Ok(names) = names(header) else { return false };
+        // A keychain that denies access denies both.
+        self.spot(&names).read().is_ok() && matches!(self.check(&names, header, name), Err(StoreError::Denied(_)))
+    }
+
     fn discard(&self, name: &str, header: &Header) -> Result<(), StoreError> {
         let names = names(header)?;
         match self.check(&names, header, name) {
             Ok(_) => self.spot(&names).remove()?,
-            // Our token is not there any more, and whatever is belongs to somebody else.
-            Err(StoreError::Denied(_)) if is_bare(header) => (),
+            // Our token is not there any more, and whatever is belongs to somebody else; so does another account's record.
+            Err(StoreError::Denied(_)) if is_bare(header) || self.has_record(&names)? => (),
             Err(error) => return Err(error),
         }
-        if header.extra.contains_key(REST) {
+        // One who was killed may have had no time to note it.
+        if header.extra.contains_key(REST) || (is_bare(header) && self.has_rest_of(&names, name)?) {
             self.rest(&names).remove()?;
         }
         Ok(())

@@ -242,6 +242,11 @@ pub trait Store {
         Ok(())
     }
 
+    /// Whether what lies outside of this slot surely is somebody else's; in doubt it is not. Defaults to that.
+    fn is_others(&self, _name: &str, _header: &Header) -> bool {
+        false
+    }
+
     /// The place outside of the slot that another data directory may share, and whose lock a change needs too.
     ///
     /// Defaults to none.
@@ -265,7 +270,7 @@ pub trait Store {
         Ok(Copies::new())
     }
 
-    /// Puts that back. Defaults to doing nothing.
+    /// Puts that back, where something else is there by now. Defaults to doing nothing.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -273,7 +278,8 @@ pub trait Store {
         Ok(())
     }
 
-    /// Removes what the record has outside its slot. Called before the slot goes, which would be the only trace of it.
+    /// Removes what the record has outside its slot. Called before the slot goes, which would be the only trace of it. The
+    /// record of another key there is not its own, and stays.
     ///
     /// # Errors
     /// Any [`StoreError`]. Defaults to doing nothing.

@@ -50,15 +50,17 @@ impl Stores {
             return Ok("in its place");
         }
         let slot = record.key.digest();
-        // Sealed as it would be at home; in clear only where no disk ever sees it.
-        if store != "keychain"
-            && let Ok((_, bytes)) = self.pack(&slot, record, self.store(store)?, None)
+        // As it would be at home, and sealed if a gate was set meanwhile; in clear only where no disk ever sees it.
+        let is_gated = self.stage()?.is_some();
+        let home = if is_gated { "sealed" } else { store };
+        if home != "keychain"
+            && let Ok((_, bytes)) = self.pack(&slot, record, self.store(home)?, None)
             && (self.runtime(true)).is_some_and(|folder| folder.replace(&self.copy(&slot), &bytes).is_ok())
         {
             return Ok("in the directory of XDG_RUNTIME_DIR, until this session ends");
         }
         // Not even in memory in clear behind a gate, which whoever uses the kernel's keyring would step over.
-        let in_clear = if self.stage()?.is_some() { "sealed" } else { "file" };
+        let in_clear = if is_gated { "sealed" } else { "file" };
         let (_, bytes) = self.pack(&slot, record, self.store(in_clear)?, None)?;
         if !self.seat.test && kernel::remember(&self.description(&slot), &bytes, KEPT_SECS) {
             return Ok("in the kernel's keyring, for ten minutes");

@@ -310,13 +310,7 @@ impl Stores {
     /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
     fn recover_if_idle(&self, group: &Group, folder: &Folder, names: &[String], slot: &str) {
         if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ()) {
-            // Another home may be writing to the place that the slot names.
-            let place = match self.peek(folder, slot) {
-                Ok(Slot::Full { header, .. }) => self.shared(&header),
-                _ => None,
-            };
-            let held = place.map(|place| self.hold(&lock, &place, false, Duration::ZERO, &|_| ()));
-            if let None | Some(Ok(true)) = held {
+            if self.hold_if_idle(&lock, folder, slot) {
                 let _ = self.recover(&lock, folder, names, slot);
             }
         }
@@ -407,14 +401,20 @@ impl Stores {
     /// A record, as much of it as is looked at. One whose secrets were removed by somebody else is a session that has ended.
     pub(super) fn unpack(&self, name: &str, mut header: Header, body: &[u8], look: Look) -> Result<Stored, StoreError> {
         let store = self.store(&header.store)?;
+        let outside = store.elsewhere(&header).is_some().then(|| header.clone());
         let read = match look {
             Look::Glance => store.glance(name, &mut header, body),
             Look::Whole => store.open(name, &mut header, body),
         };
-        let (encoded, removed) = match read {
-            Ok(encoded) => (encoded, false),
-            Err(StoreError::Absent(_)) => (Zeroizing::new(body.to_vec()), true),
-            Err(error) => return Err(error),
+        let (encoded, removed) = match (read, outside) {
+            // Another account was given the place of this one.
+            (Ok(encoded), Some(own)) if is_of_another(&header, &encoded, name) => {
+                header = own;
+                (Zeroizing::new(body.to_vec()), true)
+            }
+            (Ok(encoded), _) => (encoded, false),
+            (Err(StoreError::Absent(_)), _) => (Zeroizing::new(body.to_vec()), true),
+            (Err(error), _) => return Err(error),
         };
         let Header {
             family,
@@ -436,6 +436,12 @@ impl Stores {
             store: store.name(),
         })
     }
+}
+
+/// Whether it is a record, and one of another slot.
+fn is_of_another(header: &Header, encoded: &[u8], slot: &str) -> bool {
+    let record = Record::decode(encoded, header.family.clone(), header.generation);
+    record.is_ok_and(|record| record.key.digest() != slot)
 }
 
 /// What the OS keychain is to the sealed store, and to its own: one keychain, so that a silent one is waited for once.

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -161,6 +161,16 @@ fn collect(pipe: Option<impl Read + Send + 'static>, ended: &Sender<()>) -> Coll
 
 fn taken(collected: &Collected) -> Zeroizing<Vec<u8>> {
     std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Whether a file is the program that runs now, under whatever name.
+pub(super) fn is_self(program: &Path) -> bool {
+    let id = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let own = std::env::current_exe().ok().and_then(|path| id(&path));
+    own.is_some() && own == id(program)
 }
 
 /// The path of a program, looked for in the absolute directories of `PATH` alone: a relative or empty one is the working

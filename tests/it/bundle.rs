@@ -168,7 +168,7 @@ fn arguments_that_cannot_be_meant_are_refused_before_anything_is_read() {
         (&["--passphrase-file", "short"][..], out, "fewer than 10 letters"),
         (&["--passphrase-file", "empty"], out, "fewer than 10 letters"),
         (&["--passphrase-file", "latin"], out, "is not UTF-8"),
-        (&["--passphrase-file", "none"], out, "`none`: entity not found"),
+        (&["--passphrase-file", "none"], out, "`none`: there is no such file"),
         (&[], out, "no terminal to ask for the passphrase"),
         (&["--recipient", "age1canary"], out, "a recipient is not"),
         (&["--recipient", IDENTITY], out, "a recipient is not"),
@@ -198,6 +198,21 @@ fn arguments_that_cannot_be_meant_are_refused_before_anything_is_read() {
         assert!(said.contains(part) && !said.contains("canary"), "{args:?}: {said}");
     }
     sandbox.keyfob(&["export", "--all"]).run().expect_code(64);
+    let missing = sandbox.keyfob(&["import", "none.age"]).run().expect_code(64);
+    assert!(
+        missing
+            .stderr
+            .contains("reading the bundle from `none.age`: there is no such file\n"),
+        "{}",
+        missing.stderr
+    );
+    assert!(
+        missing
+            .stderr
+            .contains("keyfob: hint: name the file that has the bundle"),
+        "{}",
+        missing.stderr
+    );
     assert!(!sandbox.path().join("bundle.age").exists());
 }
 

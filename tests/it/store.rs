@@ -4,6 +4,7 @@
 
 mod hostile;
 mod items;
+mod place;
 mod source;
 
 use std::cell::RefCell;

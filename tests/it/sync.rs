@@ -93,12 +93,17 @@ impl Pair {
 
 /// Changes the record as time would.
 fn change(sandbox: &Sandbox, change: impl FnOnce(&mut keyfob::record::Record)) {
+    change_named(sandbox, &key().account, change);
+}
+
+/// The same for the record of this account.
+fn change_named(sandbox: &Sandbox, account: &str, change: impl FnOnce(&mut keyfob::record::Record)) {
     let _alone = no_forks();
     let stores = stores(sandbox);
-    let lock = stores
-        .lock(&key(), Duration::from_secs(10), &std::thread::sleep)
-        .unwrap();
-    let stored = stores.get(&key()).unwrap().expect("there is a session");
+    let account = account.to_owned();
+    let key = keyfob::record::Key { account, ..key() };
+    let lock = stores.lock(&key, Duration::from_secs(10), &std::thread::sleep).unwrap();
+    let stored = stores.get(&key).unwrap().expect("there is a session");
     let mut record = stored.record;
     record.generation += 1;
     change(&mut record);

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -174,10 +174,22 @@ impl Draft {
     /// draft would not do: cut off between the two, nobody could tell it from one that was never published.
     fn replace_own(&self) -> std::io::Result<()> {
         let mut options = File::options();
-        drop(options.write(true).create_new(true).mode(0o600).open(&self.path)?);
-        std::fs::rename(&self.temporary, &self.path).inspect_err(|_| {
-            let _ = std::fs::remove_file(&self.path);
-        })
+        let placeholder = options.write(true).create_new(true).mode(0o600).open(&self.path)?;
+        std::fs::rename(&self.temporary, &self.path).inspect_err(|_| remove_placeholder(&self.path, &placeholder))
+    }
+}
+
+/// Removes the empty file again, unless what is there now is the bundle: a server of files may have renamed it although
+/// its answer was lost. The file is opened to be looked at, since such a server is then asked and not what is remembered.
+fn remove_placeholder(path: &Path, placeholder: &File) {
+    let id = |file: &File| {
+        file.metadata()
+            .map(|found| (found.dev(), found.ino(), found.len()))
+            .ok()
+    };
+    let (there, made) = (File::open(path).ok().and_then(|file| id(&file)), id(placeholder));
+    if there.is_some() && there == made && made.is_some_and(|(.., length)| length == 0) {
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -204,5 +216,38 @@ fn sweep(directory: &Path, name: &str, noted: &[OsString]) {
         {
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_rename_takes_away_the_empty_file_and_nothing_else() {
+        let random = data_encoding::HEXLOWER.encode(&crate::world::random::<8>());
+        let directory = std::env::temp_dir().join(format!("keyfob-draft-{random}"));
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.join("bundle.age");
+        let mut draft = Draft::write(&path, b"canary", &[]).unwrap();
+        // The draft has gone, so the rename fails with the placeholder in its place.
+        std::fs::remove_file(draft.temporary()).unwrap();
+        draft.replace_own().unwrap_err();
+        assert!(path.symlink_metadata().is_err());
+
+        // It was renamed, and its answer was lost.
+        draft = Draft::write(&path, b"canary", &[]).unwrap();
+        let placeholder = File::create(&path).unwrap();
+        std::fs::rename(draft.temporary(), &path).unwrap();
+        remove_placeholder(&path, &placeholder);
+        assert_eq!(std::fs::read(&path).unwrap(), b"canary");
+
+        // Another empty file is not ours either.
+        let other = File::create(directory.join("other")).unwrap();
+        std::fs::write(&path, "").unwrap();
+        remove_placeholder(&path, &other);
+        assert!(path.exists());
+        drop(draft);
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

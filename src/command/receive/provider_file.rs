@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::command::{Run, login};
+use crate::command::{Run, login, sync};
 use crate::config::{Mode, Provider, Serves, preset, profile};
 use crate::error::{Error, Result};
 use crate::record::{About, Record, Synced};
@@ -52,10 +52,9 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
     }
     let directory = run.sources.config.directory();
     let written = login::private_dir(directory).and_then(|()| {
-        if is_ours {
-            std::fs::remove_file(&path)?;
-        }
-        login::write_new(&path, text.as_bytes())
+        // It has the parts of other modes too, which neither a full disk nor a kill may take away.
+        let write = if is_ours { login::write_over } else { login::write_new };
+        write(&path, text.as_bytes())
     });
     written.map_err(|error| Error::store(format!("writing {}: {}", path.display(), error.kind())))?;
     run.sources.config.refresh_index()?;
@@ -73,59 +72,97 @@ fn within_preset(new: &Provider) -> Result<()> {
     let Ok(preset) = Provider::parse(&text, name, "preset") else {
         return Ok(());
     };
-    let goes = |provider: &Provider| -> Vec<String> {
-        let modes = provider.modes.iter();
-        let places = modes.flat_map(|mode| mode.targets.iter().map(Serves::url));
-        let asked = provider
-            .modes
+    // What is not in the preset; a name in it is shown as it came.
+    let other = new.modes.iter().find_map(|mode| {
+        let known = |is_so: &dyn Fn(&Mode) -> bool| preset.modes.iter().any(is_so);
+        let url = |is_so: bool, url: String| (!is_so).then(|| format!("would go to {url}"));
+        let target = mode.targets.iter().find_map(|target| {
+            let place = sync::target(target);
+            let is_there = known(&|old| old.targets.iter().any(|own| own.url() == place.url));
+            let is_same = known(&|old| old.targets.iter().any(|own| sync::target(own) == place));
+            let sent = format!("would go to {} in another way or from other tools", place.url);
+            url(is_there, place.url).or((!is_same).then_some(sent))
+        });
+        let asked = mode.whoami.as_ref();
+        let asked = asked.and_then(|asked| {
+            url(
+                known(&|old| old.whoami.as_ref().is_some_and(|own| own.url == asked.url)),
+                asked.url.clone(),
+            )
+        });
+        let variables = mode
+            .variables
             .iter()
-            .filter_map(|mode| Some(mode.whoami.as_ref()?.url.clone()));
-        places.chain(asked).collect()
-    };
-    let known = goes(&preset);
-    match goes(new).into_iter().find(|url| !known.contains(url)) {
+            .map(|name| (name, known(&|old| old.variables.contains(name))));
+        let exported = mode
+            .export
+            .iter()
+            .map(|name| (name, known(&|old| old.export.as_ref() == Some(name))));
+        let variable = variables.chain(exported).find(|(_, is_known)| !is_known);
+        let variable = variable.map(|(name, _)| format!("would be in the variable `{name}`"));
+        target.or(asked).or(variable)
+    });
+    match other {
         None => Ok(()),
-        Some(url) => {
+        Some(what) => {
             let message = format!(
-                "the session would go to {}, and `{name}` is a preset that does not",
-                sanitise(&url)
+                "the session {}, and `{name}` is a preset that does not",
+                sanitise(&what)
             );
             Err(Error::refused(message).hint("give the provider file where it comes from another name"))
         }
     }
 }
 
-/// Makes sure that sessions of other senders and accounts go where they went before: nobody who may send one here may lead
-/// another's token anywhere.
+/// Makes sure that sessions of this machine's own, and of other senders and accounts, are used as they were before: nobody
+/// who may send one here may lead another's token anywhere, or give it to others here.
 fn keeps_others(run: &Run, synced: &Synced, new: &Provider) -> Result<()> {
     let now = run.world.now();
     for old in run.sources.config.provider(&synced.provider)?.modes {
         let session = Session::kept(&synced.provider, &old.name, None);
         let is_others = |record: &Record| {
-            let is_replaced = old.name == synced.mode && synced.account.as_deref() == Some(&record.key.account);
-            !is_replaced && record.secret.is_some() && record.expires_at.is_none_or(|end| end > now)
+            let is_named = old.name == synced.mode && synced.account.as_deref() == Some(&record.key.account);
+            let is_replaced = is_named && record.synced_at.is_some();
+            let lives = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
+            !is_replaced && (lives || super::is_own(record, now))
         };
         let stored = run.sources.stores.group(&session.group())?;
         let Some(other) = stored.iter().find(|stored| is_others(&stored.record)) else {
             continue;
         };
-        let goes = |mode: &Mode| {
-            (
-                mode.targets.clone(),
-                mode.whoami.as_ref().map(|whoami| whoami.url.clone()),
-            )
+        let Some(what) = difference(&old, new.modes.iter().find(|mode| mode.name == old.name)) else {
+            continue;
         };
-        let same = new
-            .modes
-            .iter()
-            .any(|mode| mode.name == old.name && goes(mode) == goes(&old));
-        if !same {
-            let name = profile::show(&synced.provider, &old.name, &other.record.key.account);
-            let message = format!("the session `{name}` that was synced here before goes to other places");
-            return Err(Error::refused(message).hint(format!("run `keyfob logout {name}` there first")));
-        }
+        let name = profile::show(&synced.provider, &old.name, &other.record.key.account);
+        let whose = match other.record.synced_at {
+            Some(_) => "that was synced here before",
+            None => "of this machine's own",
+        };
+        return Err(Error::refused(format!("the session `{name}` {whose} {what}"))
+            .hint(format!("run `keyfob logout {name}` there first")));
     }
     Ok(())
+}
+
+/// What a session of a mode has now and would not have by another file.
+fn difference(old: &Mode, new: Option<&Mode>) -> Option<&'static str> {
+    let Some(new) = new else {
+        return Some("is of another mode");
+    };
+    let urls = |mode: &Mode| mode.targets.iter().map(Serves::url).collect::<Vec<_>>();
+    let asked = |mode: &Mode| {
+        mode.whoami
+            .as_ref()
+            .map(|whoami| (whoami.url.clone(), whoami.subject.clone()))
+    };
+    let header = |mode: &Mode| mode.workspace.as_ref().and_then(|kind| kind.header.clone());
+    if urls(old) != urls(new) || asked(old) != asked(new) {
+        return Some("goes to other places");
+    }
+    if old.targets != new.targets || header(old) != header(new) {
+        return Some("goes there in another way or from other tools");
+    }
+    (old.variables != new.variables || old.export != new.export).then_some("has other variables")
 }
 
 /// Removes the file if it is one of ours, and no session is left that it is for.

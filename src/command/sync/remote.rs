@@ -48,10 +48,15 @@ impl Question<'_> {
     /// # Errors
     /// [`Class::Temporary`] when it did not answer, or says that another try may do; [`Class::Usage`] when the program
     /// that reaches it is not here; [`Class::Refused`] when the keyfob there refuses; else [`Class::Failure`].
-    pub(super) fn ask(self, world: &World) -> Result<String> {
+    pub(super) fn ask(mut self, world: &World) -> Result<String> {
         let place = self.place;
         let name = self.command.first().map_or("", String::as_str);
-        let said = match world.ask_program(self.command, self.script, self.variables, self.patience) {
+        let said = match world.ask_program(
+            self.command,
+            std::mem::take(&mut self.script),
+            self.variables,
+            self.patience,
+        ) {
             Ok(said) => said,
             Err(Unasked::NotStarted(why)) => {
                 return Err(Error::usage(format!("running `{name}`: {why}")).context(format!("reaching {place}")));
@@ -66,8 +71,29 @@ impl Question<'_> {
         let answer = stdout.lines().find_map(|line| line.strip_prefix(ANSWER));
         match (said.code, answer) {
             (Some(0), Some(answer)) => Ok(answer.trim_end().to_owned()),
-            _ => Err(failure(place, &said, self.program, self.secret)),
+            _ => {
+                let error = failure(place, &said, self.program, self.secret);
+                Err(match self.hidden(world) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
+            }
         }
+    }
+
+    /// What to do where a link to us has the name of the program that was meant, and is found first.
+    fn hidden(&self, world: &World) -> Option<String> {
+        let key = match self.place {
+            Place::Container(_) => "sync.container.command",
+            Place::Ssh { .. } => return None,
+            Place::Vm(_) => "sync.vm.command",
+        };
+        let name = self.command.first()?;
+        let found = world.find_program(name).filter(|path| world.is_self(path))?;
+        Some(format!(
+            "`{name}` is found as `{}`, which is keyfob itself: give `{key}` the full path of the program that is meant",
+            found.display()
+        ))
     }
 }
 

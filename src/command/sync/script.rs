@@ -8,7 +8,9 @@
 use zeroize::Zeroizing;
 
 use crate::config::{Mode, Program};
-use crate::record::{OF, Synced};
+use crate::error::Class;
+use crate::record::{MADE, OF, Synced};
+use crate::report;
 
 /// Begins the line by which the other machine says what it did.
 pub(in crate::command) const ANSWER: &str = "keyfob-sync 1 ";
@@ -43,8 +45,38 @@ done
 }
 "#;
 
-/// The session's file is written beside its place and then renamed, so that there is a whole one or none.
+/// Whose the file of a session is: there is one for all modes, and for all providers of one program, and a program may
+/// have something of its own by that name. Assignments that do not say whose they are are anybody's.
+const WHOSE: &str = r#"find_owner() {
+owner=none
+if [ -e "$dir/session" ] || [ -h "$dir/session" ]; then owner=unknown; fi
+if [ ! -f "$dir/session" ] || [ -h "$dir/session" ]; then return; fi
+while IFS= read -r line || [ -n "$line" ]; do
+case $line in
+"$document"[,}]* | "$of")
+owner=own
+return
+;;
+'{"version":'* | "$begin"*)
+owner=others
+return
+;;
+"$made") owner=own ;;
+esac
+if [ "$owner" = unknown ]; then return; fi
+done <"$dir/session"
+}
+"#;
+
+/// The session's file is written beside its place and then renamed, so that there is a whole one or none. What is there of
+/// others stays.
 const PUT: &str = r#"put() {
+find_owner
+case $owner in
+others) echo "keyfob: error: \`$dir/session\` has the session of another mode or provider; take that back first with \`keyfob desync\`" ;;
+unknown) echo "keyfob: error: \`$dir/session\` is not of keyfob; move it away" ;;
+esac >&2
+case $owner in others | unknown) exit "$refused" ;; esac
 mkdir -p "$dir" || exit 1
 new=$dir/.session.$$
 trap 'rm -f "$new"' EXIT
@@ -64,30 +96,16 @@ put
 }
 "#;
 
-/// Takes back the record and the file, whichever there is. There is one file for all modes, and for all providers of one
-/// program: another's stays.
-const FORGET: &str = r#"is_others() {
-[ -f "$dir/session" ] || return 1
-while IFS= read -r line || [ -n "$line" ]; do
-case $line in
-"$document"[,}]*) return 1 ;;
-'{"version":'*) return 0 ;;
-"$of") return 1 ;;
-"$begin"*) return 0 ;;
-esac
-done <"$dir/session"
-return 1
-}
-main() {
+/// Takes back the record and the file, whichever there is. What is there of others stays.
+const FORGET: &str = r#"main() {
 find_keyfob
 gone=absent
 if [ -n "$receiver" ]; then
 said=$("$receiver" receive --remove) || exit $?
 case $said in *"${answer}removed"*) gone=removed ;; esac
 fi
-if is_others; then
-:
-elif [ -e "$dir/session" ] || [ -h "$dir/session" ]; then
+find_owner
+if [ "$owner" = own ]; then
 rm -f "$dir/session" || exit 1
 gone=removed
 fi
@@ -107,17 +125,17 @@ pub(super) fn sync(program: &Program, mode: &Mode, session: &Synced) -> Zeroizin
             whole(
                 program,
                 session,
-                &[PUT, "main() {\nput\n}\n"],
+                &[WHOSE, PUT, "main() {\nput\n}\n"],
                 lines.trim_end_matches('\n'),
             )
         }
-        None => whole(program, session, &[PUT, GIVE], &session.encode()),
+        None => whole(program, session, &[WHOSE, PUT, GIVE], &session.encode()),
     }
 }
 
 /// The script that takes it back.
 pub(super) fn desync(program: &Program, session: &Synced) -> Zeroizing<Vec<u8>> {
-    whole(program, session, &[FORGET], &session.encode())
+    whole(program, session, &[WHOSE, FORGET], &session.encode())
 }
 
 /// Neither the program's name nor the provider's nor the mode's can have quotes.
@@ -126,10 +144,11 @@ fn whole(program: &Program, session: &Synced, functions: &[&str], input: &str) -
     // As both forms of the file begin: a document up to its account, and the line of assignments.
     let named = Synced::named(provider, &session.mode, None).encode();
     let (document, of) = (named.trim_end_matches('}'), format!("{OF}{}", session.named_as()));
+    let refused = report::exit_code(Class::Refused);
     let (name, declared) = (&program.name, if program.is_declared { "yes" } else { "no" });
     let words = format!(
         "{{\ndeclared={declared}\nprovider='{provider}'\nprogram='{name}'\nprobe='{PROBE}'\nanswer='{ANSWER}'\n\
-         document='{document}'\nof='{of}'\nbegin='{OF}'\n"
+         document='{document}'\nof='{of}'\nbegin='{OF}'\nmade='{MADE}'\nrefused={refused}\n"
     );
     let (begin, end) = (format!("main <<'{END}'\n"), format!("\n{END}\nexit\n}}\n"));
     let mut parts = vec![words.as_str(), HEAD];

@@ -27,7 +27,8 @@ use zeroize::Zeroizing;
 /// written by the rule before it.
 const SWITCH: &str = "gate-switch.lock";
 
-/// How long a switch waits for those who write, and a writer for a switch: each of them writes one file.
+/// How long a switch waits for those who write, and a writer for a switch: each of them writes files, and waits for nobody
+/// meanwhile but a keychain.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long one record's holder is waited for: as long as a renewal may take.
@@ -356,7 +357,9 @@ impl Stores {
             let mut left: Vec<&str> = names.iter().filter_map(|name| temporary_of(name)).collect();
             left.dedup();
             for slot in left {
-                if let Some(locks) = self.both_locks(&folder, slot, Duration::ZERO)? {
+                if let Some(locks) = self.both_locks(&folder, slot, Duration::ZERO)?
+                    && self.hold_if_idle(&locks[0], &folder, slot)
+                {
                     self.recover(&locks[0], &folder, &names, slot)?;
                 }
             }

@@ -149,3 +149,66 @@ fn a_name_that_cannot_be_given_leaves_all_records_as_they_were() {
     }
     assert!(failed >= 6, "{failed}");
 }
+
+/// A second home of the same person, with the same provider file and nothing else.
+fn second(sandbox: &Sandbox) -> PathBuf {
+    sandbox
+        .program("cp", &["-r", "keyfob", "second"])
+        .run()
+        .expect_success();
+    let home = sandbox.path().join("second");
+    let _ = std::fs::remove_dir_all(home.join("data"));
+    home
+}
+
+#[test]
+fn a_session_of_another_home_at_the_place_is_replaced_only_where_that_is_asked_for() {
+    let (from, to) = (placed(), placed());
+    give(&from, "ann", "canary-new");
+    export(&from, &["--all"]).expect_success();
+    give(&to, "ann", "canary-here");
+    let other = second(&to);
+    let before = std::fs::read(file(&to, "ann")).unwrap();
+    let refused = importing(&to, &from, &[]).env("KEYFOB_HOME", &other).run();
+    let refused = refused.expect_code(5);
+    assert!(refused.stderr.contains("acme:ann"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(file(&to, "ann")).unwrap(), before);
+    let replacing = importing(&to, &from, &["--replace"]).env("KEYFOB_HOME", &other);
+    replacing.run().expect_success();
+    assert_eq!(token(&to, "ann"), "canary-new");
+}
+
+#[test]
+fn what_could_not_be_put_back_is_found_by_a_logout() {
+    if !strace() {
+        return;
+    }
+    let from = placed();
+    give(&from, "ann", "canary-new");
+    export(&from, &["--all"]).expect_success();
+    let mut left = 0;
+    for number in 1..=8 {
+        // In its slot here, and another home's at the place that it is to be moved to.
+        let to = set();
+        give(&to, "ann", "canary-old");
+        let other = second(&to);
+        to.write_provider(
+            "acme",
+            &std::fs::read_to_string(from.keyfob_home().join("config/providers/acme.toml")).unwrap(),
+        );
+        let providers = to.keyfob_home().join("config/providers/acme.toml");
+        std::fs::copy(providers, other.join("config/providers/acme.toml")).unwrap();
+        let run = to.keyfob(&["set-token", "acme:ann"]).env("KEYFOB_HOME", &other);
+        run.stdin("canary-theirs\n").run().expect_success();
+        let step = format!("fsync:error=EIO:when={number}..{}", number + 1);
+        let import = importing(&to, &from, &["--replace"]).injected(&step).run();
+        if import.status.success() {
+            continue;
+        }
+        let holds = |secret: &str| std::fs::read_to_string(file(&to, "ann")).is_ok_and(|text| text.contains(secret));
+        left += usize::from(holds("canary-new"));
+        to.keyfob(&["logout", "acme:ann", "--local"]).run().expect_success();
+        assert!(!holds("canary-new"), "{step}: {}", import.stderr);
+    }
+    assert!(left > 0, "nothing was ever left there");
+}

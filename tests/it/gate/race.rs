@@ -276,3 +276,24 @@ fn an_item_that_could_not_be_removed_is_not_forgotten() {
     let _opened = open(&stores);
     assert_eq!(stores.get(&session("ann")).unwrap().unwrap().store, "sealed");
 }
+
+#[test]
+fn a_forgotten_passphrase_that_was_not_all_set_costs_nothing_that_the_keychain_still_opens() {
+    for is_there in [true, false] {
+        let home = Home::new();
+        put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
+        let source = home.source();
+        let stores = with(&home, Moment::Removing, move || source.take_away(true));
+        set(&stores).unwrap_err();
+        drop(stores);
+        assert_eq!(stage(&home), Stage::Sealing);
+        home.source().take_away(!is_there);
+        let removed = home.stores().abandon_gate(false, &|_| ()).unwrap();
+        assert_eq!(removed, usize::from(!is_there));
+        home.source().take_away(false);
+        assert!(home.stores().gate().unwrap().is_none());
+        assert_eq!(home.stores().get(&session("ann")).unwrap().is_some(), is_there);
+        put(&home.stores(), &record(session("bob"), 1, "canary"), "sealed").unwrap();
+        assert!(home.stores().get(&session("bob")).unwrap().is_some());
+    }
+}

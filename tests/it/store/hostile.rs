@@ -24,7 +24,7 @@ fn set_mode(path: &Path, mode: u32) {
 const OTHER: &str = "store::hostile::processes_that_write_and_delete_at_once_tear_nothing";
 
 /// This very test binary as another process, which does what [`work`] says.
-fn spawn(home: &Home, umask: &str, task: &str) -> Child {
+pub(super) fn spawn(home: &Home, umask: &str, task: &str) -> Child {
     let script = format!("umask {umask}; exec \"$0\" --exact {OTHER} --nocapture");
     Command::new("sh")
         .args(["-c", &script])
@@ -37,10 +37,15 @@ fn spawn(home: &Home, umask: &str, task: &str) -> Child {
         .unwrap()
 }
 
-/// What another process does with an account at an origin and in a session: put, delete, or hold the lock.
+/// What another process does with an account at an origin and in a session: put, delete, or hold the lock (of the session
+/// alone, too).
 fn work(world: &World, task: &str) {
     let stores = Stores::open(world).unwrap();
     let (verb, account) = task.split_once(' ').unwrap();
+    if verb == "hold-session" {
+        let _lock = lock(&stores, &session(account));
+        return nap(Duration::from_secs(60));
+    }
     for key in [origin(account), session(account)] {
         let lock = lock(&stores, &key);
         let next = stores

@@ -90,7 +90,8 @@ fn a_signal_ends_the_command_too() {
             .expect_success();
         let ended = running.wait();
         assert_eq!(ended.status.code(), None, "{}", ended.stderr);
-        assert!(!is_there(&pair.here), "{signal}");
+        // It is ended by then, but somebody else has to take note of that.
+        await_that(&format!("the end of the command at {signal}"), || !is_there(&pair.here));
     }
 }
 
@@ -347,6 +348,17 @@ fn a_preset_is_not_put_aside_by_what_a_sender_says() {
         "{}",
         said.stderr
     );
+    let more =
+        r#"{"version":1,"provider":"github","secret":"canary","about":{"title":"x","variables":["EVIL_TOKEN"]}}"#;
+    let said = sandbox.keyfob(&["receive"]).stdin(more).run().expect_code(5);
+    assert!(said.stderr.contains("in the variable `EVIL_TOKEN`"), "{}", said.stderr);
+    let sent = r#"{"version":1,"provider":"github","secret":"canary","about":{"title":"x","targets":[{"url":"https://github.com","scheme":"basic","username":"canary-user"}]}}"#;
+    let said = sandbox.keyfob(&["receive"]).stdin(sent).run().expect_code(5);
+    assert!(
+        said.stderr.contains("go to https://github.com in another way"),
+        "{}",
+        said.stderr
+    );
     assert!(!sandbox.keyfob_home().join("config/providers/github.toml").exists());
 }
 
@@ -363,4 +375,99 @@ fn a_provider_file_with_other_endpoints_gets_no_token() {
     let said = receive("https://acme.example/me").expect_code(5);
     assert!(said.stderr.contains("asks https://other.example/me"), "{}", said.stderr);
     receive("https://other.example/me").expect_success();
+}
+
+#[test]
+fn a_second_sender_changes_nothing_of_how_the_first_ones_token_is_used() {
+    let about = serde_json::json!({"title": "Acme", "variables": ["ACME_TOKEN"], "export": "ACME",
+        "targets": [{"url": "https://acme.example", "scheme": "bearer"}],
+        "whoami": ["https://acme.example/me", "/sub"]});
+    let text = |account: &str, about: &serde_json::Value| {
+        serde_json::json!({"version": 1, "provider": "acme", "account": account,
+            "secret": format!("canary-{account}"), "about": about})
+        .to_string()
+    };
+    let changes = [
+        (
+            "/targets/0",
+            serde_json::json!({"url": "https://acme.example", "scheme": "basic"}),
+            "in another way",
+        ),
+        (
+            "/targets/0",
+            serde_json::json!({"url": "https://acme.example", "scheme": "bearer", "username": "x"}),
+            "in another way",
+        ),
+        (
+            "/targets/0",
+            serde_json::json!({"url": "https://acme.example", "scheme": "bearer", "tools": ["git"]}),
+            "from other tools",
+        ),
+        (
+            "/variables",
+            serde_json::json!(["ACME_TOKEN", "OTHER_TOKEN"]),
+            "has other variables",
+        ),
+        ("/export", "PATH".into(), "has other variables"),
+        ("/whoami/1", "/email".into(), "goes to other places"),
+    ];
+    for is_own in [false, true] {
+        let sandbox = Sandbox::new();
+        let receive = |text: String| sandbox.keyfob(&["receive"]).stdin(text).run();
+        receive(text("ann", &about)).expect_success();
+        if is_own {
+            super::change_named(&sandbox, "ann", |record| record.synced_at = None);
+        }
+        let file = sandbox.keyfob_home().join("config/providers/acme.toml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        // One that is this machine's own is not replaced by a sender of the same account either.
+        let account = if is_own { "ann" } else { "bob" };
+        for (place, value, words) in &changes {
+            let mut other = about.clone();
+            *other.pointer_mut(place).unwrap() = value.clone();
+            let said = receive(text(account, &other)).expect_code(5);
+            let named = said.stderr.contains("`acme:ann`") && said.stderr.contains(words);
+            assert!(named, "{place}, own: {is_own}: {}", said.stderr);
+            assert_eq!(said.stderr.contains("of this machine's own"), is_own, "{}", said.stderr);
+            assert_eq!(
+                std::fs::read_to_string(&file).unwrap(),
+                before,
+                "{place}, own: {is_own}"
+            );
+        }
+        receive(text("bob", &about)).expect_success();
+    }
+}
+
+#[test]
+fn a_full_disk_or_a_kill_takes_no_other_modes_part_of_a_provider_file() {
+    let sandbox = Sandbox::new();
+    let place = "https://acme.example";
+    let dev = document("acme", "dev", "ann", place, place);
+    sandbox.keyfob(&["receive"]).stdin(dev).run().expect_success();
+    let file = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    // Whoever writes a byte into a file is ended by a signal.
+    let keyfob = sandbox.keyfob_path().to_str().unwrap();
+    let prod = document("acme", "prod", "ann", place, place);
+    let script = ["-c", "ulimit -f 0; exec \"$0\" receive", keyfob];
+    let killed = sandbox.program("sh", &script).stdin(&*prod).run();
+    assert!(!killed.status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    sandbox.keyfob(&["receive"]).stdin(prod).run().expect_success();
+    let after = std::fs::read_to_string(&file).unwrap();
+    assert!(after.contains("`dev`") && after.contains("`prod`"), "{after}");
+}
+
+#[test]
+fn a_link_to_keyfob_that_hides_the_program_that_reaches_a_machine_is_told() {
+    let pair = Pair::logged_in("");
+    std::fs::remove_file(pair.here.path().join("bin/vm")).unwrap();
+    let link = pair.here.path().join("bin/vm");
+    std::os::unix::fs::symlink(pair.here.keyfob_path(), &link).unwrap();
+    let said = pair.sync();
+    assert_ne!(said.code(), 0);
+    let hint = format!("`vm` is found as `{}`, which is keyfob itself", link.display());
+    let told = said.stderr.contains(&hint) && said.stderr.contains("`sync.vm.command` the full path");
+    assert!(told, "{}", said.stderr);
 }

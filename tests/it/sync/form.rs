@@ -217,3 +217,52 @@ fn what_is_in_the_place_of_the_file_hides_no_session_and_keeps_nobody_from_a_log
         pair.there(&["logout", "acme"]).expect_code(4);
     }
 }
+
+#[test]
+fn one_file_is_not_given_to_another_mode_while_it_has_a_session() {
+    for form in ["", "[sync]\nas = \"variable\"\n"] {
+        let pair = Pair::without_keyfob(&format!("{form}[mode.dev]\n[mode.prod]\n"));
+        let run = |args: &[&str]| pair.here.keyfob(args).run();
+        for mode in ["acme/dev", "acme/prod"] {
+            run(&["login", mode, "--no-browser"]).expect_success();
+        }
+        run(&["sync", "acme/dev", "--vm", "vm1"]).expect_success();
+        let first = std::fs::read(pair.session_file()).unwrap();
+        let said = run(&["sync", "acme/prod", "--vm", "vm1"]).expect_code(5);
+        let told = said.stderr.contains(".config/acme/session") && said.stderr.contains("`keyfob desync`");
+        assert!(told, "{form}: {}", said.stderr);
+        assert!(std::fs::read(pair.session_file()).unwrap() == first, "{form}");
+        // The same mode replaces its own.
+        run(&["sync", "acme/dev", "--vm", "vm1"]).expect_success();
+        run(&["desync", "acme/dev", "--vm", "vm1"]).expect_success();
+        run(&["sync", "acme/prod", "--vm", "vm1"]).expect_success();
+    }
+}
+
+#[test]
+fn a_file_that_is_not_of_keyfob_is_neither_replaced_nor_removed() {
+    for form in ["", "[sync]\nas = \"variable\"\n"] {
+        let pair = Pair::without_keyfob(form);
+        pair.here.login(&pair.issuer);
+        for content in ["", "their own\n", "{\"cookie\": \"canary\"}\n", "X=1\n# of acme\n"] {
+            pair.there.write(".config/acme/session", content);
+            let said = pair.sync().expect_code(5);
+            assert!(
+                said.stderr.contains("is not of keyfob"),
+                "{form}, {content}: {}",
+                said.stderr
+            );
+            let said = pair.desync().expect_success();
+            assert!(said.stderr.contains("There is no synced session"), "{}", said.stderr);
+            let left = std::fs::read_to_string(pair.session_file()).unwrap();
+            assert!(left == content, "{form}");
+        }
+        // One from a keyfob that did not say whose it is.
+        pair.there.write(
+            ".config/acme/session",
+            "# A session that was synced here. Nothing here renews it.\nACME_TOKEN='canary'\n",
+        );
+        pair.desync().expect_success();
+        assert!(!pair.session_file().exists(), "{form}");
+    }
+}
