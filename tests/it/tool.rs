@@ -16,6 +16,7 @@ mod google;
 mod keyring;
 mod kubectl;
 mod kubelet;
+mod netrc;
 mod nuget;
 mod pnpm;
 mod terraform;

@@ -17,7 +17,11 @@ CASES = ["hit", "miss", "store", "erase", "refreshed", "malformed", "two-account
 MESSAGES = "messages"
 # Clients that are driven where somebody has installed them, and can be had from no registry.
 ELSEWHERE = {"terraform"}
-SAMPLES = "transcript::every_protocol_has_a_hit_a_miss_and_a_malformed_input"
+# Tools that have no protocol of their own.
+KIN = {"containers": "docker"}
+# The tests that run the samples, and that want a hit, a miss and a failure of each section.
+SAMPLES = ["transcript::every_sample_of_the_page_is_what_happens",
+           "tidy::every_protocol_has_its_section_with_a_hit_a_miss_and_a_failure"]
 HEAD = """# What was proved of each protocol
 
 Every protocol of [protocol.md](../protocol.md), every case, and by which client it was proved in the project's checks; `tests/real/table.py` writes this page from what they said, and fails where a cell is empty.
@@ -47,7 +51,7 @@ def proved(said):
     """Triples of protocol, case and client."""
     for protocol, case, client in re.findall(r"^ok - (\S+) · (\S+) · ([^:\n]+):", said, flags=re.M):
         client = re.sub(r"\s+v?\d[\w.+-]*$", "", client)
-        yield protocol, case, MESSAGES if client in ("command", "keyfob") else client
+        yield KIN.get(protocol, protocol), case, MESSAGES if client in ("command", "keyfob") else client
     for protocol, name in re.findall(r"^test tool::(\w+)::(\w+) \.\.\. ok$", said, flags=re.M):
         cases = "|".join(case.replace("-", "_") for case in CASES)
         for case in re.match(rf"((?:{cases})(?:_and_(?:{cases}))*)?", name)[0].split("_and_"):
@@ -63,7 +67,7 @@ def main():
             cells[protocol, case].add(client)
         elif case:
             wrong.append(f"`{protocol} · {case}` is no protocol of the page, or no case")
-    if re.search(rf"^test {SAMPLES} \.\.\. ok$", said, flags=re.M):
+    if all(re.search(rf"^test {test} \.\.\. ok$", said, flags=re.M) for test in SAMPLES):
         for protocol in protocols:
             for case in ("hit", "miss", "malformed"):
                 cells[protocol, case].add(MESSAGES)
