@@ -1,30 +1,46 @@
 //! An entry of a netrc file, for programs that read nothing else.
 
-use super::call::Call;
+use crate::gate;
+use crate::issuer::{Issuer, Script};
+use crate::sandbox::{Output, Sandbox};
 
-const CALL: Call = Call {
-    args: &["netrc", "https://acme.example"],
-    stdin: "",
-    is_hit: |output, token| output.starts_with("machine acme.example ") && output.ends_with(&format!(" {token}\n")),
-    codes: [2, 5, 4],
-};
+fn home() -> (Sandbox, Issuer) {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
+    (sandbox, issuer)
+}
 
-#[test]
-fn hit_a_session_is_a_password() {
-    CALL.check_hit();
+fn ask(sandbox: &Sandbox) -> Output {
+    sandbox.keyfob(&["netrc", "https://acme.example"]).run()
 }
 
 #[test]
-fn refreshed_a_session_that_has_ended_is_renewed_once() {
-    CALL.check_refreshed();
+fn refreshed_before_it_is_answered() {
+    let (sandbox, issuer) = home();
+    sandbox.login_expired(&issuer);
+    let output = ask(&sandbox).expect_success();
+    let (place, token) = output.text().trim_end().rsplit_once(' ').unwrap();
+    assert!(place.starts_with("machine acme.example login ") && place.ends_with(" password"));
+    assert!(issuer.valid_access(token));
+    assert_eq!(issuer.refreshes(), 1);
 }
 
 #[test]
 fn two_accounts_are_named_and_none_is_taken() {
-    CALL.check_two_accounts();
+    let (sandbox, issuer) = home();
+    sandbox.login(&issuer);
+    issuer.script(|script| script.subject = "bob".into());
+    sandbox.login(&issuer);
+    let output = ask(&sandbox).expect_code(5);
+    assert!(output.stderr.contains("acme:ann, acme:bob"), "{}", output.stderr);
 }
 
 #[test]
-fn locked_behind_a_passphrase_there_is_nothing() {
-    CALL.check_locked();
+fn locked_machines_give_no_password() {
+    let (sandbox, issuer) = home();
+    sandbox.login(&issuer);
+    gate::set(&sandbox);
+    sandbox.keyfob(&["lock"]).run().expect_success();
+    let output = ask(&sandbox).expect_code(4);
+    assert!(output.stderr.contains("run `keyfob unlock"), "{}", output.stderr);
 }
