@@ -1,7 +1,11 @@
 //! What becomes of a session that is not as it should be: nameless, damaged, orphaned, or refused right after a login.
 
+use std::time::Duration;
+
+use crate::fault::home::stores;
 use crate::http_server::Reply;
 use crate::issuer::{Endpoint, Issuer, Script};
+use crate::run::no_forks;
 use crate::sandbox::{Output, Sandbox};
 
 fn set() -> (Sandbox, Issuer) {
@@ -220,24 +224,50 @@ fn a_browser_is_a_program_of_an_absolute_path_and_gets_the_page_and_no_secret() 
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_logout_of_everything_goes_on_behind_a_session_that_is_in_the_way() {
-    let (sandbox, issuer) = set();
-    sandbox.login(&issuer);
-    for name in ["first", "last"] {
+    let sandbox = Sandbox::new();
+    let file = |name: &str| sandbox.keyfob_home().join(format!("config/providers/{name}.toml"));
+    for name in ["one", "two", "three"] {
         sandbox.write_provider(name, "format = 1\n[login]\nflow = \"key\"\n");
-        let given = sandbox
-            .keyfob(&["set-token", name])
-            .stdin(format!("canary-{name}"))
-            .run();
-        given.expect_success();
+        let given = sandbox.keyfob(&["set-token", name]).stdin(format!("canary-{name}"));
+        given.run().expect_success();
     }
-    // Its group is elsewhere, so that nothing of it is found any more by who looks for it, and it has no provider file.
-    let record = sandbox.files_with("canary-first").remove(0);
-    let folder = record.parent().unwrap();
-    std::fs::rename(folder, folder.with_file_name("0".repeat(64))).unwrap();
-    std::fs::remove_file(sandbox.keyfob_home().join("config/providers/first.toml")).unwrap();
-    let output = run(&sandbox, &["logout", "--all", "--local"]);
-    assert!(output.code() != 0 && output.stderr.contains("not forgotten"));
-    assert!(sandbox.files_with("canary-last").is_empty());
-    run(&sandbox, &["token", "acme"]).expect_code(2);
+    // While the first is waited for the second goes, whose provider file is gone too: nobody knows then what it was.
+    let alone = no_forks();
+    let stores = stores(&sandbox);
+    let listed = stores.list().unwrap().into_iter();
+    let keys: Vec<_> = listed.map(|stored| stored.unwrap().record.key).collect();
+    let secret = |at: usize| sandbox.files_with(&format!("canary-{}", provider(&keys[at])));
+    let held = stores
+        .lock(&keys[0], Duration::from_secs(10), &std::thread::sleep)
+        .unwrap();
+    assert!(held.is_some());
+    drop(alone);
+    std::fs::remove_file(file(provider(&keys[1]))).unwrap();
+    let running = sandbox.keyfob(&["logout", "--all", "--local"]).spawn();
+    let descriptors = format!("/proc/{}/fd", running.id());
+    let lock = format!("{}.lock", keys[0].digest());
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    let waits = || {
+        let open = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        open.filter_map(|entry| std::fs::read_link(entry.path()).ok())
+            .any(|path| path.ends_with(&lock))
+    };
+    while !waits() {
+        assert!(std::time::Instant::now() < until, "it does not wait for the first");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_file(secret(1).remove(0)).unwrap();
+    drop(held);
+    let output = running.wait().expect_code(64);
+    assert!(output.stderr.contains("not forgotten"), "{}", output.stderr);
+    assert!(secret(2).is_empty() && secret(0).is_empty(), "{}", output.stderr);
+}
+
+fn provider(key: &keyfob::record::Key) -> &str {
+    match &key.group {
+        keyfob::record::Group::Session { provider, .. } => provider,
+        other => panic!("{other:?}"),
+    }
 }
