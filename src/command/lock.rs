@@ -199,7 +199,7 @@ fn status(run: &Run, as_json: bool) -> Result<u8> {
         .filter(|until| *until > run.world.now());
     let stage = state.as_ref().map(|state| match state.stage {
         Stage::Opening => "taking it away is not finished",
-        Stage::Sealing => "setting it is not finished",
+        Stage::Sealing => "setting it or taking it away is not finished",
         Stage::Set => "set",
     });
     let locked = state.as_ref().is_some_and(|state| state.locked);

@@ -56,7 +56,7 @@ const SALT_BYTES: usize = 16;
 pub enum Stage {
     /// Taking it away was begun and not finished: new records are plain files.
     Opening,
-    /// Setting it was begun and not finished: some records may be plain files, or a key still in the keychain.
+    /// Setting it, or taking it away with its key half way back, was begun and not finished: some records may be plain files, or a key still in the keychain.
     Sealing,
     /// Every record is behind it.
     Set,
@@ -67,7 +67,7 @@ impl Stage {
     pub(super) fn refusal(self) -> &'static str {
         match self {
             Stage::Opening => "this machine is locked, and taking its passphrase away is not finished",
-            Stage::Sealing => "this machine is locked, and setting its passphrase is not finished",
+            Stage::Sealing => "this machine is locked, and setting its passphrase or taking it away is not finished",
             Stage::Set => "this machine is locked",
         }
     }
@@ -76,7 +76,9 @@ impl Stage {
     pub(super) fn way_on(self) -> &'static str {
         match self {
             Stage::Opening => "run `keyfob lock clear` to finish it",
-            Stage::Sealing => "run `keyfob lock set` to finish it",
+            Stage::Sealing => {
+                "run `keyfob lock set` to finish setting it, or `keyfob lock clear` to finish taking it away"
+            }
             Stage::Set => "run `keyfob unlock`",
         }
     }

@@ -121,16 +121,17 @@ fn refreshes(count: usize, dice: &Dice, script: &Script) -> Tally {
         let kept = left.values().any(|content| holds(content, &newest));
         tally.between += usize::from(outcomes.len() > 1);
         let case = format!("refresh {round}: {outcomes:?}, on disk: {kept}");
+        let replayed = outcomes == [Outcome::Redeemed, Outcome::Reused];
+        let asked = left.values().any(|content| holds(content, "\"intent\":{"));
         match next.code() {
             0 if home.issuer.valid_access(next.text().trim_end()) => (),
             0 => {
                 // The killed process's request was read after the next one's, which ended the family that the next one had
                 // just renewed. No process can help that, no more than the other order. It is that alone: the killed one
                 // had said on disk that it was asking, had printed and kept nothing; the issuer took two requests, one of
-                // which the next one must have sent, for it has the newest token. One that keeps a token and asks again
-                // all the same, or asks twice by itself, has an answer on disk, no intent, or more requests.
-                let replayed = outcomes == [Outcome::Redeemed, Outcome::Reused];
-                let asked = left.values().any(|content| holds(content, "\"intent\":{"));
+                // which the next one must have sent, for it has the newest token. A keyfob that asks again with an answer
+                // on disk has the newest token there, and one that asks twice by itself does so too where the killed one
+                // had not asked, and there is no intent.
                 let was_killed = output.status.signal() == Some(9) && output.stdout.is_empty();
                 let is_newest = left_by(&home).any(|content| holds(&content, &newest));
                 assert!(replayed && asked && was_killed && !kept && is_newest, "{case}: revoked");
@@ -139,8 +140,7 @@ fn refreshes(count: usize, dice: &Dice, script: &Script) -> Tally {
             }
             2 => {
                 tally.lost += 1;
-                let replayed = outcomes == [Outcome::Redeemed, Outcome::Reused];
-                let on_the_wire = replayed && !kept && output.stdout.is_empty();
+                let on_the_wire = replayed && asked && !kept && output.stdout.is_empty();
                 if !on_the_wire {
                     tally.unjustified += 1;
                     eprintln!("{case}: lost");

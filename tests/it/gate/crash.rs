@@ -115,8 +115,8 @@ fn taking_it_away_killed_at_any_call_loses_nothing_and_is_finished_by_the_same_c
     set(&sandbox);
     let sealed = sandbox.files();
     let finish = |case: &str| {
-        // Until its key is back it is a gate that is not all set.
-        assert_refuses(&sandbox, &status(&sandbox), "lock ", case);
+        // Until its key is back it is a gate that is not all set; what was meant is named all the same.
+        assert_refuses(&sandbox, &status(&sandbox), "lock clear", case);
         lock_clear(&sandbox).run().expect_success();
         assert_eq!(status(&sandbox)["set"], false, "{case}");
         assert_eq!(sandbox.files_with("canary").len(), 3, "{case}");
