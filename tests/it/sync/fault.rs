@@ -90,7 +90,8 @@ fn a_signal_ends_the_command_too() {
             .expect_success();
         let ended = running.wait();
         assert_eq!(ended.status.code(), None, "{}", ended.stderr);
-        assert!(!is_there(&pair.here), "{signal}");
+        // It is ended by then, but somebody else has to take note of that.
+        await_that(&format!("the end of the command at {signal}"), || !is_there(&pair.here));
     }
 }
 
@@ -344,6 +345,17 @@ fn a_preset_is_not_put_aside_by_what_a_sender_says() {
     let said = sandbox.keyfob(&["receive"]).stdin(text).run().expect_code(5);
     assert!(
         said.stderr.contains("`github` is a preset that does not"),
+        "{}",
+        said.stderr
+    );
+    let more =
+        r#"{"version":1,"provider":"github","secret":"canary","about":{"title":"x","variables":["EVIL_TOKEN"]}}"#;
+    let said = sandbox.keyfob(&["receive"]).stdin(more).run().expect_code(5);
+    assert!(said.stderr.contains("in the variable `EVIL_TOKEN`"), "{}", said.stderr);
+    let sent = r#"{"version":1,"provider":"github","secret":"canary","about":{"title":"x","targets":[{"url":"https://github.com","scheme":"basic","username":"canary-user"}]}}"#;
+    let said = sandbox.keyfob(&["receive"]).stdin(sent).run().expect_code(5);
+    assert!(
+        said.stderr.contains("go to https://github.com in another way"),
         "{}",
         said.stderr
     );
