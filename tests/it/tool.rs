@@ -5,14 +5,19 @@
 
 mod ansible;
 mod askpass;
+mod aws;
 mod bazel;
 mod call;
 mod cargo;
+mod docker;
+mod git;
 mod goauth;
+mod google;
 mod keyring;
 mod kubectl;
 mod kubelet;
 mod nuget;
 mod pnpm;
 mod terraform;
+mod token;
 mod vault;
