@@ -9,6 +9,7 @@ mod bazel;
 mod call;
 mod cargo;
 mod goauth;
+mod kept;
 mod keyring;
 mod kubectl;
 mod kubelet;
