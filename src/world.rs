@@ -340,7 +340,7 @@ impl World {
 
     /// Whether a file is the program that runs now, as a link to it is.
     pub fn is_self(&self, program: &std::path::Path) -> bool {
-        child::is_self(program)
+        self.own_path().is_some_and(|own| child::is_same(&own, program))
     }
 
     /// Asks for a line on the terminal, with echo. The answer comes without the spaces around it, and may be empty.

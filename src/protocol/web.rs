@@ -83,8 +83,18 @@ fn is_scheme(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(of_token)
 }
 
-/// User names that say "a token is the password" and name nobody: of PyPI, and of the registries of Google and Azure.
-pub(super) const NOBODY: [&str; 5] = ["__token__", "oauth2", "oauth2accesstoken", "token", "VssSessionToken"];
+/// User names that say "a token is the password" and name nobody: of PyPI, of the registries of Google and Azure, and
+/// those that the presets have.
+pub(super) const NOBODY: [&str; 8] = [
+    "__token__",
+    "hf_user",
+    "oauth2",
+    "oauth2accesstoken",
+    "token",
+    "VssSessionToken",
+    "x-access-token",
+    "x-token-auth",
+];
 
 /// Whether it is somebody's password, which only Basic sends: it has a user name that names somebody, and no scheme.
 pub(super) fn is_password(credential: &Credential) -> bool {

@@ -8,8 +8,9 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::world::World;
 
-/// A token counts as ended this long before it does, but never more than a tenth of its life. At half of it a slow tool
-/// sends ended tokens over a bad link; at double, short-lived tokens are refreshed more often than needed.
+/// A token counts as ended this long before it does, but never more than a tenth of its life, in whole seconds rounded up:
+/// one that lives for seconds would be served to its very end. At half of it a slow tool sends ended tokens over a bad link;
+/// at double, short-lived tokens are refreshed more often than needed.
 const SKEW_SECS: i64 = 60;
 
 /// A refresh is tried in the foreground, and may fail, from this long before the end, or the last fifth of a short life.
@@ -96,7 +97,7 @@ impl Measure {
         };
         let obtained = record.obtained_at.unwrap_or(now);
         let whole = end.since(obtained).max(0);
-        let skew = SKEW_SECS.min(whole / 10);
+        let skew = SKEW_SECS.min((whole + 9) / 10).min(whole / 2);
         let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
         let left = end.since(now);
         if left <= least || obtained.since(now) > CLOCK_SECS {
@@ -168,6 +169,10 @@ mod tests {
             (-26, 4, Life::Soft),
             (-27, 3, Life::Ended),
             (-3600, 0, Life::Ended),
+            // Of five seconds the last one is not served; a single one is, because nothing would be left of it.
+            (-3, 2, Life::Fresh),
+            (-4, 1, Life::Ended),
+            (0, 1, Life::Fresh),
         ] {
             assert_eq!(
                 life(&record(obtained, Some(end)), NOW, None, 100),

@@ -137,6 +137,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
         soft,
         measure,
         workspace: None,
+        asked: now,
     }
     .run()
 }
@@ -166,11 +167,14 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
         soft: None,
         measure: Measure::whole(Wants::default()),
         workspace: Some(workspace),
+        asked: sources.world.now(),
     }
     .run()
 }
 
 /// Puts what a token endpoint gave into a record; an absent refresh token keeps the old one (RFC 6749, section 6).
+///
+/// `now` is the moment from which its life is counted: when it was asked for, where that is known.
 pub fn merge(record: &mut Record, tokens: token::TokenSet, now: Timestamp) {
     let token::TokenSet {
         access,

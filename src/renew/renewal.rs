@@ -27,6 +27,9 @@ pub(super) struct Renewal<'a> {
     pub measure: Measure,
     /// The workspace that a token is wanted for, whatever life another one's has left.
     pub workspace: Option<&'a str>,
+    /// When the issuer was asked: the latest moment of which it is known that the new token's life had not begun. A slow
+    /// answer would make its end later than the issuer's.
+    pub asked: Timestamp,
 }
 
 impl Renewal<'_> {
@@ -87,6 +90,7 @@ impl Renewal<'_> {
             .workspace
             .map(str::to_owned)
             .or_else(|| stored.record.workspace.clone());
+        self.asked = self.sources.world.now();
         let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent, workspace.as_deref());
         let renewed = self.settle(stored, &sent, outcome, reserved, (&mode, &http))?;
         let now = self.sources.world.now();
@@ -271,7 +275,7 @@ impl Renewal<'_> {
         }
         let mut renewed = stored;
         let tokens = tokens.with_id_token(issuer.0.oauth.id_token);
-        merge(&mut renewed.record, tokens, self.sources.world.now());
+        merge(&mut renewed.record, tokens, self.asked);
         if let Some(workspace) = self.workspace {
             renewed.record.workspace = Some(workspace.into());
         }

@@ -17,6 +17,7 @@ use crate::report::sanitise;
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
+use crate::time::Timestamp;
 use crate::world::World;
 
 /// For how long a refused grant is not sent again: the processes that waited for this one do not ask the same. At ten
@@ -49,13 +50,15 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
     if provider.persist == Persist::Nothing {
         let mut mode = provider.modes[at].clone();
         give(sources, &provider.name, &mut mode)?;
-        let tokens = ask(sources.world, &Http::new(sources.world)?, &provider, &mode);
+        let http = Http::new(sources.world)?;
+        let asked = sources.world.now();
+        let tokens = ask(sources.world, &http, &provider, &mode);
         let name = show(session, &key);
         let mut record = Record::new(key, String::new(), "keyfob");
         merge(
             &mut record,
             tokens.map_err(|error| error.context(format!("asking for a token of `{name}`")))?,
-            sources.world.now(),
+            asked,
         );
         return Ok(Stored {
             record,
@@ -175,9 +178,10 @@ impl<'a> Unattended<'a> {
             Ok(reserved) => reserved,
             Err(error) => return self.later(error.into()),
         };
+        let asked = self.sources.world.now();
         match attempt::grant(self.sources.world, &http, provider.flow, mode) {
             Outcome::Granted(tokens) => {
-                let kept = self.keep(stored, tokens, (&provider, mode), reserved)?;
+                let kept = self.keep(stored, (tokens, asked), (&provider, mode), reserved)?;
                 self.long_enough(kept)
             }
             outcome => {
@@ -208,14 +212,16 @@ impl<'a> Unattended<'a> {
         }
     }
 
+    /// Keeps the tokens, whose life is counted from the moment at which they were asked for, as the issuer may do.
     fn keep(
         &self,
         stored: Option<Stored>,
-        tokens: TokenSet,
+        given: (TokenSet, Timestamp),
         of: (&Provider, &Mode),
         reserved: Reserved,
     ) -> Result<Stored> {
         let (provider, mode) = of;
+        let (tokens, asked) = given;
         let is_new = stored.is_none();
         let mut stored = match stored {
             Some(stored) => stored,
@@ -227,7 +233,7 @@ impl<'a> Unattended<'a> {
         // One that a login with a person left must not be sent by anybody.
         record.refresh = None;
         let tokens = without_refresh(tokens).with_id_token(mode.oauth.id_token);
-        merge(record, tokens, self.sources.world.now());
+        merge(record, tokens, asked);
         if !is_new {
             record.generation += 1;
         }

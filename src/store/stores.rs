@@ -309,10 +309,10 @@ impl Stores {
 
     /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
     fn recover_if_idle(&self, group: &Group, folder: &Folder, names: &[String], slot: &str) {
-        if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ()) {
-            if self.hold_if_idle(&lock, folder, slot) {
-                let _ = self.recover(&lock, folder, names, slot);
-            }
+        if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ())
+            && self.hold_if_idle(&lock, folder, slot)
+        {
+            let _ = self.recover(&lock, folder, names, slot);
         }
     }
 

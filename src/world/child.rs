@@ -163,14 +163,13 @@ fn taken(collected: &Collected) -> Zeroizing<Vec<u8>> {
     std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Whether a file is the program that runs now, under whatever name.
-pub(super) fn is_self(program: &Path) -> bool {
+/// Whether two paths lead to the same file.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let id = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.dev(), metadata.ino()))
     };
-    let own = std::env::current_exe().ok().and_then(|path| id(&path));
-    own.is_some() && own == id(program)
+    id(one).is_some_and(|found| id(other) == Some(found))
 }
 
 /// The path of a program, looked for in the absolute directories of `PATH` alone: a relative or empty one is the working

@@ -225,6 +225,32 @@ fn a_lifetime_may_be_spelt_in_any_way() {
 }
 
 #[test]
+fn the_life_of_a_token_does_not_begin_with_a_slow_answer() {
+    let (sandbox, issuer) = expired(Script {
+        after_commit: Duration::from_millis(2500),
+        ..Script::default()
+    });
+    assert_eq!(token(&sandbox).code(), 0);
+    let asked = issuer.seen(Endpoint::Token).pop().unwrap().at;
+    let asked = std::time::SystemTime::now() - asked.elapsed();
+    let answer = sandbox
+        .keyfob(&["get"])
+        .stdin("profile=acme\n\n")
+        .run()
+        .expect_success();
+    let end = answer
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix("password_expiry_utc="));
+    let end: u64 = end.expect("the end is told").parse().unwrap();
+    let since_the_epoch = asked.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!(
+        end - 3600 <= since_the_epoch.as_secs(),
+        "{end} is later than an hour after {since_the_epoch:?}"
+    );
+}
+
+#[test]
 fn a_rejected_refresh_token_ends_the_session_with_one_request() {
     let (sandbox, issuer) = expired(Script::default());
     issuer.inject(Endpoint::Token, 9, &Reply::error(400, "invalid_grant"));

@@ -5,15 +5,21 @@
 
 mod ansible;
 mod askpass;
+mod aws;
 mod bazel;
 mod call;
 mod cargo;
+mod docker;
+mod git;
 mod goauth;
+mod google;
 mod kept;
 mod keyring;
 mod kubectl;
 mod kubelet;
+mod netrc;
 mod nuget;
 mod pnpm;
 mod terraform;
+mod token;
 mod vault;

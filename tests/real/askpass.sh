@@ -97,8 +97,8 @@ logs_in() {
 }
 with_key() { logs_in -i "$1" -o IdentitiesOnly=yes; }
 ok 'askpass · miss · ssh: the passphrase of the key is not there' fails with_key "$WORK/home/.ssh/id"
-ok 'two passphrases are kept' eval 'keep protocol=cert host= "path=$WORK/home/.ssh/id" username= password=canary-key &&
-    keep protocol=cert host= "path=$WORK/home/.ssh/other" username= password=canary-wrong'
+keep_file() { keep protocol=cert host= "path=$WORK/home/.ssh/$1" username= "password=$2"; }
+ok 'two passphrases are kept' eval 'keep_file id canary-key && keep_file other canary-wrong'
 ok 'askpass · hit · ssh: the key is opened' with_key "$WORK/home/.ssh/id"
 ok 'askpass · malformed · ssh: a key that it cannot tell the place of' fails with_key home/.ssh/id
 

@@ -114,6 +114,8 @@ skopeo_login() { printf '%s' "$1" | by_list login --tls-verify=false --username 
 skopeo_copies() {
     rm -rf "$WORK/copied" && by_list copy --src-tls-verify=false "docker://$IMAGE" "dir:$WORK/copied" && [[ -s $WORK/copied/manifest.json ]]
 }
+skopeo_forgets() { by_list logout "$REGISTRY" && not_found; }
+skopeo_keeps() { skopeo_login "$PASSWORD" && answers_as_json; }
 by_registry() {
     mkdir -p "$WORK/run/containers"
     printf '{"credHelpers":{"%s":"keyfob"}}\n' "$REGISTRY" >"$WORK/run/containers/auth.json"
@@ -133,24 +135,24 @@ ok 'get of what is not there says docker'\''s own sentence' not_found
 ok 'erase of what is not there succeeds' erases_nothing_quietly
 ok 'a login with a wrong password fails' fails login canary-wrong
 ok 'and leaves nothing' not_found
-ok 'a login with the right one works' login "$PASSWORD"
+ok "docker · store · docker: a login with the right one works" login "$PASSWORD"
 ok 'the credential is with keyfob' answers_as_json
 ok 'list names it' lists_it
 ok 'docker'\''s config.json does not hold it' config_is_clean
 ok 'a second login with the same password works' login "$PASSWORD"
 ok 'an image is pushed with what the helper gives' push_image
-ok 'docker fetches its manifest with the stored credential' docker_fetches
+ok "docker · hit · docker: it fetches the manifest with the stored credential" docker_fetches
 ok 'containers · hit · skopeo: it is fetched with the same credential' with_skopeo
 ok 'containers · hit · skopeo: by the helper of one registry' by_registry
-ok 'containers · erase · skopeo: logout forgets it' eval 'by_list logout "$REGISTRY" && not_found'
+ok 'containers · erase · skopeo: logout forgets it' skopeo_forgets
 ok 'containers · miss · skopeo: it is refused' fails with_skopeo
 ok 'containers · malformed · skopeo: a login with a wrong password keeps nothing' eval 'fails skopeo_login canary-wrong && not_found'
-ok 'containers · store · skopeo: a login keeps the password' eval 'skopeo_login "$PASSWORD" && answers_as_json'
+ok 'containers · store · skopeo: a login keeps the password' skopeo_keeps
 ok 'containers · hit · skopeo: an image is copied' skopeo_copies
 ok 'containers · hit · keyfob: Docker Hub has one entry under all its names' hub_is_one
-ok 'logout works' docker logout "$REGISTRY"
+ok "docker · erase · docker: logout works" docker logout "$REGISTRY"
 ok 'afterwards there is nothing' not_found
-ok 'docker is refused then' fails docker_fetches
+ok "docker · miss · docker: it is refused then" fails docker_fetches
 ok 'so is skopeo' fails with_skopeo
 ok 'no secret in the registry'\''s log, docker'\''s directory or the home directory' \
     fails holds_canary "$WORK/registry.log" "$DOCKER_CONFIG" "$HOME" "$WORK/run"

@@ -13,6 +13,7 @@ PASSWORD=canary-password-$RANDOM$RANDOM
 TOKEN=canary-token-$RANDOM$RANDOM
 PORT=$(free_port)
 SITE=http://127.0.0.1:$PORT
+CLIENT="git $(git version | cut -d' ' -f3)"
 BACKEND=$(git --exec-path)/git-http-backend
 [[ -x $BACKEND ]] || die "git's http backend is not at $BACKEND"
 
@@ -133,17 +134,17 @@ no_leak() { ! holds_canary "$WORK"/*.err "$WORK/nginx/access.log" "$WORK/nginx.l
 
 basic() {
     make_repository plain
-    ok 'without a stored password git is refused' fails git ls-remote "$SITE/basic/plain.git"
+    ok "git · miss · $CLIENT: without a stored password it is refused" fails git ls-remote "$SITE/basic/plain.git"
     ok 'a wrong password typed by a person is not kept' fails asking canary-wrong git ls-remote "$SITE/basic/plain.git"
     ok 'nothing is stored after that' password_is ''
     ok 'the right password typed once lets git in' asking "$PASSWORD" git ls-remote "$SITE/basic/plain.git"
-    ok 'git stored it with keyfob' password_is "$PASSWORD"
-    ok 'clone, push and fetch work with the stored password' round basic "$SITE/basic/plain.git"
+    ok "git · store · $CLIENT: it stored it with keyfob" password_is "$PASSWORD"
+    ok "git · hit · $CLIENT: clone, push and fetch work with the stored password" round basic "$SITE/basic/plain.git"
     ok 'keyfob said nothing meanwhile' silent basic
     ok 'the stored password is still there' password_is "$PASSWORD"
     credential approve protocol=http "host=127.0.0.1:$PORT" username=ann password=canary-stale
     ok 'a stale password is refused' fails git ls-remote "$SITE/basic/plain.git"
-    ok 'git had it erased' password_is ''
+    ok "git · erase · $CLIENT: it had it erased" password_is ''
     credential approve protocol=http "host=127.0.0.1:$PORT" username=ann "password=$PASSWORD"
     credential reject protocol=http "host=127.0.0.1:$PORT" username=ann password=canary-other
     ok 'a rejected other password does not erase the stored one' password_is "$PASSWORD"
@@ -154,13 +155,13 @@ basic() {
 bearer() {
     make_repository token
     credential approve 'capability[]=authtype' protocol=http "host=127.0.0.1:$PORT" authtype=Bearer "credential=$TOKEN"
-    ok 'clone, push and fetch work with a stored bearer token' round bearer "$SITE/bearer/token.git"
+    ok "git · hit · $CLIENT: clone, push and fetch work with a stored bearer token" round bearer "$SITE/bearer/token.git"
     ok 'keyfob said nothing meanwhile, either' silent bearer
     ok 'a request without the capability does not get the token' \
         fails bash -c "printf 'protocol=http\nhost=127.0.0.1:$PORT\n\n' | git-credential-keyfob get | grep -q canary"
     credential approve 'capability[]=authtype' protocol=http "host=127.0.0.1:$PORT" authtype=Bearer credential=canary-revoked
     ok 'a revoked token is refused' fails git ls-remote "$SITE/bearer/token.git"
-    ok 'git had the token erased' fails bash -c \
+    ok "git · erase · $CLIENT: it had the token erased" fails bash -c \
         "printf 'capability[]=authtype\nprotocol=http\nhost=127.0.0.1:$PORT\n\n' | git-credential-keyfob get | grep -q canary"
 }
 

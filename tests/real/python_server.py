@@ -4,7 +4,7 @@ It knows OAuth's client credentials (RFC 6749, section 4.4), the simple API of P
 twine, and no keyfob. Run with a directory: it writes `port` there, and what was uploaded.
 The index /session/simple/ takes whoever sends a token that the issuer gave out and that has not ended, with the user name
 `oauth2`; /static/simple/ takes ann and bob by their passwords. Uploads go to /session/legacy/ and /static/legacy/.
-GET /life?secs=N is how long the next tokens live; /counts says how many tokens were given out (`tokens`), and how many
+GET /life?secs=N is how long the next tokens live, and the end of all others; /counts says how many tokens were given out (`tokens`), and how many
 requests were answered and refused since the last time (`good`, `bad`), and who was let in last (`who`).
 """
 
@@ -75,8 +75,8 @@ class Index(http.server.BaseHTTPRequestHandler):
         except ValueError:
             user = password = ""
         if area == "session":
-            # A second of grace: the token may have been good when the tool took it.
-            good = user == "oauth2" and ENDS.get(password, 0) + 1 > time.time()
+            # Grace, because a slow tool may use what was good when it took it; /life ends all that there are.
+            good = user == "oauth2" and ENDS.get(password, 0) + 60 > time.time()
         else:
             good = password != "" and PASSWORDS.get(user) == password
         good = good and scheme == "Basic"
@@ -93,6 +93,7 @@ class Index(http.server.BaseHTTPRequestHandler):
         words = url.path.strip("/").split("/")
         if url.path == "/life":
             STATE["life"] = int(urllib.parse.parse_qs(url.query)["secs"][0])
+            ENDS.clear()
             self.answer(200, STATE)
         elif url.path == "/counts":
             self.answer(200, STATE)

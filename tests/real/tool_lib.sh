@@ -47,7 +47,10 @@ ends_it() {
 }
 counts() { curl -sSf "$ISSUER/counts"; }
 # `saw FILTER`: what the servers counted since the last time is so, in jq's words.
-saw() { counts >"$WORK/counts" && jq -e "$1" "$WORK/counts" >/dev/null || { cat "$WORK/counts"; return 1; }; }
+saw() {
+    counts >"$WORK/counts" || return 1
+    jq -e "$1" "$WORK/counts" >/dev/null || { cat "$WORK/counts"; return 1; }
+}
 
 # `locked command …`: while the store is behind a passphrase that nobody typed.
 locked() {

@@ -269,7 +269,7 @@ fn a_lock_beside_a_place_that_a_umask_left_without_rights_is_taken_over() {
     put_at(&stores, &named("ann", "first"), "file", &at(&shared)).unwrap();
     let left = shared.with_file_name(".session.keyfob-lock");
     fs::write(&left, "").unwrap();
-    fs::set_permissions(&left, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&left, Permissions::from_mode(0o000)).unwrap();
     let held = stores.lock(&session("ann"), Duration::ZERO, &|_| ()).unwrap();
     assert!(held.is_some());
     assert_eq!(fs::metadata(&left).unwrap().mode() & 0o777, 0o600);

@@ -120,6 +120,18 @@ fn miss_dockers_identity_token_is_nobody_elses_password() {
         let output = run(&sandbox, args, stdin).expect_code(code);
         assert!(!output.text().contains("canary"), "{args:?}");
     }
+    let text = "format = 1\n[login]\nflow = \"static\"\n[[target]]\nurl = \"https://s.example\"\n";
+    sandbox.write_provider("acme", text);
+    run(
+        &sandbox,
+        &["docker", "store"],
+        &identity.replace("r.example", "s.example"),
+    )
+    .expect_success();
+    let output = run(&sandbox, &["docker", "get"], "s.example").expect_success();
+    assert!(output.text().contains("canary-i"));
+    let output = run(&sandbox, &["kubelet"], &image.replace("r.example", "s.example")).expect_success();
+    assert!(output.text().ends_with("\"auth\":{}}\n"), "{}", output.text());
     // Somebody's password beside it is the answer, and no second one that fits.
     keep(&sandbox, "https://r.example", "ann", "canary-p");
     let entry = run(&sandbox, &["netrc", "https://r.example"], "").expect_success();
@@ -151,4 +163,27 @@ fn two_accounts_of_an_unclaimed_place_are_named_and_none_is_taken() {
     keep(&sandbox, "https://host.example/npm", "cay", "canary-c");
     let nearer = run(&sandbox, &["netrc", "https://host.example/npm/x"], "").expect_success();
     assert_eq!(nearer.text(), "machine host.example login cay password canary-c\n");
+}
+
+#[test]
+fn malformed_a_password_is_no_bearer_token_whoever_keeps_it() {
+    let sandbox = Sandbox::new();
+    for (name, user) in [("acme", "ann"), ("beta", "x-access-token")] {
+        let target = format!("[[target]]\nurl = \"https://{name}.example\"\nusername = \"{user}\"\n");
+        sandbox.write_provider(name, &format!("format = 1\n[login]\nflow = \"key\"\n{target}"));
+        let set = sandbox.keyfob(&["set-token", name]).stdin("canary");
+        set.run().expect_success();
+    }
+    let terraform = |host: &str| run(&sandbox, &["terraform", "get", host], "").expect_success();
+    assert_eq!(terraform("acme.example").text(), "{}\n");
+    assert_eq!(terraform("beta.example").text(), "{\"token\":\"canary\"}\n");
+    let vault = |address: &str, code| {
+        let run = sandbox.keyfob(&["vault", "get"]).env("VAULT_ADDR", address);
+        run.run().expect_code(code).text().to_owned()
+    };
+    assert_eq!(vault("https://acme.example", 1), "");
+    assert_eq!(vault("https://beta.example", 0), "canary");
+    let pnpm = |profile: &str| run(&sandbox, &["pnpm", profile], "").expect_success();
+    assert_eq!(pnpm("acme").text(), "Basic YW5uOmNhbmFyeQ==\n");
+    assert_eq!(pnpm("beta").text(), "Bearer canary\n");
 }

@@ -31,7 +31,7 @@ fn locked_behind_a_passphrase_there_is_nothing() {
 }
 
 #[test]
-fn store_what_terraform_stored_lies_beside_a_password_and_is_forgotten_alone() {
+fn store_and_erase_a_token_that_lies_beside_a_password() {
     let sandbox = Sandbox::new();
     let password = "protocol=https\nhost=tf.example\nusername=ann\npassword=canary-p\n\n";
     sandbox.keyfob(&["store"]).stdin(password).run().expect_success();

@@ -1,0 +1,46 @@
+//! An entry of a netrc file, for programs that read nothing else.
+
+use crate::gate;
+use crate::issuer::{Issuer, Script};
+use crate::sandbox::{Output, Sandbox};
+
+fn home() -> (Sandbox, Issuer) {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
+    (sandbox, issuer)
+}
+
+fn ask(sandbox: &Sandbox) -> Output {
+    sandbox.keyfob(&["netrc", "https://acme.example"]).run()
+}
+
+#[test]
+fn refreshed_before_it_is_answered() {
+    let (sandbox, issuer) = home();
+    sandbox.login_expired(&issuer);
+    let output = ask(&sandbox).expect_success();
+    let (place, token) = output.text().trim_end().rsplit_once(' ').unwrap();
+    assert!(place.starts_with("machine acme.example login ") && place.ends_with(" password"));
+    assert!(issuer.valid_access(token));
+    assert_eq!(issuer.refreshes(), 1);
+}
+
+#[test]
+fn two_accounts_are_named_and_none_is_taken() {
+    let (sandbox, issuer) = home();
+    sandbox.login(&issuer);
+    issuer.script(|script| script.subject = "bob".into());
+    sandbox.login(&issuer);
+    let output = ask(&sandbox).expect_code(5);
+    assert!(output.stderr.contains("acme:ann, acme:bob"), "{}", output.stderr);
+}
+
+#[test]
+fn locked_machines_give_no_password() {
+    let (sandbox, issuer) = home();
+    sandbox.login(&issuer);
+    gate::set(&sandbox);
+    sandbox.keyfob(&["lock"]).run().expect_success();
+    let output = ask(&sandbox).expect_code(4);
+    assert!(output.stderr.contains("run `keyfob unlock"), "{}", output.stderr);
+}
