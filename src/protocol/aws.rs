@@ -107,12 +107,31 @@ fn end(credential: &Credential, keys: &Keys, now: Timestamp) -> Result<Option<Ti
     let (None, Some(text)) = (credential.expires_at, &keys.expiration) else {
         return Ok(credential.expires_at);
     };
-    let end = Timestamp::parse(text).ok_or_else(|| Error::refused("`Expiration` is no time of RFC 3339 in UTC"))?;
+    let end = moment(text).ok_or_else(|| Error::refused("`Expiration` is no time of RFC 3339"))?;
     if end <= now {
         let message = format!("they ended at {}", end.rfc3339());
         return Err(Error::login(message).hint("run `keyfob set-token PROFILE` with new ones on stdin"));
     }
     Ok(Some(end))
+}
+
+/// A time with `Z`, or with the offset that the AWS command line writes for it.
+fn moment(text: &str) -> Option<Timestamp> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let ahead = match offset.strip_prefix(['+', '-']) {
+        None => return Timestamp::parse(text),
+        Some(ahead) => ahead,
+    };
+    let (hours, minutes) = ahead.split_once(':')?;
+    let number = |digits: &str, end: i64| {
+        let all = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| all);
+        number.filter(|number: &i64| *number < end)
+    };
+    let seconds = number(hours, 24)? * 3600 + number(minutes, 60)? * 60;
+    // The reader of the rest takes a second `Z` for none.
+    let utc = Timestamp::parse(&format!("{local}Z")).filter(|_| !local.ends_with('Z'))?;
+    Some(utc.plus(if offset.starts_with('+') { -seconds } else { seconds }))
 }
 
 fn keys(credential: &Credential) -> Result<Keys> {
@@ -192,6 +211,21 @@ mod tests {
     fn keys_that_name_their_own_end_end_then() {
         let keys = |end: &str| JSON.replace('}', &format!(r#","Expiration":"{end}"}}"#));
         for (own, stored, expected) in [
+            (
+                "2027-01-15T09:00:00+00:00",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
+            (
+                "2027-01-15T14:30:00.25+05:30",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
+            (
+                "2027-01-15T08:00:00-01:00",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
             ("2027-01-15T09:00:00Z", None, r#""Expiration":"2027-01-15T09:00:00Z""#),
             (
                 "2027-01-15T09:00:00.5Z",
@@ -206,7 +240,15 @@ mod tests {
         let ended = keys_of(None, &keys("2027-01-15T08:00:00Z"), None);
         assert_eq!((ended.status, ended.output.as_str()), (2, ""));
         assert!(ended.errors.contains("run `keyfob set-token"), "{}", ended.errors);
-        for end in ["", "soon", "2027-01-15T09:00:00"] {
+        for end in [
+            "",
+            "soon",
+            "2027-01-15T09:00:00",
+            "2027-01-15",
+            "2027-01-15T09:00:00+0:000",
+            "2027-01-15T09:00:00Z+00:00",
+            "2027-01-15T09:00:00+99:00",
+        ] {
             let served = keys_of(None, &keys(end), None);
             assert_eq!((served.status, served.output.as_str()), (5, ""), "{end}");
         }

@@ -154,6 +154,9 @@ fn two_accounts_of_an_unclaimed_place_are_named_and_none_is_taken() {
         assert_eq!(output.text(), "", "{args:?}");
         assert!(output.stderr.contains("ann, bob"), "{args:?}: {}", output.stderr);
     }
+    // keyring's `oauth2` names nobody of them, and that is no failure.
+    let miss = run(&sandbox, &["keyring", "get", "https://host.example/", "oauth2"], "").expect_code(1);
+    assert_eq!((miss.text(), miss.stderr.as_str()), ("", ""));
     // A tool that names one has it; git and docker take the newest, as their own helpers do.
     let named = run(&sandbox, &["askpass", "Password for 'https://ann@host.example': "], "");
     assert_eq!(named.expect_success().text(), "canary-a\n");
