@@ -12,7 +12,6 @@ use crate::config::profile::quoted;
 use crate::error::{Error, Result};
 use crate::install::{self, Ledger, Options, Since, Step, Tool, Trouble};
 use crate::report::{self, printable};
-use crate::target::Target;
 
 pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
     if args.list {
@@ -78,9 +77,11 @@ impl Wish {
             options.urls.dedup();
         } else if !tool.any_place {
             for place in &options.urls {
-                let target = Target::from_url(place.trim_end_matches('/'));
-                let target = target.map_err(|why| Error::usage(format!("`--url` is no place: {why}")))?;
-                if !served.iter().any(|serves| is_for(serves, &target)) {
+                let mut means = false;
+                for serves in &served {
+                    means |= serves.means(place)?;
+                }
+                if !means {
                     let error = Error::refused("`--url` lies within no target of the profile");
                     return Err(error.hint(format!(
                         "name a place that the provider serves: nothing else tells `{}` where the session may be sent",
@@ -91,16 +92,6 @@ impl Wish {
         }
         Ok(options)
     }
-}
-
-/// Whether a place is one that a target means.
-fn is_for(serves: &Serves, place: &Target) -> bool {
-    if !serves.subdomains {
-        return place.is_within(&serves.root);
-    }
-    let below = place.host().strip_suffix(serves.root.host());
-    below.is_some_and(|below| below.len() > 1 && below.ends_with('.'))
-        && place.with_host_of(&serves.root).is_within(&serves.root)
 }
 
 /// A target as a URL, with `*.` in front of a host whose subdomains are meant.
