@@ -98,8 +98,10 @@ pub const TOOLS: &str = "\
 For tools, on stdin and stdout (see protocol.md):
   get, store, erase, capability   The native protocol, a superset of git's
   git, docker                     A tool's own protocol
-  ansible, aws, bazel, goauth,    The same, for these tools
-  google, pnpm, terraform, vault
+  ansible, askpass, aws, bazel,   The same, for these tools
+  cargo, goauth, google, keyring,
+  kubectl, kubelet, netrc, nuget,
+  pnpm, terraform, vault
   token PROFILE|URL               One secret and nothing else (token --help)
 
 Profiles are PROVIDER[/MODE][:ACCOUNT], for example `acme/dev:ann@acme.example`.

@@ -33,9 +33,12 @@ pub struct Error {
     pub hint: Option<String>,
     /// Whether nobody else is to be asked instead: no other helper, and no person for a password.
     pub last: bool,
-    /// The error code of an issuer that is behind it, such as `invalid_client`.
+    /// The error code of an issuer that is behind it, such as `invalid_client`; or [`NO_PROVIDER`].
     pub code: Option<String>,
 }
+
+/// The code of a failure for the sole reason that no provider has the name that was given.
+pub const NO_PROVIDER: &str = "no-provider";
 
 /// The result of everything that a person or a tool can ask for.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -96,7 +99,7 @@ impl Error {
         self
     }
 
-    /// Says which error code of an issuer is behind it.
+    /// Says which error code is behind it.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());

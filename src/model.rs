@@ -19,6 +19,10 @@ pub enum Action {
     List,
 }
 
+/// The user name with which docker says that the secret beside it is an identity token. Anywhere but at the registry's
+/// token endpoint it is no password.
+pub const IDENTITY_TOKEN: &str = "<token>";
+
 /// Which optional forms of an answer the tool reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Understands {
@@ -28,6 +32,8 @@ pub struct Understands {
     pub certificate: bool,
     /// Marks that come back with a later store or erase.
     pub state: bool,
+    /// The refresh token of a registry, which docker keeps as the password of [`IDENTITY_TOKEN`].
+    pub identity_token: bool,
 }
 
 /// One question of a tool.
@@ -44,6 +50,11 @@ pub struct Request {
     /// Whether what is kept for an origin that no provider claims is this tool's alone, because what it sends there is
     /// nothing that another tool could send.
     pub apart: bool,
+    /// Whether a target without a path means what is kept for any path at its origin, as git means it.
+    pub any_path: bool,
+    /// Whether the newest will do where several users' credentials fit that tools gave to keep. Otherwise they are named
+    /// and none is taken.
+    pub newest: bool,
     /// The only user name that will do. Absent: any.
     pub username: Option<String>,
     /// The secret to keep, or the one that was rejected. A store without one keeps nothing, and the answer says whether it
@@ -129,6 +140,8 @@ impl Request {
             target: None,
             profile: None,
             apart: false,
+            any_path: false,
+            newest: false,
             username: None,
             secret: None,
             refresh: None,

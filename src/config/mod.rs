@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use setting::Settings;
 
-use crate::error::{Class, Context, Error, Result};
+use crate::error::{Class, Context, Error, NO_PROVIDER, Result};
 use crate::target::Target;
 use crate::world::World;
 
@@ -177,6 +177,7 @@ impl<'w> Config<'w> {
             // As a file would take it into use.
             Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
+                .code(NO_PROVIDER)
                 .hint("run `keyfob provider list` to see those there are")),
         }
     }

@@ -1,6 +1,8 @@
 //! A key or token that the person has: from standard input, or a hidden prompt. Whoever gives it among the arguments is
 //! warned, since every user of the machine can read them.
 
+use serde::de::IgnoredAny;
+
 use super::{Login, Obtained};
 use crate::config::{Flow, KeyForm};
 use crate::error::{Error, Result};
@@ -59,7 +61,29 @@ fn from_stdin(login: &Login) -> Result<Secret> {
     let bytes = login.world.read_stdin()?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Error::usage("the token on standard input is not UTF-8"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
-    Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    let is_key = login.provider.flow != Flow::Static && login.mode.key_form != KeyForm::Certificate;
+    Ok(Secret::new(
+        compact(text).filter(|_| is_key).unwrap_or_else(|| text.to_owned()),
+    ))
+}
+
+/// A JSON object without the white space between its parts: programs print keys of several parts on many lines, and a
+/// token has none. None where it is something else.
+fn compact(text: &str) -> Option<String> {
+    if !text.starts_with('{') || serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return None;
+    }
+    let mut kept = String::with_capacity(text.len());
+    let (mut inside, mut escaped) = (false, false);
+    for c in text.chars() {
+        if inside || !c.is_ascii_whitespace() {
+            kept.push(c);
+        }
+        inside ^= c == '"' && !escaped;
+        escaped = inside && c == '\\' && !escaped;
+    }
+    Some(kept)
 }
 
 fn check(login: &Login, secret: &Secret) -> Result<()> {
@@ -96,4 +120,19 @@ fn check_certificate(secret: &Secret) -> Result<()> {
             .context("reading the client certificate")
             .hint("give certificate and private key as one PEM text")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_json_object_loses_the_space_between_its_parts() {
+        let printed = "{\n  \"Version\": 1,\n  \"Key\": \"can\\\" : \\\\\",\r\n\t\"b\": [ \"a b\" ]\n}\n";
+        let expected = "{\"Version\":1,\"Key\":\"can\\\" : \\\\\",\"b\":[\"a b\"]}";
+        assert_eq!(compact(printed).as_deref(), Some(expected));
+        for other in ["canary", "", "{ canary", "[ 1 ]", "{\"a\": 1} x"] {
+            assert_eq!(compact(other), None, "{other}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Error, NO_PROVIDER, Result};
 use crate::model::{Action, Answer};
 use crate::protocol::{self, Call, Protocol, fits_line};
 
@@ -53,8 +53,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let credential = match (call.ask)(&request) {
         Ok(Answer::Found(credential)) => credential,
         Ok(_) => return Err(protocol::nothing(&request, id)),
-        // No provider has this name; where it has none, the id is not known.
-        Err(error) if error.class == Class::Usage => {
+        Err(error) if error.code.as_deref() == Some(NO_PROVIDER) => {
             return Err(Error {
                 class: Class::Login,
                 ..error
@@ -112,7 +111,7 @@ mod tests {
         for answer in [
             Ok(Answer::Absent),
             Ok(Answer::Declined),
-            Err(Error::usage("there is no provider `acme`")),
+            Err(Error::usage("there is no provider `acme`").code(NO_PROVIDER)),
             Err(Error::login("there is no session of `acme`")),
         ] {
             let mut answer = Some(answer);
@@ -129,6 +128,7 @@ mod tests {
             Error::temporary("x"),
             Error::refused("x"),
             Error::failure("x"),
+            Error::usage("reading the provider file: x"),
         ] {
             let mut error = Some(error);
             let served = served("keyfob-client --vault-id acme", &mut |_| Err(error.take().unwrap()));

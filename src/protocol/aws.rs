@@ -12,6 +12,7 @@ use crate::model::{Action, Answer, Credential};
 use crate::protocol::{self, Call, Protocol};
 use crate::report;
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// AWS's protocol.
 pub(super) const AWS: Protocol = Protocol {
@@ -32,6 +33,8 @@ struct Keys {
     access_key_id: Secret,
     secret_access_key: Secret,
     session_token: Option<Secret>,
+    /// Their end (RFC 3339).
+    expiration: Option<String>,
     account_id: Option<String>,
 }
 
@@ -64,14 +67,21 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     request.prefers_secs = Some(PREFERS_SECS);
     match (call.ask)(&request)? {
         Answer::Found(credential) => {
-            encode(&credential).map_err(|error| error.context(format!("the keys of `{what}`")))
+            encode(&credential, (call.now)()).map_err(|error| error.context(format!("the keys of `{what}`")))
         }
         _ => Err(protocol::nothing(&request, &what)),
     }
 }
 
-fn encode(credential: &Credential) -> Result<Zeroizing<Vec<u8>>> {
+fn encode(credential: &Credential, now: Timestamp) -> Result<Zeroizing<Vec<u8>>> {
     let keys = keys(credential)?;
+    let temporary = keys.access_key_id.expose().starts_with("ASIA");
+    if temporary && keys.session_token.is_none() {
+        return Err(Error::refused(
+            "the id begins with `ASIA`, and such keys are none without their session token",
+        ));
+    }
+    let end = end(credential, &keys, now)?;
     let mut texts = [&keys.access_key_id, &keys.secret_access_key]
         .into_iter()
         .chain(&keys.session_token);
@@ -85,10 +95,43 @@ fn encode(credential: &Credential) -> Result<Zeroizing<Vec<u8>>> {
         access_key_id: keys.access_key_id.expose(),
         secret_access_key: keys.secret_access_key.expose(),
         session_token: keys.session_token.as_ref().map(Secret::expose),
-        expiration: credential.expires_at.map(|end| end.rfc3339()),
+        // A year that the text has no place for is as good as none.
+        expiration: end.map(Timestamp::rfc3339).filter(|text| text.contains('T')),
         account_id: keys.account_id.as_deref().filter(|id| !id.is_empty()),
     };
     Ok(protocol::json_line(&reply))
+}
+
+/// When they end, as the store knows it or else they themselves. Keys that were kept as they came have no other end.
+fn end(credential: &Credential, keys: &Keys, now: Timestamp) -> Result<Option<Timestamp>> {
+    let (None, Some(text)) = (credential.expires_at, &keys.expiration) else {
+        return Ok(credential.expires_at);
+    };
+    let end = moment(text).ok_or_else(|| Error::refused("`Expiration` is no time of RFC 3339"))?;
+    if end <= now {
+        let message = format!("they ended at {}", end.rfc3339());
+        return Err(Error::login(message).hint("run `keyfob set-token PROFILE` with new ones on stdin"));
+    }
+    Ok(Some(end))
+}
+
+/// A time with `Z`, or with the offset that the AWS command line writes for it.
+fn moment(text: &str) -> Option<Timestamp> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let ahead = match offset.strip_prefix(['+', '-']) {
+        None => return Timestamp::parse(text),
+        Some(ahead) => ahead,
+    };
+    let (hours, minutes) = ahead.split_once(':')?;
+    let number = |digits: &str, end: i64| {
+        let all = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| all);
+        number.filter(|number: &i64| *number < end)
+    };
+    let seconds = number(hours, 24)? * 3600 + number(minutes, 60)? * 60;
+    // The reader of the rest takes a second `Z` for none.
+    let utc = Timestamp::parse(&format!("{local}Z")).filter(|_| !local.ends_with('Z'))?;
+    Some(utc.plus(if offset.starts_with('+') { -seconds } else { seconds }))
 }
 
 fn keys(credential: &Credential) -> Result<Keys> {
@@ -102,14 +145,15 @@ fn keys(credential: &Credential) -> Result<Keys> {
     let id = id.filter(|id| id.starts_with("AKIA") || id.starts_with("ASIA"));
     let id = id.ok_or_else(|| {
         Error::refused("the secret is no pair of keys").hint(
-            "keep it with the id of the key as account: `keyfob set-token PROFILE:AKIA…`, or as the JSON that \
-             `aws configure export-credentials` prints",
+            "keep it with the id of the key as account: `keyfob set-token PROFILE:AKIA…`, or as JSON: \
+             `aws configure export-credentials | keyfob set-token PROFILE`",
         )
     })?;
     Ok(Keys {
         access_key_id: Secret::new(id.clone()),
         secret_access_key: secret.clone(),
         session_token: None,
+        expiration: None,
         account_id: None,
     })
 }
@@ -164,6 +208,60 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_name_their_own_end_end_then() {
+        let keys = |end: &str| JSON.replace('}', &format!(r#","Expiration":"{end}"}}"#));
+        for (own, stored, expected) in [
+            (
+                "2027-01-15T09:00:00+00:00",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
+            (
+                "2027-01-15T14:30:00.25+05:30",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
+            (
+                "2027-01-15T08:00:00-01:00",
+                None,
+                r#""Expiration":"2027-01-15T09:00:00Z""#,
+            ),
+            ("2027-01-15T09:00:00Z", None, r#""Expiration":"2027-01-15T09:00:00Z""#),
+            (
+                "2027-01-15T09:00:00.5Z",
+                Some(60),
+                r#""Expiration":"2027-01-15T08:01:00Z""#,
+            ),
+        ] {
+            let served = keys_of(None, &keys(own), stored);
+            assert_eq!(served.status, 0, "{}", served.errors);
+            assert!(served.output.contains(expected), "{}", served.output);
+        }
+        let ended = keys_of(None, &keys("2027-01-15T08:00:00Z"), None);
+        assert_eq!((ended.status, ended.output.as_str()), (2, ""));
+        assert!(ended.errors.contains("run `keyfob set-token"), "{}", ended.errors);
+        for end in [
+            "",
+            "soon",
+            "2027-01-15T09:00:00",
+            "2027-01-15",
+            "2027-01-15T09:00:00+0:000",
+            "2027-01-15T09:00:00Z+00:00",
+            "2027-01-15T09:00:00+99:00",
+        ] {
+            let served = keys_of(None, &keys(end), None);
+            assert_eq!((served.status, served.output.as_str()), (5, ""), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_year_of_five_digits_is_left_out() {
+        let served = keys_of(None, JSON, Some(253_402_300_800));
+        assert_eq!(served.status, 0);
+        assert!(!served.output.contains("Expiration"), "{}", served.output);
+    }
+
+    #[test]
     fn what_is_no_pair_of_keys_is_refused() {
         for (account, secret) in [
             (None, "canary"),
@@ -176,6 +274,8 @@ mod tests {
                 r#"{"AccessKeyId":"AKIA","SecretAccessKey":"canary","SessionToken":""}"#,
             ),
             (Some("AKIAcanary"), "can\nary"),
+            (Some("ASIAcanary"), "canary"),
+            (None, r#"{"AccessKeyId":"ASIAcanary","SecretAccessKey":"canary"}"#),
         ] {
             let served = keys_of(account, secret, None);
             assert_eq!((served.status, served.output.as_str()), (5, ""), "{secret:?}");

@@ -106,12 +106,13 @@ fn refusal(stop: Stop) -> Refusal {
 type Answered = Result<Zeroizing<Vec<u8>>, Stop>;
 
 fn answer(call: &mut Call, line: &[u8]) -> Answered {
-    let asked = wire::read(line)?;
+    let Some(asked) = wire::read(line)? else {
+        return Err(Stop::Refusal(Refusal::OperationNotSupported));
+    };
     let serves = match asked.kind.as_str() {
-        "get" => get,
         "login" => login,
         "logout" => logout,
-        _ => return Err(Stop::Refusal(Refusal::OperationNotSupported)),
+        _ => get,
     };
     let Some(target) = index::to_target(&asked.registry.index_url) else {
         return Err(Stop::Refusal(Refusal::UrlNotSupported));

@@ -101,6 +101,8 @@ fn get(call: &mut Call) -> Reply {
     let (key, target) = read_key(&input)?;
     let mut request = call.request(Action::Get, &DOCKER);
     request.target = Some(target);
+    request.newest = true;
+    request.understands.identity_token = true;
     match (call.ask)(&request)? {
         // A ready header value is no password, and docker has no place for it.
         Answer::Found(credential) if credential.authtype.is_none() => Ok(encode(key, &credential)),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
 use crate::model::{Action, Answer, Credential, Request, Source};
-use crate::protocol::{self, Call, Protocol, fetched, fits_line};
+use crate::protocol::{self, Call, NOBODY, Protocol, fetched, fits_line};
 use crate::report;
 use crate::secret::{MAX_TOKEN, Secret};
 use crate::target::{self, Target};
@@ -33,9 +33,6 @@ usage: keyring [--mode password|creds] [--output plain|json] get SERVICE [USERNA
 
 /// The user name beside a token that comes without one.
 const ANY_USERNAME: &str = "__token__";
-
-/// User names that say "a token is the password" and name nobody: of PyPI, and of the registries of Google and Azure.
-const NOBODY: [&str; 5] = [ANY_USERNAME, "oauth2", "oauth2accesstoken", "token", "VssSessionToken"];
 
 /// The scheme of a service that is a name.
 const NAMED: &str = "keyring";
@@ -86,7 +83,9 @@ fn get(call: &mut Call, options: &Options) -> Result<Option<Zeroizing<Vec<u8>>>>
     let mut answer = (call.ask)(&request)?;
     let nobody = request.username.take().filter(|user| NOBODY.contains(&user.as_str()));
     if !matches!(answer, Answer::Found(_)) && nobody.is_some() {
-        // A session speaks for an account, which the caller need not know; what is kept for a user is that user's alone.
+        // A session speaks for an account, which the caller need not know; what is kept for a user is that user's alone,
+        // however many there are.
+        request.newest = true;
         answer = (call.ask)(&request)?;
         if matches!(&answer, Answer::Found(credential) if is_kept(credential)) {
             return Ok(None);

@@ -72,7 +72,7 @@ fn answer(call: &mut Call, named: Option<&str>) -> Result<Zeroizing<Vec<u8>>> {
     let mut request = call.request(Action::Get, &KUBELET);
     protocol::aim(&mut request, named, Some(key::to_target(registry)?))?;
     let found = match (call.ask)(&request)? {
-        // A ready header value is no password, and kubelet has no place for it.
+        // A ready header value is no password, and kubelet has no place for it; nor has it one for an identity token.
         Answer::Found(credential) if credential.authtype.is_none() => Some(credential),
         _ => None,
     };
@@ -125,15 +125,18 @@ fn encode(version: &str, registry: &str, found: Option<&Credential>, now: Timest
     }
     let mut auth = BTreeMap::new();
     if let Some(credential) = found {
-        if credential.secret.is_empty() || !protocol::fits_line(credential.secret.expose()) {
+        let username = credential.username.as_deref().unwrap_or(ANY_USERNAME);
+        let password = credential.secret.expose();
+        // The registry gets both as Basic.
+        if password.is_empty() || username.chars().chain(password.chars()).any(char::is_control) {
             return Err(Error::refused(
-                "the secret is empty, or has a line end or NUL, which no registry takes",
+                "the secret is empty, or it or the user name has control characters, which no registry takes",
             ));
         }
-        let login = Login {
-            username: credential.username.as_deref().unwrap_or(ANY_USERNAME),
-            password: credential.secret.expose(),
-        };
+        if username.contains(':') {
+            return Err(Error::refused("the user name has a colon, which no registry takes"));
+        }
+        let login = Login { username, password };
         auth.insert(registry, login);
     }
     let left = |end: Timestamp| end.plus(-MARGIN_SECS).since(now).max(0);
@@ -276,9 +279,16 @@ mod tests {
 
     #[test]
     fn what_a_registry_would_not_take_is_no_answer() {
-        for secret in ["", "can\nary", "can\0ary"] {
+        for (username, secret) in [
+            ("ann", ""),
+            ("ann", "can\nary"),
+            ("ann", "can\0ary"),
+            ("ann", "can\u{1b}ary"),
+            ("ann:b", "canary"),
+            ("an\tn", "canary"),
+        ] {
             let served = call(&[], &question("v1", "r.acme.example/app"), &mut |_| {
-                Ok(desk::found(Some("ann"), secret, None))
+                Ok(desk::found(Some(username), secret, None))
             });
             assert_eq!((served.status, served.output.as_str()), (5, ""));
         }

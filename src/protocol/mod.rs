@@ -36,13 +36,13 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Class, Error, Result};
-use crate::model::{Action, Answer, Credential, Request};
+use crate::model::{Action, Answer, Request};
 use crate::report;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
-use web::{bearer, fetched, headers};
+use web::{NOBODY, authorization, bearer, fetched, headers, is_password};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -325,35 +325,6 @@ fn tell(errors: &mut dyn Write, text: &str) {
 /// Whether text can stand in one line: it has no line end and no NUL, at which some readers stop.
 fn fits_line(text: &str) -> bool {
     !text.contains(['\n', '\r', '\0'])
-}
-
-/// The value of the `Authorization` header that sends a credential.
-///
-/// The scheme of the credential; else Basic (RFC 7617) with a user name; else Bearer (RFC 6750, section 2.1).
-///
-/// # Errors
-/// [`crate::error::Class::Refused`] when a part would break out of the header, or the user name has a colon.
-fn authorization(credential: &Credential) -> Result<Secret> {
-    let secret = credential.secret.expose();
-    let scheme = credential.authtype.as_deref();
-    let line = match (scheme, credential.username.as_deref()) {
-        (None, Some(username)) => {
-            if username.contains(':') {
-                return Err(Error::refused("the user name has a colon, which Basic cannot carry"));
-            }
-            let pair = Zeroizing::new(format!("{username}:{secret}"));
-            let encoded = Zeroizing::new(data_encoding::BASE64.encode(pair.as_bytes()));
-            format!("Basic {}", *encoded)
-        }
-        (scheme, _) => format!("{} {secret}", scheme.unwrap_or("Bearer")),
-    };
-    let line = Secret::new(line);
-    if line.expose().chars().any(char::is_control) {
-        return Err(Error::refused(
-            "the secret has control characters, which no header can carry",
-        ));
-    }
-    Ok(line)
 }
 
 #[cfg(test)]

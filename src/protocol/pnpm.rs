@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Source};
-use crate::protocol::{self, Call, Protocol, authorization, bearer};
+use crate::protocol::{self, Call, Protocol, authorization, bearer, is_password};
 use crate::report;
 use crate::secret::Secret;
 
@@ -58,11 +58,12 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-/// A registry takes tokens as Bearer. Only what a tool kept as somebody's password is one.
+/// A registry takes tokens as Bearer, also beside a user name that only says so. What a tool kept with a user name came
+/// from a server that had it as Basic.
 fn value(credential: &Credential) -> Result<Secret> {
     let is_kept = matches!(credential.source, Source::Store { profile: None, .. });
     let is_user = credential.username.as_ref().is_some_and(|name| !name.is_empty());
-    if credential.authtype.is_some() || (is_kept && is_user) {
+    if credential.authtype.is_some() || is_password(credential) || (is_kept && is_user) {
         return authorization(credential);
     }
     bearer(credential).map(|token| Secret::new(format!("Bearer {token}")))
@@ -107,11 +108,15 @@ mod tests {
             store: "file",
             profile: None,
         };
-        let served = served(&["keyfob", "pnpm", "https://npm.example/team/"], &mut |request| {
+        let by_url = served(&["keyfob", "pnpm", "https://npm.example/team/"], &mut |request| {
             assert_eq!(request.target.as_ref().unwrap().to_string(), "https://npm.example/team");
             Ok(Answer::Found(Box::new(kept.clone())))
         });
-        assert_eq!(served.output, "Basic dTpjYW5hcnk=\n");
+        assert_eq!(by_url.output, "Basic dTpjYW5hcnk=\n");
+        let of_provider = served(&["keyfob", "pnpm", "acme"], &mut |_| {
+            Ok(found(Some("u"), "canary", None))
+        });
+        assert_eq!(of_provider.output, "Basic dTpjYW5hcnk=\n");
     }
 
     #[test]

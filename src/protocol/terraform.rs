@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
-use crate::protocol::{self, Call, Protocol, bearer};
+use crate::protocol::{self, Call, Protocol, bearer, is_password};
 use crate::secret::{MAX_TOKEN, Secret};
 use crate::target::Target;
 
@@ -25,8 +25,7 @@ const USAGE: &str = "usage: terraform-credentials-keyfob [PROFILE] get|store|for
 /// Terraform's word for "there is none".
 const NONE: &[u8] = b"{}\n";
 
-/// The scheme that Terraform writes before each token. What it stores is kept with it, beside the passwords that other
-/// tools keep for the host.
+/// The scheme that Terraform writes before each token, with which a provider may keep what it stores.
 const SCHEME: &str = "Bearer";
 
 fn serve(call: &mut Call) -> u8 {
@@ -60,6 +59,10 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let target = Target::from_parts("https", host, None);
     request.target = Some(target.map_err(|error| Error::usage(error).context("reading the host"))?);
     request.authtype = Some(SCHEME.into());
+    // A host's token is no password: to git it would be the answer for all that is there.
+    request.apart = true;
+    // One helper is asked for all hosts, most of which are nobody's; what cannot be kept is the only thing to say so.
+    request.wide = action != Action::Store;
     match action {
         Action::Get => get(call, request),
         Action::Store => store(call, request, &input),
@@ -73,11 +76,13 @@ fn get(call: &mut Call, mut request: Request) -> Result<Zeroizing<Vec<u8>>> {
         token: &'a str,
     }
     request.understands.authtype = true;
-    // One helper is asked for all hosts, most of which are nobody's.
-    request.wide = true;
     let Answer::Found(credential) = (call.ask)(&request)? else {
         return Ok(Zeroizing::new(NONE.to_vec()));
     };
+    if is_password(&credential) {
+        // The provider serves another tool there.
+        return Ok(Zeroizing::new(NONE.to_vec()));
+    }
     let token = bearer(&credential).map_err(|error| error.context("answering Terraform"))?;
     Ok(protocol::json_line(&Token { token }))
 }
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn whatever_is_no_credential_is_an_empty_object() {
-        for answer in [Answer::Absent, Answer::Declined] {
+        for answer in [Answer::Absent, Answer::Declined, found(Some("ann"), "canary", None)] {
             let served = served("get registry.example", "", &mut |_| Ok(answer.clone()));
             assert_eq!((served.status, served.output.as_str()), (0, "{}\n"));
         }
@@ -189,6 +194,7 @@ mod tests {
         for (line, input) in [("store h.example", "{\"token\":\"canary\"}"), ("forget h.example", "")] {
             let served = served(line, input, &mut |request| {
                 let secret = request.secret.as_ref().map(|secret| secret.expose().to_owned());
+                assert!(request.apart && request.wide == (request.action == Action::Erase));
                 seen.push((request.action, request.authtype.clone(), secret));
                 Ok(Answer::Done)
             });

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
 use crate::protocol::{self, Call, Protocol, bearer};
 use crate::secret::Secret;
-use crate::target::Target;
+use crate::target::{Malformed, Target};
 
 /// Vault's protocol.
 pub(super) const VAULT: Protocol = Protocol {
@@ -21,13 +21,13 @@ pub(super) const VAULT: Protocol = Protocol {
 
 const USAGE: &str = "usage: vault-credential-keyfob [PROFILE] get|store|erase\n";
 
-/// The variables that name the server, OpenBao's first: its program reads both in this order.
+/// The variables that name the server. OpenBao's program reads both, its own first, and Vault's the other alone.
 const ADDRESSES: [&str; 2] = ["BAO_ADDR", "VAULT_ADDR"];
 
 /// The server where no variable names one, which is what the tool takes then.
 const USUAL_ADDRESS: &str = "https://127.0.0.1:8200";
 
-/// What a token is kept as. The server takes it as Bearer too, so other tools may have it.
+/// What a token is kept as. The server takes it as Bearer too, so that a provider may keep what the tool stores.
 const SCHEME: &str = "Bearer";
 
 fn serve(call: &mut Call) -> u8 {
@@ -59,6 +59,8 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     protocol::say_profile(&mut request, profile);
     request.target = Some(server(call)?);
     request.authtype = Some(SCHEME.into());
+    // The server's token is nobody's password, and to git it would be the answer for all that is there.
+    request.apart = true;
     match action {
         Action::Get => get(call, request),
         Action::Store => store(call, request, &input),
@@ -67,15 +69,29 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The server that the tool will reach; its path says nothing about the token.
+///
+/// Which of the two programs asks is not said, so that two variables must mean one server.
 fn server(call: &Call) -> Result<Target> {
-    let said = ADDRESSES.iter().find_map(|name| {
-        let value = (call.var)(name)?;
-        (!value.is_empty()).then_some((*name, value))
-    });
-    let (name, address) = said.unwrap_or((ADDRESSES[1], USUAL_ADDRESS.into()));
-    let target = Target::from_url(&address)
-        .and_then(|target| Target::from_parts(target.scheme(), &target.host_and_port(), None));
-    target.map_err(|error| Error::usage(error).context(format!("reading the variable `{name}`")))
+    let mut said: Option<Target> = None;
+    for name in ADDRESSES {
+        let Some(address) = (call.var)(name).filter(|address| !address.is_empty()) else {
+            continue;
+        };
+        let server = origin(&address);
+        let server = server.map_err(|error| Error::usage(error).context(format!("reading the variable `{name}`")))?;
+        if said.as_ref().is_some_and(|other| *other != server) {
+            let [first, second] = ADDRESSES;
+            let message = format!("the variables `{first}` and `{second}` name two servers");
+            return Err(Error::refused(message).hint(format!("unset {first} for Vault, or {second} for OpenBao")));
+        }
+        said = Some(server);
+    }
+    Ok(said.unwrap_or_else(|| origin(USUAL_ADDRESS).expect("the usual address is a URL")))
+}
+
+fn origin(address: &str) -> Result<Target, Malformed> {
+    let target = Target::from_url(address)?;
+    Target::from_parts(target.scheme(), &target.host_and_port(), None)
 }
 
 /// The token without a line end, which the tool would send along.
@@ -157,7 +173,14 @@ mod tests {
             (&[("VAULT_ADDR", "")], "https://127.0.0.1:8200"),
             (&[("VAULT_ADDR", "http://127.0.0.1:8200/v1/")], "http://127.0.0.1:8200"),
             (
-                &[("VAULT_ADDR", "https://a.example"), ("BAO_ADDR", "https://b.example")],
+                &[
+                    ("VAULT_ADDR", "https://b.example/v1"),
+                    ("BAO_ADDR", "https://b.example:443"),
+                ],
+                "https://b.example",
+            ),
+            (
+                &[("BAO_ADDR", "https://b.example"), ("VAULT_ADDR", "")],
                 "https://b.example",
             ),
         ] {
@@ -178,7 +201,7 @@ mod tests {
         ] {
             let served = served(line, input, ADDRESS, &mut |request| {
                 assert_eq!(request.secret.as_ref().map(Secret::expose), secret);
-                assert_eq!(request.authtype.as_deref(), Some(SCHEME));
+                assert_eq!((request.authtype.as_deref(), request.apart), (Some(SCHEME), true));
                 assert_eq!(request.profile.as_deref(), Some("acme"));
                 Ok(Answer::Done)
             });
@@ -197,10 +220,12 @@ mod tests {
         }
         let declined = served("keyfob vault store", "canary", ADDRESS, &mut |_| Ok(Answer::Declined));
         assert_eq!(declined.status, 1);
-        let spoilt = served("keyfob vault get", "", ADDRESS, &mut |_| {
-            Ok(found(None, "can\nary", None))
-        });
-        assert_eq!((spoilt.status, spoilt.output.as_str()), (1, ""));
+        for (username, secret) in [(None, "can\nary"), (Some("ann"), "canary")] {
+            let spoilt = served("keyfob vault get", "", ADDRESS, &mut |_| {
+                Ok(found(username, secret, None))
+            });
+            assert_eq!((spoilt.status, spoilt.output.as_str()), (1, ""));
+        }
     }
 
     #[test]
@@ -211,6 +236,14 @@ mod tests {
             ("keyfob vault a b get", ADDRESS),
             ("keyfob vault get", &[("VAULT_ADDR", "unix:///run/vault.sock")]),
             ("keyfob vault get", &[("VAULT_ADDR", "vault.example")]),
+            (
+                "keyfob vault get",
+                &[("VAULT_ADDR", "https://a.example"), ("BAO_ADDR", "https://b.example")],
+            ),
+            (
+                "keyfob vault get",
+                &[("VAULT_ADDR", "https://a.example"), ("BAO_ADDR", "http://a.example")],
+            ),
         ] {
             let served = served(line, "", vars, &mut |_| panic!("nothing is asked"));
             assert_eq!((served.status, served.output.as_str()), (1, ""), "{line}");

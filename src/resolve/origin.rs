@@ -1,15 +1,15 @@
 //! Credentials that tools gave us for an origin that no provider claims: what git-credential-store does.
 //!
-//! Every field of the request must equal the stored one; a field that is absent matches all (gitcredentials(7)), but for a
-//! tool that keeps apart what it has. A request for something that a tool fetches matches what was kept for a place at or
-//! above it.
+//! Every field of the request must equal the stored one; a user name that is absent matches all, and so does a path for
+//! a tool that means it so (gitcredentials(7)). A request for something that a tool fetches matches what was kept for a
+//! place at or above it.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::Sources;
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Credential, Request, Source};
+use crate::model::{Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::secret::Secret;
 use crate::store::{Lock, Stored};
@@ -37,6 +37,7 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
             && record.secret.is_some()
             && record.expires_at.is_none_or(|end| end > now.plus(margin))
             && (record.authtype.is_none() || request.understands.authtype)
+            && (record.key.account != IDENTITY_TOKEN || request.understands.identity_token)
     });
     // The newest first, then by name, so that the same request has the same answer.
     found.sort_by(|a, b| (b.record.obtained_at, &a.record.key).cmp(&(a.record.obtained_at, &b.record.key)));
@@ -44,10 +45,32 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
         // What was kept for a place nearer to the target is meant more.
         found.sort_by_key(|stored| Reverse(stored.record.key.path.as_ref().map_or(0, String::len)));
     }
+    if !request.newest {
+        only_one(target, &found)?;
+    }
     Ok(match found.into_iter().next() {
         Some(stored) => Answer::Found(Box::new(credential(stored))),
         None => Answer::Absent,
     })
+}
+
+/// Whose credential it is must be known where the tool cannot say it, and has no order of its own.
+fn only_one(target: &Target, found: &[Stored]) -> Result<()> {
+    let [first, rest @ ..] = found else { return Ok(()) };
+    let at = |stored: &&Stored| stored.record.key.path == first.record.key.path;
+    let others = rest.iter().filter(at).map(|stored| &stored.record.key.account);
+    let mut names: Vec<&str> = others.map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    names.push(&first.record.key.account);
+    names.sort_unstable();
+    let shown = names
+        .iter()
+        .map(|name| if name.is_empty() { "(no user name)" } else { *name });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let message = format!("several users' credentials are kept for {target}: {shown}");
+    Err(Error::refused(message).hint("forget all but one: run `keyfob erase` with `url=` and `username=` on stdin"))
 }
 
 fn credential(stored: Stored) -> Credential {
@@ -150,8 +173,7 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
     let path = match target.path() {
         _ if request.wide => record.key.target().is_some_and(|kept| target.is_within(&kept)),
-        // What is one tool's alone is for one place alone: what is at the root is no name for all that is below.
-        None => !request.apart || record.key.path.is_none(),
+        None if request.any_path => true,
         path => record.key.path.as_deref() == path,
     };
     let scheme = request.authtype.as_ref().is_none_or(|only| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Sources, identity, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
-use crate::model::{Action, Answer, Credential, Request, Source};
+use crate::model::{Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
@@ -246,7 +246,9 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
     if session.keeps {
         let least = sources.world.now().plus(request.valid_for_secs.map_or(0, i64::from));
         stored.retain(|stored| {
-            lives(&stored.record, least) && account.is_none_or(|name| stored.record.key.account == name)
+            lives(&stored.record, least)
+                && account.is_none_or(|name| stored.record.key.account == name)
+                && (stored.record.key.account != IDENTITY_TOKEN || request.understands.identity_token)
         });
         if stored.is_empty() {
             // It is the tool that brings one, not a login.
@@ -432,7 +434,8 @@ fn found(
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
 /// are brought by tools keeps it.
 fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    if !session.keeps {
+    // What one tool alone can send, whole as it is, would come back with a scheme in front.
+    if !session.keeps || (request.apart && request.authtype.is_none()) {
         return Ok(Answer::Declined);
     }
     let Some(secret) = request.secret.clone() else {

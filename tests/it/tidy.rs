@@ -317,6 +317,15 @@ fn the_names_in_every_table_are_unique_and_lower_case() {
 }
 
 #[test]
+fn the_help_names_every_protocol() {
+    let help = keyfob::cli::TOOLS;
+    let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    for row in keyfob::protocol::TABLE {
+        assert!(row.name == "keyfob" || words.contains(&row.name), "{}", row.name);
+    }
+}
+
+#[test]
 fn every_protocol_has_its_section_with_a_hit_a_miss_and_a_failure() {
     let page = fs::read_to_string(root().join("protocol.md")).unwrap();
     for row in keyfob::protocol::TABLE {

@@ -13,6 +13,7 @@ mod docker;
 mod git;
 mod goauth;
 mod google;
+mod kept;
 mod keyring;
 mod kubectl;
 mod kubelet;

@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// The only version that there is.
 const VERSION: u32 = 1;
 
+/// The kinds of requests that are served.
+const KINDS: [&str; 3] = ["get", "login", "logout"];
+
 /// A request. What is done with the token, `operation` and what comes with it, says nothing of which token it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,8 +85,12 @@ enum Done<'a> {
     Logout,
 }
 
-/// Reads a request.
-pub(super) fn read(line: &[u8]) -> Result<Asked> {
+/// Reads a request; none where its kind is one that is not served, whatever else it has.
+pub(super) fn read(line: &[u8]) -> Result<Option<Asked>> {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -94,7 +101,12 @@ pub(super) fn read(line: &[u8]) -> Result<Asked> {
     if v != VERSION {
         return Err(malformed("version 1 of cargo's protocol, found another"));
     }
-    serde_json::from_slice(line).map_err(|_| malformed("`kind`, and `registry` with `index-url`"))
+    let incomplete = |_| malformed("`kind`, and `registry` with `index-url`");
+    let Kind { kind } = serde_json::from_slice(line).map_err(incomplete)?;
+    if !KINDS.contains(&kind.as_str()) {
+        return Ok(None);
+    }
+    serde_json::from_slice(line).map(Some).map_err(incomplete)
 }
 
 /// The answer with a token, which is good for every operation.

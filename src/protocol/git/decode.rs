@@ -63,6 +63,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     let lines = line::split(input)?;
     let fields = Fields::collect(&lines, dialect)?;
     let mut request = Request::new(action, dialect.tool());
+    (request.any_path, request.newest) = (true, true);
     request.profile = fields.name("profile")?.map(str::to_owned);
     if !read_target(&fields, &mut request)? {
         return Ok(Question::Nothing);
@@ -70,6 +71,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     request.understands = Understands {
         authtype: fields.capabilities.contains(&&b"authtype"[..]),
         state: fields.capabilities.contains(&&b"state"[..]),
+        identity_token: dialect == Dialect::Native,
         ..Understands::default()
     };
     request.mark = fields.mark();

@@ -143,7 +143,7 @@ mod tests {
             Understands {
                 authtype,
                 state,
-                certificate: false,
+                ..Understands::default()
             },
             dialect,
         )

@@ -17,3 +17,19 @@ fn locked_machines_give_no_keys() {
     assert_eq!(output.text(), "");
     assert!(output.stderr.contains("run `keyfob unlock"), "{}", output.stderr);
 }
+
+#[test]
+fn hit_keys_that_were_printed_on_several_lines_are_kept_as_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write_provider("prod", "format = 1\n[login]\nflow = \"key\"\n");
+    let printed = "{\n  \"Version\": 1,\n  \"AccessKeyId\": \"ASIACANARY\",\n  \"SecretAccessKey\": \"canary/k\",\n  \
+                   \"SessionToken\": \"canary+t\",\n  \"Expiration\": \"2999-01-01T00:00:00+00:00\"\n}\n";
+    let set = sandbox.keyfob(&["set-token", "prod"]).stdin(printed);
+    set.run().expect_success();
+    let output = sandbox.keyfob(&["aws", "prod"]).run().expect_success();
+    assert_eq!(
+        output.text(),
+        "{\"Version\":1,\"AccessKeyId\":\"ASIACANARY\",\"SecretAccessKey\":\"canary/k\",\
+         \"SessionToken\":\"canary+t\",\"Expiration\":\"2999-01-01T00:00:00Z\"}\n"
+    );
+}

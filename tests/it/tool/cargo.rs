@@ -143,25 +143,24 @@ fn store_where_a_provider_has_the_sessions_names_the_command_that_does_it() {
 }
 
 #[test]
-fn store_brings_what_a_provider_keeps_for_tools() {
+fn store_and_erase_are_no_business_of_cargos_where_a_provider_keeps_what_came() {
     let sandbox = Sandbox::new();
     let text =
         "format = 1\n[login]\nflow = \"static\"\n[[target]]\nurl = \"https://r.acme.example\"\nscheme = \"bearer\"\n";
     sandbox.write_provider("acme", text);
-    let get = message("get", INDEX, json!({}));
-    let got = answers(
-        &sandbox,
-        &[
-            get.clone(),
-            message("login", INDEX, json!({"token": "Bearer canary-s"})),
-            get.clone(),
-            message("logout", INDEX, json!({})),
-            get,
-        ],
-    );
-    assert_eq!((kind(&got[0]), kind(&got[4])), ("not-found", "not-found"));
-    assert_eq!(got[2]["Ok"]["token"], json!("Bearer canary-s"));
-    assert_eq!(got[3], json!({"Ok": {"kind": "logout"}}));
+    let set = sandbox.keyfob(&["set-token", "acme:ann"]).stdin("canary-ann");
+    set.run().expect_success();
+    for (kind, more) in [
+        ("login", json!({"token": "Bearer canary-s"})),
+        ("login", json!({"token": "canary-s"})),
+        ("logout", json!({})),
+    ] {
+        let got = answers(&sandbox, &[message(kind, INDEX, more)]);
+        let text = got[0]["Err"]["message"].as_str().unwrap();
+        assert!(text.contains(&format!("; run `keyfob {kind} acme:ann`")), "{text}");
+    }
+    // A second account would leave it open which one is meant.
+    assert_eq!(get(&sandbox, INDEX)["Ok"]["token"], json!("Bearer canary-ann"));
 }
 
 #[test]
@@ -185,6 +184,7 @@ fn malformed_messages_are_answered_and_the_next_one_is_read() {
             message("get", INDEX, json!({"args": ["a", "b"]})),
             login,
             message("a-future-one", INDEX, json!({})),
+            "{\"v\":1,\"kind\":\"a-future-one\",\"registry\":null}\n".into(),
             message("get", INDEX, json!({"operation": "a-future-one", "x": 1})),
         ],
     );
@@ -196,6 +196,7 @@ fn malformed_messages_are_answered_and_the_next_one_is_read() {
             "other",
             "other",
             "other",
+            "operation-not-supported",
             "operation-not-supported",
             "not-found"
         ]

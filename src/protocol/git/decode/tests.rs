@@ -290,7 +290,7 @@ proptest! {
             expires_at: Some(Timestamp::from_unix(end)), account: None, subject: None, workspace: None,
             source: Source::Store { store: "file", profile: None }, mark: Some("9f".into()), proof: None,
         };
-        let understands = Understands { authtype: true, state: true, certificate: false };
+        let understands = Understands { authtype: true, state: true, ..Understands::default() };
         for dialect in [Dialect::Git, Dialect::Native] {
             let mut input = b"protocol=https\nhost=a.example\n".to_vec();
             input.extend_from_slice(&encode(&credential, understands, dialect).unwrap());
