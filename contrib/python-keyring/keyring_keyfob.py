@@ -18,6 +18,9 @@ from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError, Pas
 # A login's renewal may take a while; a program that never ends must not hold an upload for ever.
 PATIENCE_SECS = 120
 
+# How keyfob ends, without a word, where it has no such entry.
+ABSENT = 1
+
 # What keyfob tells a person to do about a locked machine, and about nothing else.
 UNLOCK = "`keyfob unlock`"
 
@@ -84,6 +87,7 @@ class Keyring(KeyringBackend):
         if done.returncode == 0:
             return done.stdout.decode()
         told = done.stderr.decode(errors="replace").strip()
-        if not told:
+        # What is to be kept is kept or not; and who was killed has not looked.
+        if done.returncode == ABSENT and not told and password is None:
             return None
-        raise (KeyringLocked if UNLOCK in told else failure)(told)
+        raise (KeyringLocked if UNLOCK in told else failure)(told or f"keyfob ended with {done.returncode}")

@@ -65,15 +65,32 @@ impl Wish {
     }
 
     /// The same for one tool: the places are the targets that it may serve, unless others were named.
-    fn for_tool(&self, tool: &Tool) -> Options {
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Refused`] when another is named for a tool whose helper could not tell it from them.
+    fn for_tool(&self, tool: &Tool) -> Result<Options> {
         let mut options = self.options.clone();
+        let may = |serves: &&Serves| serves.tools.is_empty() || serves.tools.iter().any(|name| name == tool.name);
+        let served: Vec<&Serves> = self.targets.iter().filter(may).collect();
         if options.urls.is_empty() {
-            let served =
-                |serves: &&Serves| serves.tools.is_empty() || serves.tools.iter().any(|name| name == tool.name);
-            options.urls = self.targets.iter().filter(served).map(url).collect();
+            options.urls = served.iter().map(|serves| url(serves)).collect();
             options.urls.dedup();
+        } else if !tool.any_place {
+            for place in &options.urls {
+                let mut means = false;
+                for serves in &served {
+                    means |= serves.means(place)?;
+                }
+                if !means {
+                    let error = Error::refused("`--url` lies within no target of the profile");
+                    return Err(error.hint(format!(
+                        "name a place that the provider serves: nothing else tells `{}` where the session may be sent",
+                        tool.name
+                    )));
+                }
+            }
         }
-        options
+        Ok(options)
     }
 }
 
@@ -94,6 +111,13 @@ fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8
         if !is_wired && !tool.is_here(run.world) {
             continue;
         }
+        let old = ledger.show(tool.name).options;
+        // What was asked for by name is not undone by what asks for everything.
+        if let Some(old) = old.filter(|old| wish.for_tool(tool).is_ok_and(|new| *old != new)) {
+            let line = format!("{}: left as it is, wired for {}\n", tool.name, label(&old));
+            run.print(&line)?;
+            continue;
+        }
         if tool.needs_profile && wish.options.profile.is_none() {
             run.print(&format!("{}: left out, it needs a profile\n", tool.name))?;
             continue;
@@ -108,17 +132,34 @@ fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8
 }
 
 fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, wish: &Wish, is_dry: bool) -> Result<(), Trouble> {
-    let step = ledger.plan(tool, &wish.for_tool(tool))?;
+    let options = wish.for_tool(tool)?;
+    let old = ledger.show(tool.name).options.as_ref().map(label);
+    let step = ledger.plan(tool, &options)?;
+    let new = label(&options);
     let text = if step.is_empty() {
         format!("{}: nothing to change, it asks keyfob\n", tool.name)
     } else {
-        said(&step, is_dry, &format!("{}: wired", tool.name))
+        let done = match old.filter(|old| *old != new) {
+            Some(old) => format!("{}: wired for {new}, no longer for {old}", tool.name),
+            None => format!("{}: wired", tool.name),
+        };
+        said(&step, is_dry, &done)
     };
     let told = step.notes.clone();
     ledger.carry_out(step)?;
     run.print(&text)?;
     notes(run, &told);
     Ok(())
+}
+
+/// Whose sessions a tool is wired for, and under which name there.
+fn label(options: &Options) -> String {
+    let profile = options.profile.as_deref().map(|profile| quoted(&printable(profile)));
+    let whose = profile.unwrap_or_else(|| "every session".into());
+    match &options.name {
+        Some(name) => format!("{whose} as {}", quoted(&printable(name))),
+        None => whose,
+    }
 }
 
 /// A diff, or that it is done and where.

@@ -91,16 +91,21 @@ impl Claim {
     }
 
     pub(super) fn covers(&self, target: &Target) -> bool {
-        if !self.subdomains {
-            return target.is_within(&self.root);
-        }
-        let below = target
-            .host()
-            .strip_suffix(self.root.host())
-            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
-        let moved = target.with_host_of(&self.root);
-        below && moved.is_within(&self.root)
+        covers(&self.root, self.subdomains, target)
     }
+}
+
+/// Whether a place lies within a root, or within it on a subdomain where those are meant.
+pub(super) fn covers(root: &Target, subdomains: bool, target: &Target) -> bool {
+    if !subdomains {
+        return target.is_within(root);
+    }
+    let below = target
+        .host()
+        .strip_suffix(root.host())
+        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+    let moved = target.with_host_of(root);
+    below && moved.is_within(root)
 }
 
 /// The opened index.

@@ -24,7 +24,7 @@ use super::section::signing::Signing;
 use super::section::sync::{Sync, SyncedAs};
 use super::section::whoami::Whoami;
 use super::setting::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::target::Target;
 
 /// How a credential of a provider is obtained.
@@ -269,6 +269,16 @@ pub struct Serves {
 }
 
 impl Serves {
+    /// Whether it means the place of this URL.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when that is no target.
+    pub fn means(&self, url: &str) -> Result<bool> {
+        let target = Target::from_url(url.trim_end_matches('/'));
+        let target = target.map_err(|why| Error::usage(format!("`--url` is no place: {why}")))?;
+        Ok(super::index::covers(&self.root, self.subdomains, &target))
+    }
+
     /// As a provider file spells it.
     pub fn url(&self) -> String {
         let root = self.root.to_string();

@@ -11,6 +11,7 @@ pub(super) const ANSIBLE: Tool = Tool {
     title: "ansible, for vault passwords",
     programs: &["ansible-vault", "ansible"],
     needs_profile: true,
+    any_place: true,
     plan,
 };
 
@@ -23,13 +24,16 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     };
     let profile = wiring.options.profile.clone().unwrap_or_default();
     let program = wiring.link_beside("keyfob-client")?;
-    if profile.contains(['@', ',']) || program.contains(',') {
-        return Err(Error::usage("a vault id has neither `@` nor `,`").hint("name a profile without an account"));
+    if profile.contains(['@', ',']) || program.contains([',', ';']) {
+        return Err(
+            Error::usage("a vault id has neither `@` nor `,`, and its program no `;`")
+                .hint("name a profile without an account"),
+        );
     }
     let ours = format!("{profile}@{program}");
     let replace = wiring.options.replace;
     wiring.edit(&path, |text| {
-        let mut document = ini::Document::parse(text, ini::PYTHON)?;
+        let mut document = ini::Document::parse(text, ini::ANSIBLE)?;
         let old = document.get("defaults", KEY).unwrap_or_default();
         let mut list: Vec<&str> = old.split([',', '\n']).map(str::trim).collect();
         list.retain(|id| !id.is_empty() && !replace);

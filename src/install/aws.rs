@@ -12,6 +12,7 @@ pub(super) const AWS: Tool = Tool {
     title: "aws, and what uses the SDKs of AWS",
     programs: &["aws", "sam", "cdk"],
     needs_profile: true,
+    any_place: true,
     plan,
 };
 

@@ -11,6 +11,7 @@ pub(super) const BAZEL: Tool = Tool {
     title: "bazel, for downloads and remote caches",
     programs: &["bazel", "bazelisk"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

@@ -13,6 +13,7 @@ pub(super) const CARGO: Tool = Tool {
     title: "cargo, for registries",
     programs: &["cargo"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

@@ -16,6 +16,7 @@ pub(super) const CONTAINERS: Tool = Tool {
     title: "podman, buildah, skopeo",
     programs: &["podman", "buildah", "skopeo"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

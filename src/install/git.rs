@@ -14,20 +14,27 @@ pub(super) const GIT: Tool = Tool {
     title: "git, and what asks git for credentials",
     programs: &["git"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 
 const KEY: &str = "credential.helper";
+
+/// git's own helpers that keep a password in a file and in memory.
+const KEEPERS: [&str; 2] = ["store", "cache"];
 
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let path = file(wiring)?;
     let helper = helper(wiring)?;
     let replace = wiring.options.replace;
     let mut is_overruled = false;
+    let mut keeper = None;
     wiring.edit_with(&path, sense, |git| {
         let listed = git(&["git", "config", "--file", "{}", "--get-all", KEY]);
         let listed = listed.unwrap_or_default();
         let helpers: Vec<&str> = listed.lines().collect();
+        let systems = git(&["git", "config", "--system", "--get-all", KEY]).unwrap_or_default();
+        keeper = keeper_among(systems.lines().chain(helpers.iter().copied()));
         let overruled = git(&[
             "git",
             "config",
@@ -46,11 +53,33 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         }
         Ok(())
     })?;
+    if let Some(keeper) = keeper.filter(|_| !replace) {
+        wiring.notes.push(format!(
+            "git gives what keyfob answers to its helper `{keeper}` too, which keeps it unsealed: `--replace` takes that out"
+        ));
+    }
     if is_overruled {
         let note = "a `credential.URL.helper` is set for some places, whose own helpers are asked there first";
         wiring.notes.push(note.into());
     }
     Ok(())
+}
+
+/// The first of git's own helpers that keep what another one answered, and where not in the keychain of the system. An
+/// empty one takes out those before it.
+fn keeper_among<'a>(helpers: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let mut found = None;
+    for helper in helpers {
+        let word = helper.split_whitespace().next().unwrap_or_default();
+        let name = word.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_prefix("git-credential-").unwrap_or(name);
+        if helper.is_empty() {
+            found = None;
+        } else if found.is_none() {
+            found = KEEPERS.into_iter().find(|keeper| *keeper == name);
+        }
+    }
+    found
 }
 
 /// The file that `git config --global` writes.
@@ -96,7 +125,20 @@ pub(super) fn sense(said: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::sense;
+    use super::{keeper_among, sense};
+
+    #[test]
+    fn a_helper_of_git_that_keeps_passwords_is_known() {
+        for (helpers, expected) in [
+            (&["store"][..], Some("store")),
+            (&["/x/keyfob git", "cache --timeout 9"], Some("cache")),
+            (&["/usr/lib/git-core/git-credential-store --file=x"], Some("store")),
+            (&["store", "", "/x/keyfob git"], None),
+            (&["libsecret", "!store"], None),
+        ] {
+            assert_eq!(keeper_among(helpers.iter().copied()), expected, "{helpers:?}");
+        }
+    }
 
     #[test]
     fn git_says_where_and_we_say_no_more() {

@@ -11,6 +11,7 @@ pub(super) const GOAUTH: Tool = Tool {
     title: "go, for private modules",
     programs: &["go"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

@@ -10,8 +10,12 @@ use crate::error::{Error, Result};
 pub(super) struct Dialect {
     /// What stands between a name and its value.
     delimiters: &'static [char],
-    /// Whether a line that begins with a space goes on with the value before it.
+    /// Whether a line that begins deeper than the name of a value goes on with it.
     continues: bool,
+    /// What begins a comment behind a space, at the end of a line; none where all of the line is the value.
+    inline: Option<char>,
+    /// Which names are the same.
+    names: Names,
     /// Whether a name may stand alone.
     alone: bool,
     /// Whether there are sections.
@@ -20,19 +24,45 @@ pub(super) struct Dialect {
     between: &'static str,
 }
 
-/// Python's `configparser`, as pip, Ansible and the AWS tools use it.
+/// Which spellings a tool takes for one name.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    Exact,
+    /// In any case, and with underscores for hyphens.
+    Folded,
+    /// In any case.
+    Lower,
+}
+
+/// Python's `configparser`, as the AWS tools use it.
 pub(super) const PYTHON: Dialect = Dialect {
     delimiters: &['=', ':'],
     continues: true,
+    inline: None,
+    names: Names::Lower,
     alone: false,
     sections: true,
     between: " = ",
+};
+
+/// The same as Ansible uses it.
+pub(super) const ANSIBLE: Dialect = Dialect {
+    inline: Some(';'),
+    ..PYTHON
+};
+
+/// The same as pip uses it, whose names are also those of its options.
+pub(super) const PIP: Dialect = Dialect {
+    names: Names::Folded,
+    ..PYTHON
 };
 
 /// npm's `.npmrc`, whose names hold colons.
 pub(super) const NPM: Dialect = Dialect {
     delimiters: &['='],
     continues: false,
+    inline: None,
+    names: Names::Exact,
     alone: true,
     sections: true,
     between: "=",
@@ -42,6 +72,8 @@ pub(super) const NPM: Dialect = Dialect {
 pub(super) const GO: Dialect = Dialect {
     delimiters: &['='],
     continues: false,
+    inline: None,
+    names: Names::Exact,
     alone: true,
     sections: false,
     between: "=",
@@ -80,16 +112,16 @@ impl Document {
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Document> {
         let mut lines: Vec<Line> = Vec::new();
         let mut in_section = !dialect.sections || !dialect.continues;
-        let mut in_value = false;
+        let mut depth = None;
         for (at, text) in text.split_inclusive('\n').enumerate() {
-            let kind = kind(text, dialect, in_value);
+            let kind = kind(text, dialect, depth);
             let kind = kind.ok_or_else(|| Error::usage(format!("line {} is no setting", at + 1)))?;
             match &kind {
-                Kind::Section(_) => (in_section, in_value) = (true, false),
+                Kind::Section(_) => (in_section, depth) = (true, None),
                 Kind::Setting(..) if !in_section => {
                     return Err(Error::usage(format!("line {} stands in no section", at + 1)));
                 }
-                Kind::Setting(..) => in_value = true,
+                Kind::Setting(..) => depth = Some(indent(text).len()),
                 Kind::Empty | Kind::More => (),
             }
             lines.push(Line {
@@ -124,7 +156,8 @@ impl Document {
 
     /// The place of the last setting of this name in a section, which is the one that counts.
     fn place(&self, section: &str, name: &str) -> Option<usize> {
-        let is_it = |at: &usize| matches!(&self.lines[*at].kind, Kind::Setting(found, _) if same(found, name));
+        let is_it =
+            |at: &usize| matches!(&self.lines[*at].kind, Kind::Setting(found, _) if self.dialect.is_same(found, name));
         self.within(section).into_iter().rev().find(is_it)
     }
 
@@ -134,9 +167,10 @@ impl Document {
         let Kind::Setting(_, begin) = self.lines[at].kind else {
             return None;
         };
-        let mut value = self.lines[at].text[begin..].trim().to_owned();
-        for line in self.lines[at + 1..].iter().take_while(|line| line.kind == Kind::More) {
-            value = format!("{value}\n{}", line.text.trim());
+        let own = |text| self.dialect.split_comment(text).0.trim();
+        let mut value = own(&self.lines[at].text)[begin - indent(&self.lines[at].text).len()..].to_owned();
+        for more in self.more(at) {
+            value = format!("{value}\n{}", own(&self.lines[more].text));
         }
         Some(value.trim().into())
     }
@@ -147,12 +181,13 @@ impl Document {
             self.replace(at, value);
             return;
         }
-        let line = Line {
-            kind: Kind::Setting(name.into(), name.len() + self.dialect.between.len()),
-            text: format!("{name}{}{value}\n", self.dialect.between),
-        };
         let within = self.within(section);
         let last = within.iter().rev().find(|at| self.lines[**at].kind != Kind::Empty);
+        let margin = last.map_or("", |at| self.margin(*at));
+        let line = Line {
+            kind: Kind::Setting(name.into(), margin.len() + name.len() + self.dialect.between.len()),
+            text: format!("{margin}{name}{}{value}\n", self.dialect.between),
+        };
         match (last, section.is_empty()) {
             (Some(&at), _) => self.insert(at + 1, line),
             // Before the first section, behind a comment that opens the file.
@@ -188,16 +223,50 @@ impl Document {
             return;
         };
         let text = &mut self.lines[at].text;
-        let end = if text.ends_with('\n') { "\n" } else { "" };
-        let space = text[begin..].len() - text[begin..].trim_start_matches([' ', '\t']).len();
+        // With the spaces before it; without a comment it is what ends the line.
+        let (own, _) = self.dialect.split_comment(text);
+        let tail = text[own.trim_end().len().max(begin)..].to_owned();
+        let space = own.get(begin..).map_or(0, |own| indent(own).len());
         text.truncate(begin + space);
-        *text += &format!("{value}{end}");
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        let tail = if tail.trim().is_empty() {
+            if tail.ends_with('\n') { "\n" } else { "" }
+        } else {
+            &tail
+        };
+        *text += &format!("{value}{tail}");
     }
 
+    /// The lines of a value behind its first. Empty ones and comments among them do not end it.
+    fn more(&self, at: usize) -> Vec<usize> {
+        let after = self.lines.iter().enumerate().skip(at + 1);
+        let of_it = after.take_while(|(_, line)| matches!(line.kind, Kind::Empty | Kind::More));
+        of_it
+            .filter(|(_, line)| line.kind == Kind::More)
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// Comments among its lines stay.
     fn drop_more(&mut self, at: usize) {
-        let more = self.lines[at + 1..].iter().take_while(|line| line.kind == Kind::More);
-        let count = more.count();
-        self.lines.drain(at + 1..at + 1 + count);
+        for more in self.more(at).into_iter().rev() {
+            self.lines.remove(more);
+        }
+    }
+
+    /// The space before a new setting behind this line: not deeper than a setting before it, which it would go on with,
+    /// and not less deep than what comes after it, which would go on with it.
+    fn margin(&self, at: usize) -> &str {
+        let own = |line: &Line| matches!(line.kind, Kind::Setting(..) | Kind::Section(_));
+        if !self.dialect.continues {
+            return "";
+        }
+        let above = self.lines[..=at].iter().rev().find(|line| own(line));
+        let next = self.lines[at + 1..].iter().find(|line| own(line));
+        match above {
+            Some(line) if matches!(line.kind, Kind::Setting(..)) => indent(&line.text),
+            _ => next.map_or("", |line| indent(&line.text)),
+        }
     }
 
     /// Inserts a line; the one before it gets the line end that it lacked.
@@ -223,20 +292,38 @@ fn empty(text: &str) -> Line {
     }
 }
 
-/// Names differ neither by case nor by the underscores that some tools take for hyphens.
-fn same(one: &str, other: &str) -> bool {
-    let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
-    one == other || fold(one) == fold(other)
+impl Dialect {
+    fn is_same(self, one: &str, other: &str) -> bool {
+        let lower = str::to_ascii_lowercase;
+        match self.names {
+            Names::Exact => one == other,
+            Names::Folded => lower(one).replace('_', "-") == lower(other).replace('_', "-"),
+            Names::Lower => lower(one) == lower(other),
+        }
+    }
+
+    /// A line, and the comment at its end.
+    fn split_comment(self, text: &str) -> (&str, &str) {
+        let begins = |at: &usize| text[..*at].chars().next_back().is_none_or(char::is_whitespace);
+        let inline = |mark: char| text.match_indices(mark).map(|(at, _)| at).find(begins);
+        text.split_at(self.inline.and_then(inline).unwrap_or(text.len()))
+    }
 }
 
-/// What a line is; none: nothing that the tool takes.
-fn kind(text: &str, dialect: Dialect, in_value: bool) -> Option<Kind> {
-    let line = text.trim_end();
+/// The space that a line begins with.
+fn indent(text: &str) -> &str {
+    &text[..text.len() - text.trim_start().len()]
+}
+
+/// What a line is, `depth` being how deep the name of the value before it stands; none: nothing that the tool takes.
+fn kind(text: &str, dialect: Dialect, depth: Option<usize>) -> Option<Kind> {
+    let line = dialect.split_comment(text).0.trim_end();
     let begin = line.trim_start();
     if begin.is_empty() || begin.starts_with(['#', ';']) {
         return Some(Kind::Empty);
     }
-    if dialect.continues && in_value && line.starts_with([' ', '\t']) {
+    let margin = line.len() - begin.len();
+    if dialect.continues && depth.is_some_and(|depth| margin > depth) {
         return Some(Kind::More);
     }
     if dialect.sections && begin.starts_with('[') {
@@ -244,10 +331,7 @@ fn kind(text: &str, dialect: Dialect, in_value: bool) -> Option<Kind> {
         return Some(Kind::Section(begin[1..end].trim().into()));
     }
     match begin.find(dialect.delimiters) {
-        Some(at) if at > 0 => {
-            let margin = line.len() - begin.len();
-            Some(Kind::Setting(begin[..at].trim().into(), margin + at + 1))
-        }
+        Some(at) if at > 0 => Some(Kind::Setting(begin[..at].trim().into(), margin + at + 1)),
         Some(_) => None,
         // It has no value that could be read or changed.
         None if dialect.alone => Some(Kind::Empty),
@@ -283,6 +367,13 @@ mod tests {
             ("[s]\nk: old\n\tolder\nz = 1\n", "[s]\nk: v\nz = 1\n"),
             ("[s]\nK =old", "[s]\nK =v"),
             ("; c\n", "; c\n\n[s]\nk = v\n"),
+            ("  [s]\n  k = old\n  z = 1\n", "  [s]\n  k = v\n  z = 1\n"),
+            (
+                "[s]\n\tx = 1\n\t\tmore\n [b]\n",
+                "[s]\n\tx = 1\n\t\tmore\n\tk = v\n [b]\n",
+            ),
+            (" [s]\n\n  [b]\n y = 1\n", " [s]\n  k = v\n\n  [b]\n y = 1\n"),
+            ("[s]\nk = a\n  # c\n\n  b\nz = 1\n", "[s]\nk = v\n  # c\n\nz = 1\n"),
         ] {
             assert_eq!(set(text, PYTHON, "s", "k", "v"), expected, "{text:?}");
         }
@@ -297,6 +388,37 @@ mod tests {
         let text = "; c\n//npm.example/:_authToken=canary\nalone\n";
         let expected = text.replace("alone", &format!("{name}=/p\nalone"));
         assert_eq!(set(text, NPM, "", name, "/p"), expected);
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_no_part_of_it_where_the_tool_says_so() {
+        let text = "[s]\nk = a, ; one\n  # two\n\n  b;c ; three\n; four\nz = 1\n";
+        let document = Document::parse(text, ANSIBLE).unwrap();
+        assert_eq!(document.get("s", "k").as_deref(), Some("a,\nb;c"));
+        let expected = "[s]\nk = v ; one\n  # two\n\n; four\nz = 1\n";
+        assert_eq!(set(text, ANSIBLE, "s", "k", "v"), expected);
+        assert_eq!(set("[s]\nk = ; c", ANSIBLE, "s", "k", "v"), "[s]\nk = v ; c");
+        let document = Document::parse("[s]\nk = a ; b\n", PYTHON).unwrap();
+        assert_eq!(document.get("s", "k").as_deref(), Some("a ; b"));
+        assert!(
+            Document::parse("[s]\nk ; = v\n", ANSIBLE).is_err(),
+            "the name stands alone"
+        );
+    }
+
+    #[test]
+    fn names_are_the_same_by_the_rules_of_the_tool() {
+        let found = |dialect, name: &str| {
+            let text = format!("[s]\n{name} = 1\n");
+            Document::parse(&text, dialect).unwrap().get("s", "a-b").is_some()
+        };
+        for (dialect, folded, upper) in [(PIP, true, true), (PYTHON, false, true), (NPM, false, false)] {
+            let seen = (found(dialect, "a_b"), found(dialect, "A-b"), found(dialect, "a-b"));
+            assert_eq!(seen, (folded, upper, true), "{dialect:?}");
+        }
+        let text = "//npm.example/My_Feed/:tokenHelper=/a\n";
+        let document = Document::parse(text, NPM).unwrap();
+        assert_eq!(document.get("", "//npm.example/my-feed/:tokenHelper"), None);
     }
 
     #[test]
@@ -323,7 +445,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_read_is_printed_as_it_was(text in "([ \t]?[\\[\\]a-c=:#;\n ]{0,6}\n?){0,12}") {
-            for dialect in [PYTHON, NPM, GO] {
+            for dialect in [PYTHON, ANSIBLE, PIP, NPM, GO] {
                 if let Ok(document) = Document::parse(&text, dialect) {
                     prop_assert_eq!(document.print(), text.clone());
                 }
@@ -331,7 +453,9 @@ mod tests {
         }
 
         #[test]
-        fn a_new_setting_changes_no_other(text in "(\\[[a-c]\\]\n|[a-d] = [x-z]{1,3}\n|# c\n|\n| more\n){0,14}") {
+        fn a_new_setting_changes_no_other(
+            text in "( {0,2}\\[[a-c]\\]\n| {0,2}[a-d] = [x-z]{1,3}\n|# c\n|\n| more\n){0,14}"
+        ) {
             if let Ok(mut document) = Document::parse(&text, PYTHON) {
                 let before = document.clone();
                 document.set("b", "k", "v");

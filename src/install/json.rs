@@ -53,6 +53,25 @@ impl Document {
         Some(text.unwrap_or_default())
     }
 
+    /// The members of an object that have one of these texts, which are not empty.
+    pub(super) fn with_text(&self, name: &str, texts: &[&str]) -> Vec<String> {
+        let Some(members) = self.object.get(name).and_then(|member| member.object_value()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for member in members.properties() {
+            let has = |text: &&str| {
+                let value = member.object_value().and_then(|object| object.get(text)?.value());
+                let text = value.and_then(|value| value.as_string_lit()?.decoded_value().ok());
+                text.is_some_and(|text| !text.is_empty())
+            };
+            if texts.iter().any(has) {
+                found.extend(member.name().and_then(|name| name.decoded_value().ok()));
+            }
+        }
+        found
+    }
+
     /// Sets a member, at the end if it is new.
     pub(super) fn set(&self, name: &str, value: &str) {
         match self.object.get(name) {
@@ -89,6 +108,14 @@ mod tests {
             assert_eq!(Document::parse(&after).unwrap().text("k").as_deref(), Some("v"));
             assert_eq!(after, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn members_are_found_by_the_texts_in_them() {
+        let text = r#"{"a": {"x": {"t": "1"}, "y": {}, "z": {"t": ""}, "v": {"u": "2"}, "w": 3}, "b": 1}"#;
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.with_text("a", &["t", "u"]), ["x", "v"]);
+        assert!(document.with_text("b", &["t"]).is_empty() && document.with_text("c", &["t"]).is_empty());
     }
 
     #[test]

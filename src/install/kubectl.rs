@@ -14,6 +14,7 @@ pub(super) const KUBECTL: Tool = Tool {
     title: "kubectl, helm, k9s: users of a kubeconfig",
     programs: &["kubectl", "helm", "k9s"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

@@ -50,6 +50,8 @@ pub struct Tool {
     pub programs: &'static [&'static str],
     /// Whether it can only be wired for a profile: nothing that it says names one.
     pub needs_profile: bool,
+    /// Whether `--url` may be any place. Not where the helper is not told which place asks: it would serve them all.
+    pub any_place: bool,
     /// Plans it.
     plan: fn(&mut Wiring) -> Result<()>,
 }

@@ -11,6 +11,7 @@ pub(super) const PIP: Tool = Tool {
     title: "pip, for package indexes",
     programs: &["pip", "pip3"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 
@@ -21,7 +22,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     };
     wiring.link(uv::PROGRAM)?;
     wiring.edit(&path, |text| {
-        let mut document = ini::Document::parse(text, ini::PYTHON)?;
+        let mut document = ini::Document::parse(text, ini::PIP)?;
         if document.get("global", "keyring-provider").as_deref() != Some("subprocess") {
             document.set("global", "keyring-provider", "subprocess");
         }

@@ -11,6 +11,7 @@ pub(super) const PNPM: Tool = Tool {
     title: "pnpm, for package registries",
     programs: &["pnpm"],
     needs_profile: true,
+    any_place: false,
     plan,
 };
 

@@ -11,6 +11,7 @@ pub(super) const TERRAFORM: Tool = Tool {
     title: "terraform and tofu, for registries and HCP",
     programs: &["terraform", "tofu"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

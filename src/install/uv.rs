@@ -11,6 +11,7 @@ pub(super) const UV: Tool = Tool {
     title: "uv, for package indexes",
     programs: &["uv"],
     needs_profile: false,
+    any_place: true,
     plan,
 };
 

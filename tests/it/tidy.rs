@@ -263,6 +263,7 @@ fn the_readme_has_every_variable_of_the_program() {
         "ANSIBLE_CONFIG",
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
+        "BAO_CONFIG_PATH",
         "CARGO_HOME",
         "DOCKER_CONFIG",
         "GIT_CONFIG_GLOBAL",

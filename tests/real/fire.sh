@@ -55,6 +55,7 @@ loop() {
     export CARGO_HOME=$place/cargo
     while ((SECONDS < UNTIL)); do
         "run_$tool" >"$place/out" 2>&1 || { printf 'at %s\n' "$EPOCHREALTIME" && cat "$place/out"; } >>"$place/failed.$tool"
+        cat "$place/out" >>"$place/all"
         runs=$((runs + 1))
     done
     printf '%s %d\n' "$tool" "$runs" >"$place/runs"
@@ -71,6 +72,9 @@ fire() {
     done
     for id in "${ids[@]}"; do wait "$id" || return 1; done
 }
+# `looked_away`: what the services took after its end is less than one in a hundred of what they took in time.
+count() { grep -c "^$1" "$WORK/services.log" || true; }
+looked_away() { (($(count late) * 100 < $(count answered))) || { echo "late $(count late), answered $(count answered)"; return 1; }; }
 ran() { awk -v tool="$1" '$1 == tool { sum += $2 } END { print sum + 0 }' "$WORK"/loops/*/runs; }
 works() { ! cat "$WORK"/loops/*/"failed.$1" 2>/dev/null | grep . && (($(ran "$1") > 4)); }
 
@@ -78,7 +82,7 @@ order "life?$LIFE" >/dev/null
 ok 'a login' keyfob login acme --no-browser --no-qr
 ok "twenty processes of kubectl, aws and cargo for $FIRE_SECS s" fire
 for tool in kubectl aws cargo git docker witness; do say "$tool ran $(ran "$tool") times"; done
-say "the issuer: $(order seen); late at the services: $(grep -c '^late' "$WORK/services.log")"
+say "the issuer: $(order seen); at the services $(count answered) in time, $(count late) late"
 for tool in kubectl aws cargo git docker; do
     client=$tool
     [[ $tool != aws ]] || client=aws-cli
@@ -86,9 +90,11 @@ for tool in kubectl aws cargo git docker; do
 done
 ok 'nothing was served that had ended' works witness
 ok 'no service refused a token' fails grep '^refused' "$WORK/services.log"
+ok 'hardly one came to a service after its end' looked_away
 ok 'the session was renewed over and over' is_seen ".redeemed >= $((FIRE_SECS / LIFE / 2))"
-ok 'there was one redemption per generation' is_seen '.redeemed == .generation - 1'
+# A token is renewed at the earliest in its last two seconds.
+ok 'there was one redemption for each life of a token, and no more' is_seen ".redeemed <= $((FIRE_SECS / (LIFE - 2) + 2))"
 ok 'no refresh token was shown twice, and none that is unknown' is_seen '.replayed == 0 and .unknown == 0'
 ok 'nobody had to log in again' is_seen '.logins == 1'
-ok 'no secret is in what the tools said' fails holds_canary "$WORK"/loops/*/out "$WORK/services.log"
+ok 'no secret is in what the tools said' fails holds_canary "$WORK"/loops/*/all "$WORK"/loops/*/failed.* "$WORK/services.log"
 finish

@@ -91,6 +91,25 @@ class Backend(unittest.TestCase):
                 self.keyring.set_password(service, username, password)
             self.assertNotIn("canary", str(raised.exception))
 
+    def test_a_program_that_fails_or_is_killed_has_kept_and_found_nothing(self):
+        program = self.home / "program"
+        os.environ["KEYFOB"] = str(program)
+        program.write_text("no program", encoding="ascii")
+        program.chmod(0o755)
+        with self.assertRaises(PasswordSetError):
+            self.keyring.set_password(INDEX, "ann", "canary")
+        for last in ("kill -9 $$", "exit 3", "exit 1"):
+            program.write_text(f"#!/bin/sh\ncat >/dev/null\n{last}\n", encoding="ascii")
+            with self.assertRaises(PasswordSetError) as raised:
+                self.keyring.set_password(INDEX, "ann", "canary")
+            self.assertNotIn("canary", str(raised.exception))
+            if last == "exit 1":
+                continue
+            with self.assertRaises(KeyringError):
+                self.keyring.get_password(INDEX, "ann")
+            with self.assertRaises(PasswordDeleteError):
+                self.keyring.delete_password(INDEX, "ann")
+
     def test_a_locked_machine_is_a_locked_keyring(self):
         self.keyring.set_password(INDEX, "ann", "canary")
         passphrase = "canary horse battery"

@@ -35,7 +35,7 @@ pub(super) const CONFIGURATIONS: &[(&str, u32, &str)] = &[
     (
         ".aws/config",
         0o600,
-        "\u{feff}[default]\nregion=eu-central-1\n\n[profile acme]\n# a comment\ncredential_process : /opt/other canary\ns3 =\n  max_queue_size = 9\n\n[profile z]\n",
+        "\u{feff}[default]\n  region=eu-central-1\n\n  [profile acme]\n  # a comment\n  output = json\n  credential_process : /opt/other canary\n  s3 =\n    max_queue_size = 9\n\n[profile z]\n",
     ),
     (
         ".terraformrc",
@@ -67,7 +67,7 @@ pub(super) const CONFIGURATIONS: &[(&str, u32, &str)] = &[
     (
         ".ansible.cfg",
         0o644,
-        "[defaults]\nvault_identity_list = a@/b,\n   c@/d\n# z\n[x]\ny = 1\n",
+        "[defaults]\nvault_identity_list = a@/b, ; mine\n   # the other\n\n   c@/d\n# z\n[x]\ny = 1\n",
     ),
 ];
 
@@ -197,7 +197,7 @@ pub(super) fn has(name: &str) -> bool {
     std::env::split_paths(&path).any(|directory: PathBuf| Path::new(&directory).join(name).is_file())
 }
 
-const PROVIDER: &str = r#"format = 1
+pub(super) const PROVIDER: &str = r#"format = 1
 name = "acme"
 title = "Acme"
 

@@ -174,10 +174,37 @@ fn a_tool_is_wired_for_the_places_that_it_may_serve() {
     assert_eq!(home.read(".npmrc"), expected);
     let line = |host: &str| format!("common --credential_helper={host}={bazel}\n");
     assert_eq!(home.read(".bazelrc"), line("acme.example") + &line("*.wide.example"));
-    home.keyfob(&["install", "pnpm", "acme", "--url", "https://other.example/r/"])
-        .run()
-        .expect_success();
-    assert_eq!(home.read(".npmrc"), format!("//other.example/r/:tokenHelper={pnpm}\n"));
+    home.keyfob(&[
+        "install",
+        "pnpm",
+        "acme",
+        "--url",
+        "https://npm.example/team/registry/r/",
+    ])
+    .run()
+    .expect_success();
+    let expected = format!("//npm.example/team/registry/r/:tokenHelper={pnpm}\n");
+    assert_eq!(home.read(".npmrc"), expected);
+    let below = [
+        "install",
+        "pnpm",
+        "acme",
+        "--url",
+        "https://a.wide.example",
+        "--dry-run",
+    ];
+    home.keyfob(&below).run().expect_success();
+    for other in [
+        "https://other.example/r/",
+        "https://npm.example/team",
+        "https://wide.example",
+        "https://xwide.example",
+    ] {
+        let output = home.keyfob(&["install", "pnpm", "acme", "--url", other]).run();
+        let output = output.expect_code(5);
+        assert!(output.stderr.contains("within no target"), "{}", output.stderr);
+        assert_eq!(home.read(".npmrc"), expected, "{other}");
+    }
     let output = home
         .keyfob(&["install", "pnpm", "acme", "--url", "other.example"])
         .run()
@@ -216,4 +243,127 @@ fn opentofus_own_configuration_is_edited_too() {
     }
     home.keyfob(&["uninstall", "terraform"]).run().expect_success();
     home.assert_is(&before);
+}
+
+#[test]
+fn an_indented_configuration_is_read_as_the_aws_tools_do() {
+    let home = Home::full();
+    let before = home.look();
+    home.keyfob(&["install", "aws", "acme"]).run().expect_code(5);
+    home.keyfob(&["install", "aws", "acme", "--replace"])
+        .run()
+        .expect_success();
+    let text = home.read(".aws/config");
+    assert_eq!(text.matches("credential_process").count(), 1, "{text}");
+    assert!(text.contains(" aws acme\n  s3 =\n    max_queue_size = 9\n"), "{text}");
+    home.keyfob(&["uninstall", "aws"]).run().expect_success();
+    home.assert_is(&before);
+}
+
+#[test]
+fn vault_ids_stay_whole_among_comments() {
+    let home = Home::full();
+    home.keyfob(&["install", "ansible", "acme"]).run().expect_success();
+    let ours = home.path("bin/keyfob-client");
+    let expected = format!(
+        "[defaults]\nvault_identity_list = a@/b, c@/d, acme@{} ; mine\n   # the other\n\n# z\n[x]\ny = 1\n",
+        ours.display()
+    );
+    assert_eq!(home.read(".ansible.cfg"), expected);
+}
+
+#[test]
+fn a_registry_of_pnpm_is_told_from_one_that_is_written_nearly_so() {
+    let home = Home::empty();
+    let near = "//npm.example/Team/registry/:_authToken=canary\n";
+    home.sandbox.write(".npmrc", near);
+    home.keyfob(&["install", "pnpm", "acme"]).run().expect_success();
+    assert!(home.read(".npmrc").starts_with(near), "{}", home.read(".npmrc"));
+}
+
+#[test]
+fn dockers_own_logins_are_hidden_only_where_a_person_says_so() {
+    let home = Home::empty();
+    let login = |secret: &str| format!("{{\"auths\":{{\"a.example\":{{{secret}}},\"b.example\":{{}}}}}}\n");
+    for secret in ["\"auth\":\"canary\"", "\"identitytoken\":\"canary\""] {
+        home.sandbox.write(".docker/config.json", &login(secret));
+        let before = home.look();
+        let output = home.keyfob(&["install", "docker"]).run().expect_code(5);
+        let named = |said: &str| said.contains("`a.example`") && !said.contains("b.example");
+        assert!(
+            named(&output.stderr) && output.stderr.contains("--replace"),
+            "{}",
+            output.stderr
+        );
+        home.assert_is(&before);
+        let output = home.keyfob(&["install", "docker", "--replace"]).run().expect_success();
+        assert!(
+            named(&output.stderr) && output.stderr.contains("docker login"),
+            "{}",
+            output.stderr
+        );
+        home.keyfob(&["uninstall", "docker"]).run().expect_success();
+        home.assert_is(&before);
+    }
+    home.sandbox.write(".docker/config.json", &login(""));
+    let output = home.keyfob(&["install", "docker"]).run().expect_success();
+    assert!(!output.stderr.contains("docker login"), "{}", output.stderr);
+}
+
+#[test]
+fn a_helper_of_git_that_keeps_what_keyfob_answers_is_named() {
+    let home = Home::full();
+    let output = home.keyfob(&["install", "git"]).run().expect_success();
+    assert!(
+        output.stderr.contains("its helper `store`") && output.stderr.contains("--replace"),
+        "{}",
+        output.stderr
+    );
+    let output = home.keyfob(&["install", "git", "--replace"]).run().expect_success();
+    assert!(!output.stderr.contains("its helper"), "{}", output.stderr);
+}
+
+#[test]
+fn openbao_reads_a_file_of_its_own() {
+    let home = Home::empty();
+    let named = home.path("named");
+    home.sandbox.write(".bao", "# b\n");
+    let before = home.look();
+    home.keyfob(&["install", "vault"]).run().expect_success();
+    for name in [".bao", ".vault"] {
+        assert!(home.read(name).contains("vault-credential-keyfob"), "{name}");
+    }
+    home.keyfob(&["uninstall", "vault"]).run().expect_success();
+    home.assert_is(&before);
+    std::os::unix::fs::symlink("/bin/false", home.path("stubs/bao")).unwrap();
+    let run = home.keyfob(&["install", "vault"]).env("BAO_CONFIG_PATH", &named);
+    run.run().expect_success();
+    assert!(home.read("named").contains("vault-credential-keyfob"));
+    assert_eq!(home.read(".bao"), "# b\n");
+}
+
+#[test]
+fn wiring_for_another_profile_says_who_is_left_out() {
+    let home = Home::empty();
+    home.sandbox
+        .write_provider("other", &super::home::PROVIDER.replace("acme", "other"));
+    home.keyfob(&["install", "aws", "acme"]).run().expect_success();
+    let output = home.keyfob(&["install", "aws", "other"]).run().expect_success();
+    assert!(
+        output.text().contains("aws: wired for other, no longer for acme\n"),
+        "{}",
+        output.text()
+    );
+    let before = home.read(".aws/config");
+    let output = home.keyfob(&["install", "--all", "--provider", "acme"]).run();
+    let output = output.expect_success();
+    assert!(
+        output.text().contains("aws: left as it is, wired for other\n"),
+        "{}",
+        output.text()
+    );
+    assert_eq!(home.read(".aws/config"), before);
+    let output = home.keyfob(&["install", "aws", "acme", "--name", "x"]).run();
+    let output = output.expect_success();
+    assert!(output.text().contains("wired for acme as x, no longer for other"));
 }
