@@ -100,7 +100,8 @@ fn row_4_15_the_names_in_the_keychain_are_the_files() {
     };
     let output = row.run(call);
     visits.join().unwrap();
-    row.says(&output, "vault-marketplace");
+    // The other item of the session is `ann-codes (keyfob)`, and which one is listed first is the keychain's choice.
+    row.says(&output, "ann-codes@vault-marketplace");
     let file = std::fs::read_to_string(root().join("examples/providers/myclaude.toml")).unwrap();
     assert!(file.contains("service = \"vault-marketplace\""));
     row.saw("the file has it as `place.service`");
