@@ -10,7 +10,7 @@ pub struct Install {
     /// Which session it is for; without it, whichever fits.
     #[arg(help = "Which session it is for, PROVIDER[/MODE][:ACCOUNT]; else any that fits")]
     pub profile: Option<String>,
-    /// Every tool that is here; one that is wired already for another session is left as it is.
+    /// Every tool that is here, but none that is wired for another session.
     #[arg(long, conflicts_with_all = ["tool", "profile", "list"])]
     pub all: bool,
     /// Show which tools there are, and which are wired.
