@@ -99,6 +99,7 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     };
     if request.profile.is_none() {
         request.profile.clone_from(&call.profile);
+        request.wired = true;
     }
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {

@@ -97,6 +97,14 @@ impl Call<'_> {
         request.profile.clone_from(&self.profile);
         request
     }
+
+    /// The same of a tool that names the place itself, and is wired for all places: what the profile does not serve is
+    /// somebody else's.
+    fn wired(&self, action: Action, protocol: &Protocol) -> Request {
+        let mut request = self.request(action, protocol);
+        request.wired = true;
+        request
+    }
 }
 
 /// All protocols. A new one is one file and one line here.
@@ -299,6 +307,33 @@ fn not_kept(request: &Request) -> Error {
     let message =
         format!("storing the token for {place}: its provider has sessions, and keeps nothing that a tool brings");
     Error::refused(message).hint(format!("run `keyfob login {profile}`"))
+}
+
+/// What a declined store comes to. To bring back what would be answered anyway is nothing to refuse: the tool has logged
+/// in with it, and will get it again.
+///
+/// # Errors
+/// [`Class::Refused`] where it is another secret, or the place is none of the profile that the tool is wired for.
+fn declined(call: &mut Call, mut request: Request) -> Result<()> {
+    let brought = request.secret.take();
+    request.action = Action::Get;
+    request.username = None;
+    match (call.ask)(&request) {
+        Ok(Answer::Found(credential)) if Some(&credential.secret) == brought.as_ref() => Ok(()),
+        Ok(Answer::Declined) => Err(elsewhere(&request)),
+        _ => Err(not_kept(&request)),
+    }
+}
+
+/// The failure of a store for a place that is none of the profile that the tool is wired for.
+fn elsewhere(request: &Request) -> Error {
+    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let tool = request.tool;
+    Error::refused(format!(
+        "storing the token for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
+    ))
+    .hint(format!("`keyfob install {tool}` without a profile wires it for all places"))
 }
 
 /// Writes a whole answer; whether it arrived.

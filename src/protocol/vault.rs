@@ -55,7 +55,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         Action::Store => protocol::read(call.input)?,
         _ => Zeroizing::default(),
     };
-    let mut request = call.request(action, &VAULT);
+    let mut request = call.wired(action, &VAULT);
     protocol::say_profile(&mut request, profile);
     request.target = Some(server(call)?);
     request.authtype = Some(SCHEME.into());
@@ -114,11 +114,12 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
         ));
     }
     request.secret = Some(token);
-    match (call.ask)(&request)? {
+    if (call.ask)(&request)? == Answer::Declined {
         // Vault would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
-        _ => Ok(Zeroizing::default()),
+        request.understands.authtype = true;
+        protocol::declined(call, request)?;
     }
+    Ok(Zeroizing::default())
 }
 
 fn usage(what: &str) -> Error {

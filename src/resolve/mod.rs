@@ -79,11 +79,10 @@ impl<'w> Sources<'w> {
         match &request.profile {
             Some(profile) => {
                 let profile = Profile::parse(profile)?;
-                if request.wide && !self.serves(&profile, request)? {
-                    return Ok(Answer::Declined);
+                match self.session(profile, request)? {
+                    Some(session) => session::answer(self, &session, request),
+                    None => Ok(Answer::Declined),
                 }
-                let session = self.named(profile, request)?;
-                session::answer(self, &session, request)
             }
             None => {
                 let target = request
@@ -108,9 +107,10 @@ impl<'w> Sources<'w> {
         let mut request = Request::new(Action::Get, "keyfob");
         request.understands.authtype = true;
         request.id_token = id_token;
-        let session = self.named(profile, &request)?;
-        match session::answer(self, &session, &request)? {
-            Answer::Found(credential) => Ok(credential),
+        let session = self.session(profile, &request)?;
+        let answer = session.map(|session| session::answer(self, &session, &request));
+        match answer.transpose()? {
+            Some(Answer::Found(credential)) => Ok(credential),
             _ => {
                 Err(Error::login(format!("there is no credential of `{name}`"))
                     .hint(format!("run `keyfob login {name}`")))
@@ -137,33 +137,28 @@ impl<'w> Sources<'w> {
         Ok(answer)
     }
 
-    /// Whether the provider of a profile serves the request's target.
-    fn serves(&self, profile: &Profile, request: &Request) -> Result<bool> {
-        let Some(target) = &request.target else {
-            return Ok(true);
-        };
-        let (provider, at) = self.config.profile(profile)?;
-        let mode = &provider.modes[at].name;
-        let claim = self.config.claim_of(target, request.tool, &provider.name, mode)?;
-        Ok(claim.is_some())
-    }
-
-    /// The session that a profile names, with the claim on the request's target if it has one.
-    fn named(&self, profile: Profile, request: &Request) -> Result<Session> {
+    /// The session that a profile names, with the claim on the request's target if it has one; none where it does not
+    /// serve the target, and that is no mistake of the person's.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Refused`] where it is one.
+    fn session(&self, profile: Profile, request: &Request) -> Result<Option<Session>> {
         let (provider, at) = self.config.profile(&profile)?;
         let mode = provider.modes[at].name.clone();
-        let claim = match &request.target {
-            None => None,
-            Some(target) => {
-                let claim = self.config.claim_of(target, request.tool, &provider.name, &mode)?;
-                Some(claim.ok_or_else(|| {
-                    Error::refused(format!("the provider `{}` does not serve {target}", provider.name)).hint(format!(
-                        "add the target to the provider file, see `keyfob provider show {}`",
-                        provider.name
-                    ))
-                })?)
+        let mut claim = None;
+        if let Some(target) = &request.target {
+            claim = self.config.claim_of(target, request.tool, &provider.name, &mode)?;
+            if claim.is_none() && (request.wide || request.wired) {
+                return Ok(None);
             }
-        };
+            if claim.is_none() {
+                let message = format!("the provider `{}` does not serve {target}", provider.name);
+                return Err(Error::refused(message).hint(format!(
+                    "add the target to the provider file, see `keyfob provider show {}`",
+                    provider.name
+                )));
+            }
+        }
         let account = match profile.account {
             Some(account) => Some(account),
             None => self
@@ -171,7 +166,7 @@ impl<'w> Sources<'w> {
                 .said_account(&provider.program.prefix)?
                 .map(|(account, _)| account),
         };
-        Ok(Session::named(&provider, at, claim, account))
+        Ok(Some(Session::named(&provider, at, claim, account)))
     }
 
     /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
@@ -182,7 +177,8 @@ impl<'w> Sources<'w> {
         let mut rows: Vec<(Target, String)> = Vec::new();
         let now = self.world.now();
         let named = request.profile.as_deref().map(Profile::parse).transpose()?;
-        let named = named.map(|profile| self.named(profile, request)).transpose()?;
+        let named = named.map(|profile| self.session(profile, request)).transpose()?;
+        let named = named.flatten();
         let stored = match &named {
             Some(named) => self.stores.group(&named.group())?,
             None => self.stores.list()?.into_iter().flatten().collect(),
