@@ -174,6 +174,8 @@ pub enum Answer {
     Done,
     /// It would be mine, but there is nothing.
     Absent,
+    /// It is there, as a bearer token of this profile, which the tool has no way to send.
+    Unsendable(String),
     /// Not mine, or not an action that I do for this target.
     Declined,
     /// Targets with the user name at each, for [`Action::List`].

@@ -146,9 +146,12 @@ fn erase(call: &mut Call) -> Reply {
     Ok(Zeroizing::default())
 }
 
-/// Names what `get` finds. The input is a placeholder, and nobody's terminal has to end it.
+/// Names what `get` finds, each with the name that it says. The input is a placeholder, and nobody's terminal has to end it.
 fn list(call: &mut Call) -> Reply {
-    let request = call.request(Action::List, &DOCKER);
+    let mut request = call.request(Action::List, &DOCKER);
+    // As in a get, which docker asks for each of them.
+    request.newest = true;
+    request.understands.identity_token = true;
     let answer = (call.ask)(&request)?;
     let Answer::Listed(rows) = answer else {
         return Ok(Zeroizing::new(b"{}\n".to_vec()));

@@ -333,7 +333,9 @@ fn elsewhere(request: &Request) -> Error {
     Error::refused(format!(
         "storing the token for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
     ))
-    .hint(format!("`keyfob install {tool}` without a profile wires it for all places"))
+    .hint(format!(
+        "`keyfob install {tool}` without a profile wires it for all places"
+    ))
 }
 
 /// Writes a whole answer; whether it arrived.

@@ -4,6 +4,7 @@
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
 mod identity;
+mod list;
 mod origin;
 mod proof;
 mod session;
@@ -15,7 +16,6 @@ use std::cell::RefCell;
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, Request};
-use crate::record::Group;
 use crate::secret::Secret;
 use crate::store::Stores;
 use crate::target::Target;
@@ -74,7 +74,7 @@ impl<'w> Sources<'w> {
     /// Every class: see `protocol.md`, "Exit codes".
     pub fn resolve(&self, request: &Request) -> Result<Answer> {
         if request.action == Action::List {
-            return self.list(request);
+            return list::list(self, request);
         }
         match &request.profile {
             Some(profile) => {
@@ -167,63 +167,5 @@ impl<'w> Sources<'w> {
                 .map(|(account, _)| account),
         };
         Ok(Some(Session::named(&provider, at, claim, account)))
-    }
-
-    /// Everything that [`Action::Get`] of this tool would find: what it stored itself, and the targets of live sessions
-    /// that name the tool; with a profile only what is its own.
-    fn list(&self, request: &Request) -> Result<Answer> {
-        // Records behind a closed gate would be passed over, and a tool believe that there are none.
-        self.stores.unlocked()?;
-        let mut rows: Vec<(Target, String)> = Vec::new();
-        let now = self.world.now();
-        let named = request.profile.as_deref().map(Profile::parse).transpose()?;
-        let named = named.map(|profile| self.session(profile, request)).transpose()?;
-        let named = named.flatten();
-        let stored = match &named {
-            Some(named) => self.stores.group(&named.group())?,
-            None => self.stores.list()?.into_iter().flatten().collect(),
-        };
-        for stored in stored {
-            let record = stored.record;
-            let live = record.secret.is_some() && record.expires_at.is_none_or(|end| end > now);
-            match &record.key.group {
-                group
-                    if named
-                        .as_ref()
-                        .is_some_and(|named| !named.has(group, &record.key.account)) => {}
-                Group::Origin(_) if live && record.authtype.is_none() && record.tool == request.tool => {
-                    rows.extend(record.key.target().map(|target| (target, record.key.account.clone())));
-                }
-                Group::Origin(_) | Group::Seed { .. } => (),
-                Group::Session { provider, mode } if record.dead.is_none() => {
-                    rows.extend(self.targets(provider, mode, request.tool, &record.key.account));
-                }
-                Group::Session { .. } => (),
-            }
-        }
-        rows.sort_by_key(|(target, user)| (target.to_string(), user.clone()));
-        rows.dedup_by_key(|(target, _)| target.clone());
-        Ok(Answer::Listed(rows))
-    }
-
-    fn targets(&self, provider: &str, mode: &str, tool: &str, account: &str) -> Vec<(Target, String)> {
-        let Ok(provider) = self.config.provider(provider) else {
-            return Vec::new();
-        };
-        let Some(mode) = provider.modes.iter().find(|row| row.name == mode) else {
-            return Vec::new();
-        };
-        let named = mode
-            .targets
-            .iter()
-            .filter(|serves| serves.tools.iter().any(|name| name == tool) && !serves.subdomains);
-        named
-            .map(|serves| {
-                (
-                    serves.root.clone(),
-                    serves.username.clone().unwrap_or_else(|| account.into()),
-                )
-            })
-            .collect()
     }
 }

@@ -1,5 +1,8 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
+mod erase;
+mod offline;
+
 use std::path::PathBuf;
 
 use super::{Sources, identity, proof, synced, workspace};
@@ -9,7 +12,7 @@ use crate::model::{Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
-use crate::store::Stored;
+use crate::store::{StoreError, Stored};
 use crate::time::Timestamp;
 
 /// What a request asks of a provider.
@@ -106,11 +109,6 @@ impl Session {
         }
     }
 
-    /// Whether an account of a group may be its own.
-    pub(super) fn has(&self, group: &Group, account: &str) -> bool {
-        *group == self.group() && self.account.as_deref().is_none_or(|named| named == account)
-    }
-
     /// Its records; where an account is named, a damaged one of another account is nobody's business. Where a synced
     /// session is as good as a variable it is the only one; else it is one where there is no other.
     ///
@@ -125,7 +123,7 @@ impl Session {
         }
         let records = match (sources.stores.group(&self.group()), &self.account) {
             (Err(_), Some(_)) => sources.stores.get(&self.key())?.into_iter().collect(),
-            (records, _) => records?,
+            (records, _) => records.map_err(|error| self.torn(error))?,
         };
         if records.is_empty() && self.hidden.is_none() {
             // Where the file is no good, there is no session.
@@ -136,6 +134,16 @@ impl Session {
             return Ok(found.map(|(found, _)| found).into_iter().collect());
         }
         Ok(records)
+    }
+
+    /// A record that cannot be read keeps back every account's, until a login or an erase writes over it.
+    fn torn(&self, error: StoreError) -> Error {
+        let damaged = matches!(error, StoreError::Damaged(_));
+        let error = Error::from(error);
+        match damaged {
+            true => error.hint(format!("run `keyfob login {}`", self.show())),
+            false => error,
+        }
     }
 
     /// The session that another machine put into a file here, where there was no keyfob to take it, and the directory of
@@ -226,7 +234,7 @@ pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) ->
     match request.action {
         Action::Get => get(sources, session, request).map_err(|error| session.told(error)),
         Action::Store => store(sources, session, request),
-        Action::Erase => erase(sources, session, request),
+        Action::Erase => erase::erase(sources, session, request),
         Action::List => Ok(Answer::Declined),
     }
 }
@@ -407,7 +415,7 @@ fn found(
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
         // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
-        return Ok(Answer::Absent);
+        return Ok(Answer::Unsendable(session.show()));
     }
     Ok(Answer::Found(Box::new(Credential {
         username: if plain && session.bearer {
@@ -467,31 +475,4 @@ fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answ
         record.refresh.clone_from(&request.refresh);
     })?;
     Ok(Answer::Done)
-}
-
-/// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
-/// refresh token is forgotten. Without a secret a tool forgets what it brought itself; a session ends by `keyfob logout`.
-fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    for stored in sources.stores.group(&session.group())? {
-        let record = &stored.record;
-        if session.keeps && !is_meant(session, request, record) {
-            continue;
-        }
-        match &request.secret {
-            Some(secret) if record.secret.as_ref() == Some(secret) => renew::reject(sources, session, &stored, secret)?,
-            None if session.keeps && record.tool == request.tool => {
-                renew::forget(sources, session, &record.key)?;
-            }
-            _ => (),
-        }
-    }
-    Ok(Answer::Done)
-}
-
-/// Whether a request to erase means this account: it names it, or names none.
-fn is_meant(session: &Session, request: &Request, record: &Record) -> bool {
-    let account = record.key.account.as_str();
-    let user = request.username.as_deref();
-    let named = user.is_none_or(|user| user == account || session.username.as_deref() == Some(user));
-    named && session.account.as_deref().is_none_or(|name| name == account)
 }
