@@ -24,7 +24,15 @@ pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
     let stored: Vec<Stored> = sources.stores.list()?.into_iter().flatten().collect();
     let mut places = Vec::new();
     match &named {
-        Some(named) => places = targets(sources, &named.provider, &named.mode, request.tool),
+        Some(named) => {
+            places = targets(sources, &named.provider, &named.mode, request);
+            if request.wide {
+                // It asks for each of them now, and says what is wrong.
+                let is_there = is_at_hand(sources, named, &stored)?;
+                let rows = places.into_iter().filter(|_| is_there);
+                return Ok(Answer::Listed(rows.map(|place| (place, String::new())).collect()));
+            }
+        }
         None => {
             let mut seen: Vec<&Group> = Vec::new();
             for stored in &stored {
@@ -33,7 +41,7 @@ pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
                     Group::Origin(_) if record.tool == request.tool => places.extend(record.key.target()),
                     Group::Session { provider, mode } if !seen.contains(&&record.key.group) => {
                         seen.push(&record.key.group);
-                        places.extend(targets(sources, provider, mode, request.tool));
+                        places.extend(targets(sources, provider, mode, request));
                     }
                     _ => (),
                 }
@@ -47,6 +55,17 @@ pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
         Some((place, user))
     };
     Ok(Answer::Listed(places.into_iter().filter_map(row).collect()))
+}
+
+/// Whether there is something of a session, or nobody has to log in for it.
+fn is_at_hand(sources: &Sources, named: &Session, stored: &[Stored]) -> Result<bool> {
+    let mut records = stored.iter().map(|stored| &stored.record);
+    Ok(
+        records.any(|record| named.has(&record.key.group, &record.key.account) && record.dead.is_none())
+            || named.is_unattended()
+            || named.variable(sources)?.is_some()
+            || named.synced_file(sources).ok().flatten().is_some(),
+    )
 }
 
 /// The user name with which a get for this place would answer; none where it would not.
@@ -71,13 +90,14 @@ fn user(sources: &Sources, stored: &[Stored], place: &Target, request: &Request)
     chosen.map(|stored| stored.record.key.account)
 }
 
-/// The places of a mode that a tool may list: those that name it; where none does, those for every tool.
-fn targets(sources: &Sources, provider: &str, mode: &str, tool: &str) -> Vec<Target> {
+/// The places of a mode that a tool may list: those that name it; where none does, those for every tool. One that asks for
+/// all that it fetches hears of the former alone, since it goes by that beforehand.
+fn targets(sources: &Sources, provider: &str, mode: &str, request: &Request) -> Vec<Target> {
     let provider = sources.config.provider(provider).ok();
     let mode: Option<Mode> = provider.and_then(|provider| provider.modes.into_iter().find(|row| row.name == mode));
     let all = mode.map(|mode| mode.targets).unwrap_or_default();
-    let names = |tools: &[String]| tools.iter().any(|name| name == tool);
-    let is_named = all.iter().any(|serves| names(&serves.tools));
+    let names = |tools: &[String]| tools.iter().any(|name| name == request.tool);
+    let is_named = request.wide || all.iter().any(|serves| names(&serves.tools));
     let listed = all.into_iter().filter(|serves| {
         let is_meant = if is_named {
             names(&serves.tools)

@@ -109,6 +109,11 @@ impl Session {
         }
     }
 
+    /// Whether an account of a group may be its own.
+    pub(super) fn has(&self, group: &Group, account: &str) -> bool {
+        *group == self.group() && self.account.as_deref().is_none_or(|named| named == account)
+    }
+
     /// Its records; where an account is named, a damaged one of another account is nobody's business. Where a synced
     /// session is as good as a variable it is the only one; else it is one where there is no other.
     ///
