@@ -333,9 +333,14 @@ fn elsewhere(request: &Request) -> Error {
     Error::refused(format!(
         "storing the token for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
     ))
-    .hint(format!(
-        "`keyfob install {tool}` without a profile wires it for all places"
-    ))
+    .hint(match tool == docker::DOCKER.name {
+        // docker has no second place for a login where one helper is named for all.
+        true => {
+            "run `keyfob install docker` without a profile, or name the helper under `credHelpers` for its registries"
+                .into()
+        }
+        false => format!("`keyfob install {tool}` without a profile wires it for all places"),
+    })
 }
 
 /// Writes a whole answer; whether it arrived.
