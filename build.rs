@@ -19,14 +19,28 @@ fn main() {
     }
     if target == "linux" && std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         place_hot_code_together();
+        if std::env::var("CARGO_CFG_PANIC").is_ok_and(|strategy| strategy == "abort") {
+            leave_unwinding_out();
+        }
     }
 }
 
 /// An answer from the store runs through two hundred of some thousands of functions. Strewn over the program they cost
 /// thirty page faults, lying together three: a fifth of a static start. `hot.ld` names them.
 fn place_hot_code_together() {
-    println!("cargo::rerun-if-changed=hot.ld");
-    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("hot.ld");
+    link_by("hot.ld");
+}
+
+/// Half a megabyte of tables says how a panic would be unwound, which here ends the program at once. A backtrace of the
+/// release build has no names in any case. `lean.ld` leaves them out.
+fn leave_unwinding_out() {
+    link_by("lean.ld");
+}
+
+/// Gives the linker one of our scripts, if it takes such.
+fn link_by(script: &str) {
+    println!("cargo::rerun-if-changed={script}");
+    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join(script);
     let argument = format!("-Wl,-T,{}", script.display());
     if linker_takes(&argument) {
         println!("cargo::rustc-link-arg-bins={argument}");

@@ -200,7 +200,12 @@ fn setting_it_seals_every_plain_record_and_clearing_it_gives_them_back() {
     assert!(said.stderr.contains("3 records were in clear"), "{}", said.stderr);
     assert!(sandbox.files_with("canary").is_empty());
     assert_eq!(status(&sandbox)["locked"], true);
-    let cleared = run(&sandbox, &["lock", "clear", "--passphrase-file", "-"], PASSPHRASE).expect_success();
+    let cleared = run(
+        &sandbox,
+        &["lock", "clear", "--plain", "--passphrase-file", "-"],
+        PASSPHRASE,
+    )
+    .expect_success();
     assert!(
         cleared.stderr.contains("keyfob: warning: there is no keychain here"),
         "{}",
@@ -212,6 +217,25 @@ fn setting_it_seals_every_plain_record_and_clearing_it_gives_them_back() {
     assert!(!sandbox.token().is_empty());
     let again = run(&sandbox, &["lock", "clear"], "").expect_success();
     assert!(again.stderr.contains("has no passphrase"), "{}", again.stderr);
+}
+
+#[test]
+fn without_a_keychain_it_stays_set_until_somebody_asks_for_plain_files() {
+    let (sandbox, _issuer) = home();
+    set(&sandbox);
+    let before = sandbox.files();
+    let output = run(&sandbox, &["lock", "clear", "--passphrase-file", "-"], PASSPHRASE).expect_code(4);
+    assert!(
+        output.stderr.contains("`keyfob lock clear --plain`"),
+        "{}",
+        output.stderr
+    );
+    let mut after = sandbox.files();
+    // What a try leaves: that there was none that was wrong, and whose turn it was.
+    after.retain(|path, _| before.contains_key(path));
+    assert!(after == before && sandbox.files_with("canary").is_empty());
+    assert_eq!(status(&sandbox)["finished"], true);
+    assert!(is_locked(&run(&sandbox, &["token", "other"], "")));
 }
 
 #[test]
@@ -402,7 +426,12 @@ fn a_session_can_be_forgotten_unread_where_its_account_is_named() {
         output.stderr
     );
     assert!(issuer.revoked().is_empty());
-    run(&sandbox, &["lock", "clear", "--passphrase-file", "-"], PASSPHRASE).expect_success();
+    run(
+        &sandbox,
+        &["lock", "clear", "--plain", "--passphrase-file", "-"],
+        PASSPHRASE,
+    )
+    .expect_success();
     run(&sandbox, &["token", "acme"], "").expect_code(2);
     run(&sandbox, &["token", "other"], "").expect_success();
 }

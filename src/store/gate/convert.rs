@@ -155,18 +155,21 @@ impl Stores {
         gate.write(&self.disk)
     }
 
-    /// Takes an opened gate away. The data key goes back into the keychain, or the records become plain files.
+    /// Takes an opened gate away. The data key goes back into the keychain; where there is none, the records become plain
+    /// files if `plain` allows it, or if that was begun.
     ///
     /// # Errors
-    /// When a keychain is there and does not take the key; what the system refused. Another call goes on.
-    pub fn clear_gate(&self, opened: Opened, person: bool) -> Result<(Place, Converted), StoreError> {
+    /// [`StoreError::Unavailable`] when there is no keychain and they may not; nothing is changed then. When a keychain is
+    /// there and does not take the key; what the system refused. Another call goes on.
+    pub fn clear_gate(&self, opened: Opened, plain: bool, person: bool) -> Result<(Place, Converted), StoreError> {
         let Opened { mut gate, keys, _turn } = opened;
         let place = if gate.stage == Stage::Opening {
             Place::Nowhere
         } else {
-            // Until the gate is away its key must not stay in the keychain unseen.
-            gate.stage = Stage::Sealing;
-            self.give_back(&mut gate, &keys, person)?
+            if !plain && let Err(why @ StoreError::Unavailable(_)) = self.seat.source.find(gate.current(), person) {
+                return Err(why);
+            }
+            self.give_back(&mut gate, &keys, plain, person)?
         };
         let mut converted = Converted::default();
         if place == Place::Keychain {
@@ -209,23 +212,33 @@ impl Stores {
     }
 
     /// Puts the keys into the keychain, and sees that they are there. The gate notes before that they may be.
-    fn give_back(&self, gate: &mut Gate, keys: &Keys, person: bool) -> Result<Place, StoreError> {
-        let before = gate.kept();
+    fn give_back(&self, gate: &mut Gate, keys: &Keys, plain: bool, person: bool) -> Result<Place, StoreError> {
+        let (before, stage) = (gate.kept(), gate.stage);
+        // Until the gate is away its key must not stay in the keychain unseen.
+        gate.stage = Stage::Sealing;
         gate.keys.iter_mut().for_each(|wrapped| wrapped.keychain = true);
         gate.write(&self.disk)?;
         for (at, (id, key)) in keys.iter().enumerate() {
             match self.seat.source.keep(id, key, person) {
                 Ok(()) => (),
-                Err(StoreError::Unavailable(_)) => {
+                Err(why @ StoreError::Unavailable(_)) => {
                     for wrapped in &mut gate.keys[at..] {
                         wrapped.keychain = before.contains(&wrapped.id);
                     }
-                    return Ok(Place::Nowhere);
+                    if plain {
+                        return Ok(Place::Nowhere);
+                    }
+                    // It went away a moment ago. What it has not taken before that is as it was.
+                    if at == 0 {
+                        gate.stage = stage;
+                    }
+                    gate.write(&self.disk)?;
+                    return Err(why);
                 }
                 Err(error) => return Err(error),
             }
             if self.seat.source.find(id, person)?.is_none_or(|kept| *kept != **key) {
-                return Err(StoreError::Unavailable("the keychain did not keep the key".into()));
+                return Err(StoreError::Failed("the keychain did not keep the key".into()));
             }
         }
         Ok(Place::Keychain)

@@ -72,7 +72,12 @@ fn after_a_gate_was_taken_away_nobody_looks_for_it() {
     }
     let (sandbox, _issuer) = home();
     set(&sandbox);
-    run(&sandbox, &["lock", "clear", "--passphrase-file", "-"], PASSPHRASE).expect_success();
+    run(
+        &sandbox,
+        &["lock", "clear", "--plain", "--passphrase-file", "-"],
+        PASSPHRASE,
+    )
+    .expect_success();
     assert_eq!(looks(&sandbox), [0, 0]);
 }
 
