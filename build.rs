@@ -22,6 +22,9 @@ fn main() {
         if std::env::var("CARGO_CFG_PANIC").is_ok_and(|strategy| strategy == "abort") {
             leave_unwinding_out();
         }
+        if environment == "musl" {
+            pack_relocations();
+        }
     }
 }
 
@@ -35,6 +38,40 @@ fn place_hot_code_together() {
 /// release build has no names in any case. `lean.ld` leaves them out.
 fn leave_unwinding_out() {
     link_by("lean.ld");
+}
+
+/// A static program puts its own addresses right at each start, six thousand of them one by one, which was half of all that
+/// an answer takes. Packed they are a list of bits. A libc from before 2023 cannot read that, and the program would end
+/// at its first address; so a small one is made and run first, and where it does not run nothing is packed.
+fn pack_relocations() {
+    const PACKED: &str = "-Wl,-z,pack-relative-relocs";
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let directory = variable("OUT_DIR");
+    let directory = Path::new(&directory);
+    let (source, trial) = (directory.join("packed.rs"), directory.join("packed"));
+    let text = "static WORDS: [&str; 2] = [\"one\", \"two\"];\n\
+                fn main() { println!(\"{}\", WORDS[std::env::args().count()]); }\n";
+    if std::fs::write(&source, text).is_err() {
+        return;
+    }
+    let mut compiler = Command::new(variable("RUSTC"));
+    compiler.arg(&source).arg("-o").arg(&trial);
+    compiler.args(["--target", &variable("TARGET"), "-C", &format!("link-arg={PACKED}")]);
+    if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
+        compiler
+            .arg("-C")
+            .arg(format!("linker={}", Path::new(&linker).display()));
+    }
+    compiler.args(
+        variable("CARGO_ENCODED_RUSTFLAGS")
+            .split('\x1f')
+            .filter(|flag| !flag.is_empty()),
+    );
+    let made = compiler.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let runs = || Command::new(&trial).stderr(Stdio::null()).output();
+    if made.is_ok_and(|status| status.success()) && runs().is_ok_and(|output| output.stdout == *b"two\n") {
+        println!("cargo::rustc-link-arg-bins={PACKED}");
+    }
 }
 
 /// Gives the linker one of our scripts, if it takes such.
