@@ -19,9 +19,7 @@ fn main() {
     }
     if target == "linux" && std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         place_hot_code_together();
-        if std::env::var("CARGO_CFG_PANIC").is_ok_and(|strategy| strategy == "abort") {
-            leave_unwinding_out();
-        }
+        leave_unwinding_out();
         if environment == "musl" {
             pack_relocations();
         }
@@ -34,8 +32,8 @@ fn place_hot_code_together() {
     link_by("hot.ld");
 }
 
-/// Half a megabyte of tables says how a panic would be unwound, which here ends the program at once. A backtrace of the
-/// release build has no names in any case. `lean.ld` leaves them out.
+/// Half a megabyte of tables says how a panic would be unwound, which in the profile `release` ends the program at once, as
+/// it does in any other where the tables are missing. A backtrace has no names there in any case. `lean.ld` leaves them out.
 fn leave_unwinding_out() {
     link_by("lean.ld");
 }
