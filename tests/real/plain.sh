@@ -10,7 +10,6 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need python3 python3 curl curl jq jq restic restic borg borgbackup rclone rclone msmtp msmtp mbsync isync mutt mutt script bsdutils
-python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv python3-venv
 python_part ansible ansible-core==2.19.14
 make_work plain
 lay_out_keyfob keyfob-client

@@ -10,22 +10,9 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need curl curl jq jq openssl openssl python3 python3 node nodejs npm npm
-# verdaccio wants a tag of node-fetch that not every mirror of npm has; the version behind it is this one.
-verdaccio_part() {
-    local place=$CI_DIR/verdaccio
-    [[ -e $place/ready ]] && return 0
-    rm -rf "$place"
-    mkdir -p "$place"
-    printf '{"private":true,"dependencies":{"verdaccio":"6.2.0"},"overrides":{"node-fetch":"2.7.0"}}\n' >"$place/package.json"
-    npm install --silent --no-audit --no-fund --prefix "$place" >"$CI_DIR/verdaccio.log" 2>&1 || {
-        tail -n 20 "$CI_DIR/verdaccio.log" >&2
-        die 'cannot install verdaccio from npm'
-    }
-    : >"$place/ready"
-}
 node_part pnpm10 pnpm@10.34.9
 node_part pnpm12 pnpm@12.21.0
-verdaccio_part
+node_part verdaccio verdaccio@6.2.0
 make_work pnpm
 lay_out_keyfob pnpm-credential-keyfob pnpm-credential-keyfob-acme pnpm-credential-keyfob-nobody pnpm-credential-keyfob-verdaccio
 start_servers

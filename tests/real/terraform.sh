@@ -11,7 +11,7 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 if ! command -v terraform >/dev/null; then
-    say 'SKIPPED: terraform is not installed; its protocol is tested by its documented messages alone'
+    skip terraform 'it is not installed; what was proved here is what its documented messages prove'
     exit 0
 fi
 need curl curl jq jq openssl openssl python3 python3 script bsdutils
