@@ -7,7 +7,7 @@ set -euo pipefail
 # A driver is never about the person who runs it: no token, no session bus, no proxy, no settings of theirs.
 unset GIT_ASKPASS SSH_ASKPASS XDG_DATA_HOME XDG_STATE_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS \
     GIT_DIR GIT_WORK_TREE GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_COUNT GIT_TOKEN GITHUB_TOKEN GH_TOKEN \
-    GITLAB_TOKEN DOCKER_CONFIG DOCKER_AUTH_CONFIG DOCKER_HOST REGISTRY_AUTH_FILE KEYFOB_ATTACH || true
+    GITLAB_TOKEN DOCKER_CONFIG DOCKER_AUTH_CONFIG DOCKER_HOST REGISTRY_AUTH_FILE KEYFOB_ATTACH PYTHONDONTWRITEBYTECODE || true
 export LC_ALL=C.UTF-8 GIT_TERMINAL_PROMPT=0 CI=true
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,6 +15,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CI_DIR=$ROOT/target/ci
 PASSED=0
 FAILED=0
+# A Python program that is not kept compiled compiles itself at each start, which takes aws two seconds.
+export PYTHONPYCACHEPREFIX=$CI_DIR/pycache
 # Ids of the processes this script started; only these are ever ended.
 STARTED=()
 

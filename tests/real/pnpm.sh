@@ -102,12 +102,15 @@ one_version 10
 one_version 12
 configured "https://$HOST/npm/" "keyfob pnpm https://$HOST/npm/"
 ok 'the newest takes a command with arguments, here a URL' fetches 12
-ok 'pnpm · miss · command: there is no word for a miss' ends 2 'there is none' keyfob pnpm https://elsewhere.example
-ok 'pnpm · malformed · command: a name without a profile' ends 64 'expected a profile' pnpm-credential-keyfob
+ok 'there is no word for a miss' ends 2 'there is none' keyfob pnpm https://elsewhere.example
+ok 'a name without a profile is no call' ends 64 'expected a profile' pnpm-credential-keyfob
+saw true
 provider other
-ok 'pnpm · two-accounts · command: two that fit are named, and none of them is taken' \
-    ends 5 'both claim' keyfob pnpm "https://$HOST/npm/"
+ok 'two that fit are named, and none of them is taken' ends 5 'both claim' keyfob pnpm "https://$HOST/npm/"
+ok "pnpm · two-accounts · pnpm $(pnpm_of 12 --version): nothing is sent" eval "fails fetches 12 && saw '.good == 0'"
 no_provider other
+configured "https://$HOST/npm/" "keyfob pnpm acme more"
+ok "pnpm · malformed · pnpm $(pnpm_of 12 --version): a call that is none gives it nothing" eval "fails fetches 12 && saw '.good == 0'"
 start_verdaccio
 ok 'verdaccio gives a token, and keyfob keeps it' keeps_its_token
 configured "http://$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-verdaccio"

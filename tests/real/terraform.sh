@@ -85,7 +85,11 @@ provider other
 ok 'terraform · two-accounts · terraform: two that fit are named, and none of them is taken' \
     eval 'fails fetches && fails_with "both claim" helper get "$HOST"'
 no_provider other
-ok 'terraform · malformed · messages: another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
+configured 'a b'
+ok 'terraform · malformed · terraform: an argument that is none is told' \
+    eval 'fails fetches && grep -q "keyfob: error:" "$WORK/init.out"'
+configured
+ok 'another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
 ok 'an object with more than a token is read and refused' eval \
     'printf %s "{\"token\":\"canary\",\"client_key\":\"canary\"}" | fails_with "nothing else" helper store h.example'
 keyfob logout acme --local >/dev/null 2>&1

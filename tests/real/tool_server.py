@@ -1,8 +1,9 @@
-"""An issuer and three registries on the loopback, for tests/real/terraform.sh, go.sh and pnpm.sh.
+"""An issuer and registries on the loopback, for tests/real/terraform.sh, go.sh, pnpm.sh and session.sh.
 
-It knows OAuth's client credentials (RFC 6749, section 4.4), what Terraform, go and npm fetch, and no keyfob.
+It knows OAuth's client credentials (RFC 6749, section 4.4), what Terraform, go, npm, git and docker fetch, and no keyfob.
 Run with a directory: it reads cert.pem and key.pem there, and writes `issuer` (an http address) and `host` (of https).
-The registries answer whoever sends a token that the issuer gave out and has not ended, and the token `canary-static`.
+The registries answer whoever sends a token that the issuer gave out and has not ended, and the token `canary-static`: as a
+bearer token, or as a password, whatever the user's name is.
 GET at the issuer: /life?secs=N is what it says of the life of the next tokens; /end ends all tokens that it gave out, which
 no clock does, so that a slow machine is as good as a fast one; /counts says how many tokens were given out (`tokens`),
 and how many requests were answered and refused since the last time (`good`, `bad`).
@@ -49,6 +50,15 @@ def packed(files):
 
 MOD = f"module {MODULE}\n\ngo 1.24\n"
 ZIP = zipped({f"{MODULE}@v1.0.0/go.mod": MOD, f"{MODULE}@v1.0.0/hello.go": "package hello\n\nconst Word = \"hello\"\n"})
+# Of git the list of branches is enough, and of docker what says that an image has no layers.
+BRANCHES = b"%s\trefs/heads/main\n" % hashlib.sha1(b"one").hexdigest().encode()
+DOCKER = "application/vnd.docker."
+CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+MANIFEST = json.dumps({
+    "schemaVersion": 2, "mediaType": DOCKER + "distribution.manifest.v2+json", "layers": [],
+    "config": {"mediaType": DOCKER + "container.image.v1+json", "size": len(CONFIG),
+               "digest": "sha256:" + hashlib.sha256(CONFIG).hexdigest()},
+}).encode()
 TGZ = packed({"package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}), "package/index.js": ""})
 
 
@@ -96,9 +106,15 @@ class Issuer(Base):
 class Registry(Base):
     def is_welcome(self):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        good = scheme == "Bearer" and token in GOOD
+        if scheme == "Basic":
+            token = base64.b64decode(token).decode(errors="replace").partition(":")[2]
+        good = scheme in ("Basic", "Bearer") and token in GOOD
         STATE["good" if good else "bad"] += 1
         return good
+
+    def challenge(self, path):
+        """git and docker send nothing before they are asked."""
+        return {"WWW-Authenticate": 'Basic realm="things"'} if path.startswith(("/git/", "/v2/")) else {}
 
     def do_GET(self):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
@@ -113,7 +129,17 @@ class Registry(Base):
             self.answer(302, {}, Location=back)
         elif not self.is_welcome():
             # A registry that hides what there is from whoever may not see it.
-            self.answer(404 if path.startswith("/go/") else 401, {"errors": ["who are you?"]})
+            self.answer(404 if path.startswith("/go/") else 401, {"errors": ["who are you?"]}, **self.challenge(path))
+        elif path == "/whoami":
+            self.answer(200, {"name": "ann"})
+        elif path == "/git/things.git/info/refs":
+            self.answer(200, BRANCHES, "text/plain")
+        elif path == "/v2/":
+            self.answer(200, {})
+        elif path == "/v2/things/manifests/1":
+            self.answer(200, MANIFEST, DOCKER + "distribution.manifest.v2+json")
+        elif path == "/v2/things/blobs/sha256:" + hashlib.sha256(CONFIG).hexdigest():
+            self.answer(200, CONFIG, "application/octet-stream")
         elif path == "/modules/acme/hello/local/versions":
             self.answer(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
         elif path == "/modules/acme/hello/local/1.0.0/download":

@@ -77,3 +77,28 @@ fn locked_machines_give_no_password() {
     sandbox.keyfob(&["lock"]).run().expect_success();
     fails(&sandbox, "run `keyfob unlock");
 }
+
+#[test]
+fn miss_is_the_one_sentence_that_docker_knows() {
+    let output = get(&Sandbox::new());
+    assert_eq!(output.code(), 1);
+    assert_eq!(output.text().trim_end(), "credentials not found in native keychain");
+}
+
+#[test]
+fn malformed_messages_and_operations_are_told_on_stdout() {
+    let sandbox = Sandbox::new();
+    for (operation, stdin) in [
+        ("get", "a\0b"),
+        ("store", "{\"ServerURL\":\"acme.example\",\"Username\":\"ann\"}"),
+        ("store", "no JSON"),
+        ("renew", "acme.example"),
+    ] {
+        let output = sandbox.keyfob(&["docker", operation]).stdin(stdin).run();
+        assert_eq!(output.code(), 1, "{operation} {stdin:?}");
+        assert!(output.text().starts_with("keyfob: "), "{operation}: {}", output.text());
+        assert_eq!(output.stderr, "");
+    }
+    let output = sandbox.keyfob(&["docker", "get"]).stdin("").run();
+    assert_eq!((output.code(), output.text().trim_end()), (1, "no credentials server URL"));
+}
