@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What becomes of real tools when the session behind them has ended, when two fit, and when the store is locked: those whose
-# own drivers have no session, which are git, docker, git's askpass, and curl with a token or an entry of netrc.
+# own drivers have no session, which are git, docker, git's askpass, curl with a token or an entry of netrc, and ansible-vault.
 # It knows how each tool is told to ask keyfob; it must not know how keyfob renews or keeps anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/session.sh
 
@@ -11,9 +11,11 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need git git docker docker.io curl curl jq jq openssl openssl python3 python3
+python_part ansible ansible-core==2.19.14
 make_work session
-lay_out_keyfob keyfob-askpass
+lay_out_keyfob keyfob-askpass keyfob-client
 start_servers
+PATH=$PATH:$CI_DIR/ansible/bin
 export DOCKER_CONFIG=$HOME/.docker DOCKER_CLI_HINTS=false DOCKER_HOST=unix://$WORK/no-daemon.sock GIT_CONFIG_NOSYSTEM=1
 export GIT_SSL_CAINFO=$SSL_CERT_FILE CURL_CA_BUNDLE=$SSL_CERT_FILE
 mkdir -p "$DOCKER_CONFIG"
@@ -23,7 +25,7 @@ PLACE=localhost:${HOST##*:}
 BOTH=('[[target]]' "url = \"https://$PLACE\"" 'scheme = "basic"')
 
 # Each `with_TOOL` fetches something; `from_TOOL` is what the tool is called in the table.
-with_git() { GIT_ASKPASS='' git -c credential.helper=keyfob ls-remote "https://$PLACE/git/things.git" | grep -q refs/heads/main; }
+with_git() { GIT_ASKPASS='' git -c credential.helper="keyfob${1:-}" ls-remote "https://$PLACE/git/things.git" | grep -q refs/heads/main; }
 with_askpass() { GIT_ASKPASS=$WORK/bin/keyfob-askpass git ls-remote "https://$PLACE/git/things.git" | grep -q refs/heads/main; }
 # The one command of docker's that fetches without a daemon; it takes no authority of ours.
 with_docker() { docker manifest inspect --insecure "$PLACE/things:1" | grep -q '"layers"'; }
@@ -73,7 +75,21 @@ for tool in git askpass docker token netrc; do
 done
 ok 'the one that asks before it sends was never refused' eval 'saw true; with_token && with_netrc && saw ".good == 2 and .bad == 0"'
 ok 'token · malformed · curl: a call that is none gives it nothing' told 'expected one profile' with_token "https://$HOST" more
+ok 'git · malformed · git: words that mean nothing give it nothing' told 'could not read Username' with_git ' a b'
 ok 'netrc · malformed · curl: what is no URL gives it nothing' told 'the URL has no scheme' with_netrc acme
+# No server sees this token: a file that was encrypted with it opens with it.
+encrypts() {
+    printf 'canary text\n' >"$WORK/vaulted"
+    ansible-vault encrypt --vault-id "acme@$WORK/bin/keyfob-client" "$WORK/vaulted" >/dev/null &&
+        [[ $(ansible-vault view --vault-password-file <(keyfob token acme) "$WORK/vaulted") == 'canary text' ]]
+}
+encrypts_anew() {
+    local before
+    before=$(counts | jq .tokens)
+    encrypts && saw ".tokens == $before + 1"
+}
+ok 'a short session is begun, and ends' eval 'keyfob logout acme --local 2>/dev/null; lives 1 && keyfob token acme >/dev/null && ends_it'
+ok 'ansible · refreshed · ansible-vault: it encrypts with another token' encrypts_anew
 provider other "${BOTH[@]}"
 for tool in git askpass docker token netrc; do
     ok "$tool · two-accounts · $(client_of "$tool"): none of them is taken" told "$(words_of "$tool" 'both claim')" "with_$tool"
