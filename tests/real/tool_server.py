@@ -11,7 +11,6 @@ and how many requests were answered and refused since the last time (`good`, `ba
 
 import base64
 import hashlib
-import http.server
 import io
 import json
 import pathlib
@@ -19,9 +18,10 @@ import secrets
 import ssl
 import sys
 import tarfile
-import threading
 import urllib.parse
 import zipfile
+
+import issuing
 
 PLACE = pathlib.Path(sys.argv[1])
 STATE = {"life": 3600, "tokens": 0, "good": 0, "bad": 0}
@@ -62,27 +62,7 @@ MANIFEST = json.dumps({
 TGZ = packed({"package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}), "package/index.js": ""})
 
 
-class Base(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, kind="application/json", **headers):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-
-class Issuer(Base):
+class Issuer(issuing.Handler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/life":
@@ -103,7 +83,7 @@ class Issuer(Base):
         self.answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": STATE["life"]})
 
 
-class Registry(Base):
+class Registry(issuing.Handler):
     def is_welcome(self):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if scheme == "Basic":
@@ -114,7 +94,7 @@ class Registry(Base):
 
     def challenge(self, path):
         """git and docker send nothing before they are asked."""
-        return {"WWW-Authenticate": 'Basic realm="things"'} if path.startswith(("/git/", "/v2/")) else {}
+        return {"WWW_Authenticate": 'Basic realm="things"'} if path.startswith(("/git/", "/v2/")) else {}
 
     def do_GET(self):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
@@ -143,7 +123,7 @@ class Registry(Base):
         elif path == "/modules/acme/hello/local/versions":
             self.answer(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
         elif path == "/modules/acme/hello/local/1.0.0/download":
-            self.answer(204, b"", **{"X-Terraform-Get": f"file://{PLACE}/module"})
+            self.answer(204, b"", X_Terraform_Get=f"file://{PLACE}/module")
         elif path == f"/go/{MODULE}/@v/list":
             self.answer(200, b"v1.0.0\n", "text/plain")
         elif path == f"/go/{MODULE}/@v/v1.0.0.info":
@@ -180,18 +160,11 @@ class Registry(Base):
             self.answer(401, {})
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-
 (PLACE / "module").mkdir(exist_ok=True)
 (PLACE / "module" / "main.tf").write_text('output "word" {\n  value = "hello"\n}\n', encoding="ascii")
-issuer, registry = Server(("127.0.0.1", 0), Issuer), Server(("127.0.0.1", 0), Registry)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(PLACE / "cert.pem", PLACE / "key.pem")
-registry.socket = context.wrap_socket(registry.socket, server_side=True, do_handshake_on_connect=False)
-threading.Thread(target=registry.serve_forever, daemon=True).start()
-(PLACE / "issuer").write_text(f"http://127.0.0.1:{issuer.server_address[1]}", encoding="ascii")
-(PLACE / "host.part").write_text(f"127.0.0.1:{registry.server_address[1]}", encoding="ascii")
+(PLACE / "issuer").write_text(issuing.listen(Issuer), encoding="ascii")
+(PLACE / "host.part").write_text(issuing.listen(Registry, context).removeprefix("https://"), encoding="ascii")
 (PLACE / "host.part").rename(PLACE / "host")
-issuer.serve_forever()
+issuing.threading.Event().wait()
