@@ -90,15 +90,24 @@ fn malformed_messages_and_operations_are_told_on_stdout() {
     let sandbox = Sandbox::new();
     for (operation, stdin) in [
         ("get", "a\0b"),
-        ("store", "{\"ServerURL\":\"acme.example\",\"Username\":7,\"Secret\":\"canary\"}"),
+        (
+            "store",
+            "{\"ServerURL\":\"acme.example\",\"Username\":7,\"Secret\":\"canary\"}",
+        ),
         ("store", "no JSON"),
         ("renew", "acme.example"),
     ] {
         let output = sandbox.keyfob(&["docker", operation]).stdin(stdin).run();
         assert_eq!(output.code(), 1, "{operation} {stdin:?}");
-        assert!(!output.text().is_empty() && !output.text().contains("canary"), "{operation}");
+        assert!(
+            !output.text().is_empty() && !output.text().contains("canary"),
+            "{operation}"
+        );
         assert_eq!(output.stderr, "");
     }
     let output = sandbox.keyfob(&["docker", "get"]).stdin("").run();
-    assert_eq!((output.code(), output.text().trim_end()), (1, "no credentials server URL"));
+    assert_eq!(
+        (output.code(), output.text().trim_end()),
+        (1, "no credentials server URL")
+    );
 }
