@@ -23,6 +23,9 @@ pub enum Action {
 /// token endpoint it is no password.
 pub const IDENTITY_TOKEN: &str = "<token>";
 
+/// The user name of a session that has none, nor an account: whoever was told it asks with it.
+pub const ANY_USERNAME: &str = "token";
+
 /// Which optional forms of an answer the tool reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Understands {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Sources, identity, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
-use crate::model::{Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
+use crate::model::{ANY_USERNAME, Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::renew;
 use crate::secret::Secret;
@@ -312,13 +312,11 @@ fn wanted_account<'a>(session: &'a Session, request: &'a Request, stored: &[Stor
     };
     let is_account = stored.iter().any(|stored| stored.record.key.account == user);
     if is_account {
-        return session
-            .account
-            .as_deref()
-            .is_none_or(|account| account == user)
-            .then_some(Some(user));
+        let is_free = session.account.as_deref().is_none_or(|account| account == user);
+        return is_free.then_some(Some(user));
     }
-    (session.username.as_deref() == Some(user)).then_some(session.account.as_deref())
+    let nobody = stored.iter().all(|stored| stored.record.key.account.is_empty());
+    (name(session, nobody) == Some(user)).then_some(session.account.as_deref())
 }
 
 /// The record of an account, or of the one that was chosen where there are several, or the only one there is.
@@ -413,7 +411,7 @@ fn found(
         username: if plain && session.bearer {
             None
         } else {
-            username.or_else(|| Some("token".into()))
+            username.or_else(|| Some(ANY_USERNAME.into()))
         },
         authtype: (session.bearer && plain).then(|| "Bearer".into()),
         secret,
@@ -488,10 +486,15 @@ fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answ
     Ok(Answer::Done)
 }
 
+/// The user name that is given out for every account, or for nobody's.
+fn name(session: &Session, nobody: bool) -> Option<&str> {
+    session.username.as_deref().or(nobody.then_some(ANY_USERNAME))
+}
+
 /// Whether a request to erase means this account: it names it, or names none.
 fn is_meant(session: &Session, request: &Request, record: &Record) -> bool {
     let account = record.key.account.as_str();
     let user = request.username.as_deref();
-    let named = user.is_none_or(|user| user == account || session.username.as_deref() == Some(user));
+    let named = user.is_none_or(|user| user == account || name(session, account.is_empty()) == Some(user));
     named && session.account.as_deref().is_none_or(|name| name == account)
 }

@@ -74,7 +74,7 @@ setting() {
 
 keyring() {
     if ! has_keyring; then
-        say 'skipped: the kernel keeps no keys for us here'
+        skip 'unlocking for everybody' 'the kernel keeps no keys for us here'
         ok 'then unlocking for everybody is refused, with the other way' eval 'ends 4 unlock && says "keyfob unlock -- COMMAND"'
         return
     fi

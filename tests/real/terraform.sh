@@ -11,7 +11,7 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 if ! command -v terraform >/dev/null; then
-    say 'SKIPPED: terraform is not installed; its protocol is tested by its documented messages alone'
+    skip terraform 'it is not installed; what was proved here is what its documented messages prove'
     exit 0
 fi
 need curl curl jq jq openssl openssl python3 python3 script bsdutils
@@ -85,7 +85,11 @@ provider other
 ok 'terraform · two-accounts · terraform: two that fit are named, and none of them is taken' \
     eval 'fails fetches && fails_with "both claim" helper get "$HOST"'
 no_provider other
-ok 'terraform · malformed · messages: another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
+configured 'a b'
+saw true
+ok 'terraform · malformed · terraform: an argument that is none gives it nothing' eval 'fails fetches && saw ".good == 0"'
+configured
+ok 'another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
 ok 'an object with more than a token is read and refused' eval \
     'printf %s "{\"token\":\"canary\",\"client_key\":\"canary\"}" | fails_with "nothing else" helper store h.example'
 keyfob logout acme --local >/dev/null 2>&1

@@ -60,6 +60,18 @@ fn hit_what_was_stored_for_a_file_or_an_account_of_ssh() {
 }
 
 #[test]
+fn hit_a_session_of_nobody_has_a_name_to_ask_with() {
+    let sandbox = Sandbox::new();
+    let target = "[[target]]\nurl = \"https://git.acme.example\"\n";
+    sandbox.write_provider("acme", &format!("format = 1\n[login]\nflow = \"key\"\n{target}"));
+    let set = sandbox.keyfob(&["set-token", "acme", "--no-check"]).stdin("canary");
+    set.run().expect_success();
+    let name = line(&sandbox, USERNAME);
+    assert_eq!(line(&sandbox, &PASSWORD.replace("oauth2", &name)), "canary");
+    assert_eq!(run(&sandbox, &PASSWORD.replace("oauth2", "ann")).code(), 1);
+}
+
+#[test]
 fn miss_is_silent() {
     let sandbox = Sandbox::new();
     sandbox

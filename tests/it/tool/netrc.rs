@@ -44,3 +44,21 @@ fn locked_machines_give_no_password() {
     let output = ask(&sandbox).expect_code(4);
     assert!(output.stderr.contains("run `keyfob unlock"), "{}", output.stderr);
 }
+
+#[test]
+fn malformed_calls_and_what_netrc_cannot_say_print_nothing() {
+    let (sandbox, _) = home();
+    for args in [
+        &["netrc"] as &[&str],
+        &["netrc", "acme"],
+        &["netrc", "https://a.example", "b"],
+    ] {
+        let output = sandbox.keyfob(args).run().expect_code(64);
+        assert_eq!(output.text(), "");
+    }
+    let spaced = "protocol=https\nhost=b.example\nusername=ann\npassword=canary of words\n\n";
+    sandbox.keyfob(&["store"]).stdin(spaced).run().expect_success();
+    let output = sandbox.keyfob(&["netrc", "https://b.example"]).run();
+    assert_ne!(output.code(), 0);
+    assert_eq!(output.text(), "");
+}
