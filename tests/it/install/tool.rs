@@ -143,7 +143,7 @@ fn variables_of_the_tools_say_where_their_configurations_are() {
             "containers",
             "XDG_CONFIG_HOME",
             "",
-            "containers/registries.conf.d/99-keyfob.conf",
+            "containers/registries.conf.d/zz-keyfob.conf",
         ),
     ] {
         let run = home.keyfob(&["install", tool, "acme"]);
@@ -215,18 +215,6 @@ fn a_tool_is_wired_for_the_places_that_it_may_serve() {
         home.read(".bazelrc"),
         format!("common --credential_helper={}\n", link("bazel-credential-keyfob"))
     );
-}
-
-#[test]
-fn podmans_own_helpers_stay_before_ours() {
-    let home = Home::empty();
-    home.sandbox.write(
-        ".config/containers/registries.conf",
-        "credential-helpers = [\"other\"] # c\n",
-    );
-    home.keyfob(&["install", "containers", "acme"]).run().expect_success();
-    let ours = home.read(".config/containers/registries.conf.d/99-keyfob.conf");
-    assert_eq!(ours, "credential-helpers = [\"other\", \"keyfob-acme\"]\n");
 }
 
 #[test]
