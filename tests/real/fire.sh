@@ -15,7 +15,7 @@ EXAMPLE=$ROOT/examples/one-login
 . "$EXAMPLE/setup.sh"
 start() { serve "$@"; }
 make_work fire
-lay_out_keyfob cargo-credential-keyfob pnpm-credential-keyfob-acme
+lay_out_keyfob
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} PATH=$PATH
 mkdir "$WORK/tools" "$WORK/loops"
 ln -s "$CI_DIR/cloud/bin/aws" "$WORK/tools/aws"
@@ -26,7 +26,8 @@ make_repository
 # service: that looks away for a while. What keyfob gave is held to the second by the witness.
 start_services --grace=60
 settle_down
-wire
+furnish
+wire >"$WORK/wired" || die "the tools were not wired: $(cat "$WORK/wired")"
 
 LIFE=5
 FIRE_SECS=${FIRE_SECS:-40}
