@@ -1,5 +1,7 @@
 //! What each tool then reads, asked of the tool itself where it is on the machine.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::home::{Home, has};
 
 fn said(home: &Home, program: &str, args: &[&str]) -> String {
@@ -104,6 +106,28 @@ fn kubectl_reads_our_user() {
             &["config", "view", "--minify", "-o", "jsonpath={.users[0].name}"],
         );
         assert_eq!(read, "keyfob-acme");
+    }
+}
+
+#[test]
+fn an_old_kubectl_is_wired_by_the_api_that_it_reads() {
+    for (version, api) in [
+        (r#"{"clientVersion": {"major": "1", "minor": "20+"}}"#, "v1beta1"),
+        (r#"{"clientVersion": {"major": "1", "minor": "22"}}"#, "v1"),
+        ("what?", "v1"),
+    ] {
+        let home = Home::empty();
+        let script = home
+            .sandbox
+            .write("old/kubectl", &format!("#!/bin/sh\necho '{version}'\n"));
+        std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path =
+            std::env::join_paths([home.path("bin"), home.path("old"), "/usr/bin".into(), "/bin".into()]).unwrap();
+        let run = home.keyfob(&["install", "kubectl"]).env("PATH", &path);
+        run.run().expect_success();
+        let text = home.read(".kube/config");
+        let line = format!("apiVersion: client.authentication.k8s.io/{api}\n");
+        assert!(text.contains(&line), "{version}: {text}");
     }
 }
 
