@@ -124,6 +124,7 @@ ok 'containers · hit · podman: a session pushes an image' eval 'pushes podman 
 ok 'and pulls it' eval 'pulls podman "$TOKENS" && saw ".tokens == 1 and .bad == 0"'
 ok 'containers · hit · buildah: so it does with buildah' eval 'pulls buildah "$TOKENS" && saw ".good > 0 and .bad == 0"'
 ok 'containers · locked · podman: behind a passphrase nothing is given' locked fails pulls podman "$TOKENS"
+ok 'a login goes to podman'\''s own file meanwhile' locked eval 'logs_in podman "$PASSWORD" && fails sealed && podman logout "$PASSWORDS" && sealed'
 session other
 ok 'containers · two-accounts · podman: of two that fit none is taken' fails pulls podman "$TOKENS"
 rm "$KEYFOB_HOME/config/providers/other.toml"
@@ -161,6 +162,7 @@ else
     say 'skipped: this machine gives nobody another view of its files'
 fi
 ok 'with --replace it is keyfob alone' keyfob install containers --replace
+ok 'so that behind a passphrase a login fails' locked eval 'fails logs_in podman "$PASSWORD" && sealed'
 ok 'which podman asks' eval 'who podman && podman logout "$PASSWORDS" && fails who podman'
 ok 'they are unwired' keyfob uninstall containers
 ok 'containers · miss · skopeo: and ask nobody' fails inspects "$TOKENS"
