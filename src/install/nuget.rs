@@ -19,9 +19,16 @@ pub(super) const NUGET: Tool = Tool {
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let program = wiring.program("nuget-plugin-keyfob")?;
     let link = wiring.link(&program)?;
-    for name in ["NUGET_PLUGIN_PATHS", "NUGET_NETCORE_PLUGIN_PATHS"] {
-        let set = wiring.world.var_os(name).filter(|list| !list.is_empty());
-        if set.is_some_and(|list| !list.to_string_lossy().split(';').any(|path| path == link)) {
+    let set = [
+        ("NUGET_PLUGIN_PATHS", wiring.world.var_os("NUGET_PLUGIN_PATHS")),
+        (
+            "NUGET_NETCORE_PLUGIN_PATHS",
+            wiring.world.var_os("NUGET_NETCORE_PLUGIN_PATHS"),
+        ),
+    ];
+    for (name, list) in set {
+        let list = list.unwrap_or_default();
+        if !list.is_empty() && !list.to_string_lossy().split(';').any(|path| path == link) {
             let note = format!("the variable `{name}` is set, and NuGet looks nowhere else: add `{link}` to it");
             wiring.notes.push(note);
         }
