@@ -20,7 +20,7 @@ pub(super) const DOCKER: Tool = Tool {
 const KEY: &str = "credsStore";
 
 /// What docker keeps of a login in the file itself.
-const LOGINS: [&str; 3] = ["auth", "identitytoken", "registrytoken"];
+pub(super) const LOGINS: [&str; 3] = ["auth", "identitytoken", "registrytoken"];
 
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let directory = match wiring.path_in("DOCKER_CONFIG")? {

@@ -18,7 +18,7 @@ pub(super) const GIT: Tool = Tool {
     plan,
 };
 
-const KEY: &str = "credential.helper";
+pub(super) const KEY: &str = "credential.helper";
 
 /// git's own helpers that keep a password in a file and in memory.
 const KEEPERS: [&str; 2] = ["store", "cache"];

@@ -2,6 +2,8 @@
 //!
 //! Implements tools.md, section 4.
 
+mod version;
+
 use std::path::PathBuf;
 
 use super::Tool;
@@ -18,8 +20,6 @@ pub(super) const KUBECTL: Tool = Tool {
     plan,
 };
 
-const API: &str = "client.authentication.k8s.io/v1";
-
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let path = file(wiring)?;
     let name = match (&wiring.options.name, &wiring.options.profile) {
@@ -34,6 +34,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         command: wiring.keyfob()?,
         args: &args,
         replace: wiring.options.replace,
+        api: version::api(wiring.world),
     };
     let mut uses_another = false;
     wiring.edit(&path, |text| {
@@ -74,6 +75,7 @@ struct Edit<'a> {
     command: &'a str,
     args: &'a [String],
     replace: bool,
+    api: &'a str,
 }
 
 impl Edit<'_> {
@@ -245,7 +247,7 @@ impl Edit<'_> {
         };
         let args = self.args.iter().map(|arg| Node::text(arg)).collect();
         let exec = map(vec![
-            ("apiVersion", Node::text(API)),
+            ("apiVersion", Node::text(self.api)),
             ("command", Node::text(self.command)),
             ("args", Node::new(Kind::Sequence(args), 0..0)),
             ("interactiveMode", Node::text("Never")),
@@ -264,7 +266,7 @@ impl Edit<'_> {
             format!("- name: {}", scalar(self.name)),
             "  user:".into(),
             "    exec:".into(),
-            format!("      apiVersion: {API}"),
+            format!("      apiVersion: {}", self.api),
             format!("      command: {}", scalar(self.command)),
             format!("      args: [{}]", args.join(", ")),
             "      interactiveMode: Never".into(),
@@ -277,9 +279,10 @@ impl Edit<'_> {
     fn flow(&self) -> String {
         let args: Vec<String> = self.args.iter().map(|arg| scalar(arg)).collect();
         format!(
-            "{{\"name\": {}, \"user\": {{\"exec\": {{\"apiVersion\": \"{API}\", \"command\": {}, \"args\": [{}], \
+            "{{\"name\": {}, \"user\": {{\"exec\": {{\"apiVersion\": \"{}\", \"command\": {}, \"args\": [{}], \
              \"interactiveMode\": \"Never\", \"provideClusterInfo\": true}}}}}}",
             scalar(self.name),
+            self.api,
             scalar(self.command),
             args.join(", ")
         )
@@ -324,6 +327,7 @@ mod tests {
             command: "/bin/keyfob",
             args: &args,
             replace,
+            api: version::API,
         };
         let (after, other) = edit.of(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
         assert_eq!(edit.of(&after).unwrap().0, after, "the same again changes nothing");
@@ -389,6 +393,7 @@ mod tests {
             command: "/bin/keyfob",
             args: &[],
             replace: true,
+            api: version::API,
         };
         assert!(edit.of("users:\n- name: a\n  user: {token: canary}\n").is_err());
         assert!(edit.of("users: canary\n").is_err() && edit.of("- a\n").is_err());

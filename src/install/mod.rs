@@ -7,6 +7,7 @@
 //! Implements design.md, section 1.8, and the configuration parts of tools.md.
 
 mod ansible;
+mod askpass;
 mod aws;
 mod bazel;
 mod cargo;
@@ -21,6 +22,7 @@ mod journal;
 mod json;
 mod kubectl;
 mod ledger;
+mod nuget;
 mod pip;
 mod pnpm;
 mod state;
@@ -77,8 +79,10 @@ pub const TABLE: &[Tool] = &[
     pip::PIP,
     uv::UV,
     pnpm::PNPM,
+    nuget::NUGET,
     vault::VAULT,
     ansible::ANSIBLE,
+    askpass::ASKPASS,
 ];
 
 /// The tool of this name.

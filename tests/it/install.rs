@@ -1,6 +1,8 @@
 //! `install` and `uninstall`: a home full of configurations, and every byte of it as it was.
 
+mod asking;
 mod back;
+mod containers;
 mod cut;
 mod home;
 mod many;

@@ -15,7 +15,7 @@ EXAMPLE=$ROOT/examples/one-login
 . "$EXAMPLE/setup.sh"
 start() { serve "$@"; }
 make_work fire
-lay_out_keyfob cargo-credential-keyfob pnpm-credential-keyfob-acme
+lay_out_keyfob
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} PATH=$PATH
 mkdir "$WORK/tools" "$WORK/loops"
 ln -s "$CI_DIR/cloud/bin/aws" "$WORK/tools/aws"
@@ -46,7 +46,8 @@ record
 GRACE=${GRACE:-2}
 start_services "--grace=$GRACE"
 settle_down
-wire
+furnish
+wire >"$WORK/wired" || die "the tools were not wired: $(cat "$WORK/wired")"
 
 LIFE=5
 FIRE_SECS=${FIRE_SECS:-40}

@@ -16,18 +16,12 @@ if ! command -v terraform >/dev/null; then
 fi
 need curl curl jq jq openssl openssl python3 python3 script bsdutils
 make_work terraform
-lay_out_keyfob terraform-credentials-keyfob
+lay_out_keyfob
 start_servers
 export TF_CLI_CONFIG_FILE=$WORK/terraformrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
-mkdir -p "$HOME/.terraform.d/plugins"
-ln -s "$KEYFOB" "$HOME/.terraform.d/plugins/terraform-credentials-keyfob"
 
-# `configured [WORD]`: the helper, with this argument.
-configured() {
-    local words=()
-    if (($# > 0)); then words=("\"$1\""); fi
-    printf 'credentials_helper "keyfob" {\n  args = [%s]\n}\n' "${words[*]}" >"$TF_CLI_CONFIG_FILE"
-}
+# `configured [PROFILE]`: the helper, for this profile or for all.
+configured() { keyfob install terraform "$@" >"$WORK/wired" 2>&1 || die "terraform was not wired: $(cat "$WORK/wired")"; }
 # Fetches a module from the registry, which only answers who has a token.
 fetches() {
     rm -rf "$WORK/project"
@@ -58,8 +52,8 @@ logs_in() {
     } | BROWSER=true timeout 60 script -qefc "env TERM=dumb terraform login -no-color $HOST" "$WORK/login.out" >/dev/null 2>&1
 }
 
-say "$(terraform version | head -n 1), with TLS from $SSL_CERT_FILE"
 configured
+say "$(terraform version | head -n 1), with TLS from $SSL_CERT_FILE"
 ok 'terraform · miss · terraform: a host that nobody knows is asked for without a token, and refused there' \
     eval 'fails fetches && saw ".good == 0 and .bad > 0"'
 ok 'the helper says {} and nothing else' eval '[[ $(quiet helper get "$HOST") == "{}" ]]'
@@ -100,4 +94,6 @@ ok 'terraform · refreshed · terraform: when it has ended, the next fetch has a
     eval 'fetches && saw ".good > 0 and .bad == 0"'
 ok 'no secret is in Terraform'\''s directories or outputs' \
     eval '! holds_canary "$HOME" "$WORK/project" "$WORK/init.out" "$WORK/login.out" "$TF_CLI_CONFIG_FILE"'
+ok 'it is unwired' keyfob uninstall terraform
+ok 'and asks nobody' eval 'fails fetches && [[ ! -e $TF_CLI_CONFIG_FILE && ! -e $HOME/.terraform.d/plugins ]]'
 finish

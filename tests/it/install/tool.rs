@@ -1,5 +1,7 @@
 //! What each tool then reads, asked of the tool itself where it is on the machine.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::home::{Home, has};
 
 fn said(home: &Home, program: &str, args: &[&str]) -> String {
@@ -108,6 +110,28 @@ fn kubectl_reads_our_user() {
 }
 
 #[test]
+fn an_old_kubectl_is_wired_by_the_api_that_it_reads() {
+    for (version, api) in [
+        (r#"{"clientVersion": {"major": "1", "minor": "20+"}}"#, "v1beta1"),
+        (r#"{"clientVersion": {"major": "1", "minor": "22"}}"#, "v1"),
+        ("what?", "v1"),
+    ] {
+        let home = Home::empty();
+        let script = home
+            .sandbox
+            .write("old/kubectl", &format!("#!/bin/sh\necho '{version}'\n"));
+        std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path =
+            std::env::join_paths([home.path("bin"), home.path("old"), "/usr/bin".into(), "/bin".into()]).unwrap();
+        let run = home.keyfob(&["install", "kubectl"]).env("PATH", &path);
+        run.run().expect_success();
+        let text = home.read(".kube/config");
+        let line = format!("apiVersion: client.authentication.k8s.io/{api}\n");
+        assert!(text.contains(&line), "{version}: {text}");
+    }
+}
+
+#[test]
 fn a_program_that_stands_before_ours_is_named() {
     let home = Home::empty();
     let first = home.path("first");
@@ -143,7 +167,7 @@ fn variables_of_the_tools_say_where_their_configurations_are() {
             "containers",
             "XDG_CONFIG_HOME",
             "",
-            "containers/registries.conf.d/99-keyfob.conf",
+            "containers/registries.conf.d/zz-keyfob.conf",
         ),
     ] {
         let run = home.keyfob(&["install", tool, "acme"]);
@@ -215,18 +239,6 @@ fn a_tool_is_wired_for_the_places_that_it_may_serve() {
         home.read(".bazelrc"),
         format!("common --credential_helper={}\n", link("bazel-credential-keyfob"))
     );
-}
-
-#[test]
-fn podmans_own_helpers_stay_before_ours() {
-    let home = Home::empty();
-    home.sandbox.write(
-        ".config/containers/registries.conf",
-        "credential-helpers = [\"other\"] # c\n",
-    );
-    home.keyfob(&["install", "containers", "acme"]).run().expect_success();
-    let ours = home.read(".config/containers/registries.conf.d/99-keyfob.conf");
-    assert_eq!(ours, "credential-helpers = [\"other\", \"keyfob-acme\"]\n");
 }
 
 #[test]
