@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::journal::{self, Change, Journal, Lock, Options, Pending, Wired};
 use super::state::{self, Seen, State};
-use super::undo::{Since, take_out};
+use super::undo::{Since, follow, take_out};
 use super::wiring::{Places, Wiring};
 use super::{Tool, Trouble, diff};
 use crate::error::{Error, Result};
@@ -93,13 +93,14 @@ impl<'a> Ledger<'a> {
     /// [`crate::error::Class::Store`] when the journal is damaged.
     pub fn peek(world: &'a World) -> Result<Ledger<'a>> {
         let path = journal::place(world)?;
-        let journal = Journal::read(&path)?;
+        let mut journal = Journal::read(&path)?;
         let mut seen = Seen::default();
         for change in journal.pending.iter().flat_map(|pending| &pending.changes) {
             if state::look(&change.path)? == change.after {
                 seen.put(&change.path, change.before.clone());
             }
         }
+        follow(&mut journal.wired, &seen);
         let keyfob = own_path(world)?;
         let places = Places {
             links: links(world, &keyfob)?,
@@ -218,8 +219,7 @@ impl<'a> Ledger<'a> {
         for path in seen.paths() {
             let (before, after) = (self.seen.look(path)?, seen.look(path)?);
             if before != after {
-                let path = path.into();
-                changes.push(Change { path, before, after });
+                changes.push(Change::new(path, before, after));
             }
         }
         Ok(changes)
@@ -273,7 +273,10 @@ impl<'a> Ledger<'a> {
         let Some(pending) = self.journal.pending.clone() else {
             return Ok(());
         };
-        for Change { path, before, after } in pending.changes.iter().rev() {
+        for Change {
+            path, before, after, ..
+        } in pending.changes.iter().rev()
+        {
             state::sweep(path);
             let now = state::look(path)?;
             if now == *after {
@@ -292,7 +295,10 @@ impl<'a> Ledger<'a> {
 }
 
 fn apply(pending: &Pending) -> Result<()> {
-    for Change { path, before, after } in &pending.changes {
+    for Change {
+        path, before, after, ..
+    } in &pending.changes
+    {
         if state::look(path)? != *before {
             let error = Error::temporary(format!("`{}` was changed at this moment", path.display()));
             return Err(error.hint("run the same command again"));

@@ -2,14 +2,16 @@
 //!
 //! Where nobody has touched a path since, it gets back what it was, byte for byte. Where only keyfob has, for another
 //! tool, our lines are taken out beside that tool's, whose own changes then start from there. Where somebody else has, it
-//! is refused with a diff, unless a person says how to go on. Nothing here writes.
+//! is refused with a diff, unless a person says how to go on. A file that has moved behind a link since is taken for
+//! what it was. Nothing here writes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Trouble;
-use super::diff;
 use super::journal::{Change, Wired};
-use super::state::{Seen, State};
+use super::state::{Seen, State, resolve};
+use super::{diff, format};
 use crate::error::Error;
 use crate::report::printable;
 
@@ -52,6 +54,32 @@ pub(super) fn take_out(
         }
     }
     Ok(gone)
+}
+
+/// Follows the files that somebody has moved since: a dotfile that has become a link, or is none any more. What lies where
+/// the tool finds it is the same file if it is as we left it, or if nothing else is.
+pub(super) fn follow(wired: &mut [Wired], seen: &Seen) {
+    let mut left: BTreeMap<PathBuf, (PathBuf, State)> = BTreeMap::new();
+    for change in wired.iter().flat_map(|wired| &wired.changes) {
+        let named = change.named.as_ref().unwrap_or(&change.path);
+        left.insert(change.path.clone(), (named.clone(), change.after.clone()));
+    }
+    for (path, (named, left)) in left {
+        let there = match left {
+            State::File { .. } => resolve(&named).unwrap_or_else(|_| path.clone()),
+            State::Nothing | State::Link(_) => continue,
+        };
+        let is_gone = !matches!(seen.look(&path), Ok(State::File { .. }));
+        if there == path || !(is_gone || seen.look(&there).is_ok_and(|now| now == left)) {
+            continue;
+        }
+        for change in wired.iter_mut().flat_map(|wired| &mut wired.changes) {
+            if change.path == path {
+                change.named.get_or_insert(named.clone());
+                change.path.clone_from(&there);
+            }
+        }
+    }
 }
 
 /// Takes one change back; `at` is where later tools begin.
@@ -114,16 +142,20 @@ fn without(change: &Change, state: &State) -> Option<State> {
     if *state == change.after {
         return Some(change.before.clone());
     }
-    let State::File { bytes, mode } = state else {
-        return None;
+    let (bytes, mode) = match state {
+        State::File { bytes, mode } => (bytes, mode),
+        // Where nothing is left, nothing of ours is.
+        State::Nothing => return Some(State::Nothing),
+        State::Link(_) => return None,
     };
     let (State::File { .. } | State::Nothing, State::File { mode: ours, bytes: to }) = (&change.before, &change.after)
     else {
         return None;
     };
-    let bytes = diff::taken_out(change.before.bytes(), to, bytes)?;
+    let bytes = format::taken_out(change.format, change.before.bytes(), to, bytes)?;
+    let is_nothing = bytes.is_empty() || change.format.is_some_and(|format| format.is_nothing(&bytes));
     match &change.before {
-        State::Nothing if bytes.is_empty() => Some(State::Nothing),
+        State::Nothing if is_nothing => Some(State::Nothing),
         State::File { mode: old, .. } if mode == ours => Some(State::File { bytes, mode: *old }),
         _ => Some(State::File { bytes, mode: *mode }),
     }
@@ -154,11 +186,10 @@ mod tests {
     }
 
     fn wire(tool: usize, before: State, after: State) -> Wired {
-        let path = PATH.into();
         Wired {
             tool: tool.to_string(),
             options: Options::default(),
-            changes: vec![Change { path, before, after }],
+            changes: vec![Change::new(Path::new(PATH), before, after)],
             made: Vec::new(),
         }
     }
