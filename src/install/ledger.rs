@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::format::Format;
 use super::journal::{self, Change, Journal, Lock, Options, Pending, Wired};
 use super::state::{self, Seen, State};
 use super::undo::{Since, follow, take_out};
@@ -161,15 +162,25 @@ impl<'a> Ledger<'a> {
     pub fn plan(&self, tool: &Tool, options: &Options) -> Result<Step, Trouble> {
         let (mut wired, mut seen) = (self.journal.wired.clone(), self.seen.clone());
         let mut gone = Vec::new();
+        let was_wired = wired.iter().any(|wired| wired.tool == tool.name);
         if let Some(at) = wired.iter().position(|wired| wired.tool == tool.name) {
             gone = take_out(&mut wired, at, &mut seen, Since::Merge)?;
         }
         let mut wiring = Wiring::new(self.world, options, &self.places, seen.clone());
         (tool.plan)(&mut wiring)?;
         let Wiring {
-            changes, made, notes, ..
+            mut changes,
+            made,
+            notes,
+            ..
         } = wiring;
-        for change in &changes {
+        for change in &mut changes {
+            // What a tool has written anew since stays as the tool wrote it where it says what it should.
+            let now = self.seen.look(&change.path)?;
+            let is_same = |format: Format| format.is_same(now.bytes(), change.after.bytes());
+            if was_wired && matches!(now, State::File { .. }) && change.format.is_some_and(is_same) {
+                change.after = now;
+            }
             seen.put(&change.path, change.after.clone());
         }
         // A directory that this tool made before is there, and is still its own.

@@ -4,6 +4,7 @@ mod back;
 mod cut;
 mod home;
 mod many;
+mod since;
 mod tool;
 
 use home::Home;

@@ -16,6 +16,10 @@ impl PartialEq for Meaning {
     fn eq(&self, other: &Meaning) -> bool {
         match (self, other) {
             (Meaning::Text(one), Meaning::Text(other)) => one == other,
+            // Items with names are found by those, in whatever order.
+            (Meaning::List(one), Meaning::List(other)) if are_named(one) && are_named(other) => {
+                one.len() == other.len() && one.iter().all(|item| other.contains(item))
+            }
             (Meaning::List(one), Meaning::List(other)) => one == other,
             (Meaning::Map(one), Meaning::Map(other)) => {
                 one.len() == other.len() && one.iter().all(|(name, value)| get(other, name) == Some(value))
@@ -44,6 +48,10 @@ type Members = [(String, Meaning)];
 
 fn get<'m>(members: &'m Members, name: &str) -> Option<&'m Meaning> {
     members.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+}
+
+fn are_named(items: &[Meaning]) -> bool {
+    items.iter().all(|item| item.name().is_some())
 }
 
 impl Meaning {
@@ -107,9 +115,6 @@ pub(super) fn without(
     if before == after || now == before {
         return Some(now.cloned());
     }
-    if now == after {
-        return Some(before.cloned());
-    }
     match (before, after, now) {
         (_, Some(_), None) => Some(None),
         (Some(Map(before)), Some(Map(after)), Some(Map(now))) => {
@@ -145,7 +150,7 @@ pub(super) fn without(
                 items_without(&[], &ours, now).map(|left| Some(List(left)))
             }
         }
-        _ => None,
+        _ => (now == after).then(|| before.cloned()),
     }
 }
 
@@ -216,12 +221,21 @@ pub(super) fn difference<'m>(from: &Meaning, to: &'m Meaning, path: &mut Vec<Ste
             path.push(Step::Member(name.clone()));
             Some(Edit::Insert(value))
         }
+        (Meaning::List(from), Meaning::List(to)) if are_named(from) && are_named(to) => {
+            let of = |items: &'m [Meaning], item: &Meaning| items.iter().find(|other| other.is_same_item(item));
+            if let Some(at) = from.iter().position(|item| of(to, item) != Some(item)) {
+                path.push(Step::Item(at));
+                return of(to, &from[at]).map_or(Some(Edit::Remove), |wanted| difference(&from[at], wanted, path));
+            }
+            let at = to.iter().position(|item| !from.contains(item))?;
+            path.push(Step::Item(at));
+            Some(Edit::Insert(&to[at]))
+        }
         (Meaning::List(from), Meaning::List(to)) => {
             let at = (0..).find(|at| from.get(*at) != to.get(*at))?;
             path.push(Step::Item(at));
             match (from.get(at), to.get(at)) {
-                (Some(one), Some(other)) if one.is_same_item(other) => difference(one, other, path),
-                (Some(one), _) if !to[at..].iter().any(|other| other.is_same_item(one)) => Some(Edit::Remove),
+                (Some(one), _) if !to[at..].contains(one) => Some(Edit::Remove),
                 (_, Some(other)) => Some(Edit::Insert(other)),
                 (_, None) => Some(Edit::Remove),
             }
