@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use toml_edit::{Array, Value};
 
-use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, docker, toml};
 use crate::error::Result;
@@ -51,7 +50,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     if !helpers.contains(&ours) {
         helpers.push(ours);
     }
-    wiring.edit_as(Format::Toml, &home.join("registries.conf.d/99-keyfob.conf"), |text| {
+    wiring.edit(&home.join("registries.conf.d/99-keyfob.conf"), |text| {
         if toml::list(text, &[KEY])?.as_ref() == Some(&helpers) {
             return Ok(text.into());
         }
