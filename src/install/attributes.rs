@@ -29,11 +29,12 @@ pub(super) fn carry_over(old: &File, new: &File) -> io::Result<()> {
         rustix::fs::fremovexattr(new, ACCESS)?;
     }
     for name in names {
-        let value = value(old, &name)?;
-        if self::value(new, &name).is_ok_and(|now| now == value) {
+        let value = value(old, &name);
+        if value.is_ok() && value == self::value(new, &name) {
             continue;
         }
-        let set = rustix::fs::fsetxattr(new, &name, &value, rustix::fs::XattrFlags::empty());
+        let flags = rustix::fs::XattrFlags::empty();
+        let set = value.and_then(|value| rustix::fs::fsetxattr(new, &name, &value, flags));
         if set.is_err() && !SYSTEMS.iter().any(|begin| name.starts_with(begin)) {
             let text = format!("its attribute `{name}` cannot be kept");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
@@ -56,7 +57,7 @@ fn names(file: &File) -> io::Result<Vec<String>> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn value(file: &File, name: &str) -> io::Result<Vec<u8>> {
+fn value(file: &File, name: &str) -> Result<Vec<u8>, rustix::io::Errno> {
     let mut value = vec![0; LONGEST];
     let length = rustix::fs::fgetxattr(file, name, &mut value[..])?;
     value.truncate(length);

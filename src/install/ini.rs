@@ -339,6 +339,25 @@ mod tests {
     }
 
     #[test]
+    fn a_section_is_found_as_its_tool_reads_it() {
+        for (text, dialect, section) in [
+            ("[profile \"acme\"]\nx = 1\n", PYTHON, "profile acme"),
+            ("[profile\t'acme' ]\nx = 1\n", PYTHON, "profile acme"),
+            ("[ s ]\nx=1\n", NPM, "s"),
+        ] {
+            let after = set(text, dialect, section, "k", "v");
+            assert!(after.starts_with(text) && after.matches('[').count() == 1, "{after}");
+        }
+        // These two take the spaces for part of the name.
+        for dialect in [PIP, ANSIBLE] {
+            assert_eq!(
+                set("[ s ]\nx = 1\n", dialect, "s", "k", "v"),
+                "[ s ]\nx = 1\n\n[s]\nk = v\n"
+            );
+        }
+    }
+
+    #[test]
     fn a_setting_is_taken_out_with_all_its_lines() {
         let mut document = Document::parse("[s]\nk = 1\n 2\n\nk=3\nx = 4\n", PYTHON).unwrap();
         assert_eq!(document.get("s", "k").as_deref(), Some("3"));

@@ -176,6 +176,7 @@ fn changed(tool: &str, path: &Path, left: &State, now: &State) -> Trouble {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ini;
     use super::super::journal::Options;
     use super::*;
 
@@ -249,6 +250,50 @@ mod tests {
                 lines.retain(|line| !line.starts_with("ours"));
                 prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&lines));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn several_tools_come_out_of_a_file_that_was_written_anew(
+            places in prop::collection::vec("[a-c]", 1..5),
+            theirs in prop::collection::vec(("[a-d]", "[x-z]"), 0..4),
+            order in prop::collection::vec(0_usize..5, 5),
+        ) {
+            let print = |sections: &BTreeMap<String, BTreeMap<String, String>>, between: &str| {
+                let text = sections.iter().rev().map(|(section, settings)| {
+                    let lines = settings.iter().map(|(name, value)| format!("{name}{between}{value}\n"));
+                    format!("[{section}]\n{}", lines.collect::<String>())
+                });
+                text.collect::<String>()
+            };
+            let mut sections = BTreeMap::<String, BTreeMap<String, String>>::new();
+            for (section, name) in theirs {
+                sections.entry(section).or_default().insert(name, "1".into());
+            }
+            let (expected, mut text) = (print(&sections, " = "), print(&sections, "="));
+            let mut wired = Vec::new();
+            for (tool, section) in places.into_iter().enumerate() {
+                let before = State::Nothing.with_bytes(text.clone().into());
+                let name = format!("ours{tool}");
+                let mut document = ini::Document::parse(&text, ini::PYTHON).unwrap();
+                document.set(&section, &name, "keyfob");
+                text = document.print();
+                let mut wire = wire(tool, before, State::Nothing.with_bytes(text.clone().into()));
+                wire.changes[0].format = Some(format::Format::Aws);
+                wired.push(wire);
+                sections.entry(section).or_default().insert(name, "keyfob".into());
+            }
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&[print(&sections, " = ")]));
+            for pick in order {
+                if !wired.is_empty() {
+                    let at = pick % wired.len();
+                    prop_assert!(take_out(&mut wired, at, &mut seen, Since::Merge).is_ok());
+                }
+            }
+            let left = seen.look(Path::new(PATH)).unwrap();
+            prop_assert_eq!(String::from_utf8_lossy(left.bytes()), expected);
         }
     }
 
