@@ -29,11 +29,12 @@ fn a_configuration_that_docker_has_written_anew_is_taken_back() {
     home.keyfob(&["install", "docker", "--replace"]).run().expect_success();
     let mut value = rewritten(&home);
     let written = home.look();
-    // The same again is nothing to do, and taking it back wants a word.
-    let again = home.keyfob(&["install", "docker", "--replace"]).run().expect_success();
-    assert!(again.text().contains("nothing to change"), "{}", again.text());
+    // Taking it back wants a word, and the same again is nothing to do.
     let refused = home.keyfob(&["uninstall", "docker"]).run().expect_code(5);
     assert!(refused.stderr.contains("--merge"), "{}", refused.stderr);
+    home.assert_is(&written);
+    let again = home.keyfob(&["install", "docker", "--replace"]).run().expect_success();
+    assert!(again.text().contains("nothing to change"), "{}", again.text());
     home.assert_is(&written);
     home.keyfob(&["install", "docker", "acme", "--replace"])
         .run()
