@@ -138,10 +138,13 @@ comes_out_of_what_was_written_anew() {
     docker context create there --docker "host=$DOCKER_HOST" && docker context use there || return 1
     kubectl config set-credentials eve --token=canary && kubectl config set-context d --cluster=x --user=eve &&
         kubectl config use-context d && git config --global alias.z status || return 1
-    says 'nothing to change' keyfob install docker --replace || return 1
     local tool
     for tool in docker kubectl git; do
-        fails keyfob uninstall "$tool" && keyfob uninstall "$tool" --merge || return 1
+        fails keyfob uninstall "$tool" || return 1
+    done
+    says 'nothing to change' keyfob install docker --replace || return 1
+    for tool in docker kubectl git; do
+        keyfob uninstall "$tool" --merge || return 1
     done
     jq -e '.credsStore == "desktop" and .currentContext == "there"' "$HOME/.docker/config.json" &&
         says ann kubectl config view -o 'jsonpath={.contexts[?(@.name=="c")].context.user}' &&
