@@ -44,9 +44,12 @@ impl Document {
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Document> {
         let mut lines: Vec<Line> = Vec::new();
         let mut in_section = !dialect.continues;
-        let mut depth = None;
+        let (mut depth, mut goes_on) = (None, None);
         for (at, text) in text.split_inclusive('\n').enumerate() {
-            let kind = kind(text, dialect, depth);
+            let kind = match goes_on {
+                Some(_) => Some(Kind::More),
+                None => kind(text, dialect, depth),
+            };
             let kind = kind.ok_or_else(|| Error::usage(format!("line {} is no setting", at + 1)))?;
             match &kind {
                 Kind::Section(_) => (in_section, depth) = (true, None),
@@ -55,6 +58,9 @@ impl Document {
                 }
                 Kind::Setting(..) => depth = Some(indent(text).len()),
                 Kind::Empty | Kind::More => (),
+            }
+            if matches!(kind, Kind::Setting(..) | Kind::More) {
+                goes_on = dialect.goes_on(text, goes_on.unwrap_or(false));
             }
             lines.push(Line {
                 kind,
@@ -238,10 +244,6 @@ fn kind(text: &str, dialect: Dialect, depth: Option<usize>) -> Option<Kind> {
     let margin = line.len() - begin.len();
     if dialect.continues && depth.is_some_and(|depth| margin > depth) {
         return Some(Kind::More);
-    }
-    // One that goes on in the next line, which only git reads as such.
-    if matches!(dialect.values, Values::Each) && line.ends_with('\\') {
-        return None;
     }
     if dialect.sections != Sections::None && begin.starts_with('[') {
         let end = begin.rfind(']')?;

@@ -141,7 +141,9 @@ pub(super) fn without(
         }
         (None, Some(List(after)), Some(List(now))) => {
             let left = items_without(&[], after, now)?;
-            let ours: Vec<Meaning> = after.iter().filter(|item| item.names_us()).cloned().collect();
+            // What says nothing is no one's default.
+            let is_ours = |item: &&Meaning| item.names_us() || **item == Meaning::Text(String::new());
+            let ours: Vec<Meaning> = after.iter().filter(is_ours).cloned().collect();
             if left.is_empty() {
                 Some(None)
             } else if ours.is_empty() {

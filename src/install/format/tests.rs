@@ -129,6 +129,13 @@ fn settings_of_lines_come_out_beside_new_neighbours() {
             "[credential]\n\thelper = store\n\thelper = cache\n\thelper = other\n",
         ),
         (
+            Format::Git,
+            "[alias]\n\tx = \"!f() { a; \\\n\thelper = b; }\" ; c \\\n",
+            "[alias]\n\tx = \"!f() { a; \\\n\thelper = b; }\" ; c \\\n[credential]\n\thelper = \n\thelper = /bin/keyfob git\n",
+            "[alias]\n\tx = \"!f() { a; \\\n\thelper = b; }\" ; c \\\n[credential]\n\thelper = \n\thelper = /bin/keyfob git\n\thelper = !x \\\n y\n",
+            "[alias]\n\tx = \"!f() { a; \\\n\thelper = b; }\" ; c \\\n[credential]\n\thelper = !x \\\n y\n",
+        ),
+        (
             Format::Aws,
             "[default]\nregion=x\n",
             "[default]\nregion=x\n\n[profile acme]\ncredential_process = keyfob aws acme\n",

@@ -91,7 +91,7 @@ pub(in crate::install) const NPM: Dialect = Dialect {
     values: Values::One,
 };
 
-/// git's own, as far as git writes it: what goes on in the next line is not read.
+/// git's own. A setting on the line of its section is not read.
 pub(in crate::install) const GIT: Dialect = Dialect {
     names: Names::Lower,
     between: " = ",
@@ -141,5 +141,23 @@ impl Dialect {
         let begins = |at: &usize| text[..*at].chars().next_back().is_none_or(char::is_whitespace);
         let inline = |mark: char| text.match_indices(mark).map(|(at, _)| at).find(begins);
         text.split_at(self.inline.and_then(inline).unwrap_or(text.len()))
+    }
+
+    /// Whether a value goes on in the next line, and then whether that begins within quotes, as this one does if
+    /// `is_quoted`. Only git has a mark for that, at the end of a line but not of a comment.
+    pub(super) fn goes_on(self, line: &str, mut is_quoted: bool) -> Option<bool> {
+        if !matches!(self.values, Values::Each) {
+            return None;
+        }
+        let mut rest = line.trim_end_matches(['\r', '\n']).chars();
+        while let Some(c) = rest.next() {
+            match c {
+                '\\' if rest.next().is_none() => return Some(is_quoted),
+                '"' => is_quoted = !is_quoted,
+                '#' | ';' if !is_quoted => return None,
+                _ => (),
+            }
+        }
+        None
     }
 }

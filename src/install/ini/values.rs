@@ -17,11 +17,17 @@ impl Document {
         found
     }
 
-    /// All values of a name in a section, where each stands in one line.
+    /// All values of a name in a section, those of several lines with all of them.
     pub(in crate::install) fn get_all(&self, section: &str, name: &str) -> Vec<String> {
-        let value = |at: usize| match self.lines[at].kind {
-            Kind::Setting(_, begin) => self.lines[at].text[begin..].trim().to_owned(),
-            _ => String::new(),
+        let value = |at: usize| {
+            let begin = match self.lines[at].kind {
+                Kind::Setting(_, begin) => begin,
+                _ => 0,
+            };
+            let more = self.more(at).into_iter().map(|more| self.lines[more].text.trim());
+            more.fold(self.lines[at].text[begin..].trim().to_owned(), |value, more| {
+                value + "\n" + more
+            })
         };
         self.places(section, name).into_iter().map(value).collect()
     }
@@ -35,23 +41,25 @@ impl Document {
 
     /// Takes one of the values out.
     pub(in crate::install) fn remove_value(&mut self, section: &str, name: &str, at: usize) {
-        if let Some(place) = self.places(section, name).get(at) {
-            self.lines.remove(*place);
+        if let Some(&place) = self.places(section, name).get(at) {
+            self.drop_more(place);
+            self.lines.remove(place);
         }
     }
 
     /// Puts one in before the one that stands at this place, else behind the last.
     pub(in crate::install) fn insert_value(&mut self, section: &str, name: &str, at: usize, value: &str) {
         let places = self.places(section, name);
-        let Some(beside) = places.get(at).or(places.last()) else {
+        let Some(&beside) = places.get(at).or(places.last()) else {
             return self.set(section, name, value);
         };
-        let before = format!("{}{name}{}", indent(&self.lines[*beside].text), self.dialect.between);
+        let before = format!("{}{name}{}", indent(&self.lines[beside].text), self.dialect.between);
         let line = Line {
             kind: Kind::Setting(name.into(), before.len()),
             text: format!("{before}{value}\n"),
         };
-        self.insert(beside + usize::from(at >= places.len()), line);
+        let behind = self.more(beside).last().map_or(beside + 1, |last| last + 1);
+        self.insert(if at < places.len() { beside } else { behind }, line);
     }
 
     /// Takes a section out in which nothing is left, not even a comment.
