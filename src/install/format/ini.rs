@@ -78,8 +78,8 @@ fn put(document: &mut Document, dialect: Dialect, section: &str, name: &str, val
         (Meaning::Text(text), _) => document.set(section, name, text),
         (Meaning::List(items), Values::Each) => {
             document.remove(section, name);
-            for at in 0..items.len() {
-                document.insert_value(section, name, at, text(&items[at])?);
+            for (at, item) in items.iter().enumerate() {
+                document.insert_value(section, name, at, text(item)?);
             }
         }
         (Meaning::List(items), Values::List(_, between)) => {

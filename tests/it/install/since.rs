@@ -1,7 +1,6 @@
 //! Taking back what the tool itself, or its person, has written anew or moved since.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -241,7 +240,8 @@ fn a_cut_while_taking_back_by_meaning_can_be_repeated() {
     }
 }
 
-fn attribute(path: &Path, name: &str) -> Option<Vec<u8>> {
+#[cfg(target_os = "linux")]
+fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
     let mut value = [0; 256];
     let length = rustix::fs::getxattr(path, name, &mut value[..]).ok()?;
     Some(value[..length].to_vec())
