@@ -393,4 +393,41 @@ proptest! {
         let left = left(Format::Aws, &from, &to, &aws(&now, styles.1)).unwrap();
         prop_assert!(Format::Aws.read(&left) == Format::Aws.read(&aws(&expected, 0)), "{}", left);
     }
+
+    #[test]
+    fn whatever_stands_there_is_taken_back_or_refused(
+        from in "([ab\u{e4}]{1,2}|[:=\\[\\]{}\"',#;\\\\-]|[ \n]{1,2}|- a: |a = |b: ){0,12}",
+        more in "([ab\u{e4}]{1,2}|[:=\\[\\]{}\"',#;\\\\-]|[ \n]{1,2}|- a: |a = |b: ){1,6}",
+        others in "([ab\u{e4}]{1,2}|[:=\\[\\]{}\"',#;\\\\-]|[ \n]{1,2}|- a: |a = |b: ){0,6}",
+        places in (0_usize..99, 0_usize..99),
+    ) {
+        let put = |text: &str, more: &str, place: usize| {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let at = places[place % places.len()];
+            format!("{}{more}{}", &text[..at], &text[at..])
+        };
+        let to = put(&from, &more, places.0);
+        let now = put(&to, &others, places.1);
+        for format in ALL {
+            let left = left(format, &from, &to, &now);
+            // What was readable stays so.
+            if let (Some(left), Some(_), Some(_)) = (left, format.read(&from), format.read(&now)) {
+                prop_assert!(format.read(&left).is_some(), "{format:?}: {now:?} {left:?}");
+            }
+        }
+    }
 }
+
+const ALL: [Format; 11] = [
+    Format::Ansible,
+    Format::Aws,
+    Format::Git,
+    Format::Go,
+    Format::Hcl,
+    Format::Json,
+    Format::Lines,
+    Format::Npm,
+    Format::Pip,
+    Format::Toml,
+    Format::Yaml,
+];
