@@ -2,6 +2,7 @@
 //!
 //! Implements tools.md, section 12.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, ini};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     }
     let ours = format!("{profile}@{program}");
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Ansible, &path, |text| {
         let mut document = ini::Document::parse(text, ini::ANSIBLE)?;
         let old = document.get("defaults", KEY).unwrap_or_default();
         let mut list: Vec<&str> = old.split([',', '\n']).map(str::trim).collect();

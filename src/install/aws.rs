@@ -2,6 +2,7 @@
 //!
 //! Nothing that they say names an account, so each of their profiles is for one of ours. Implements tools.md, section 5.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, ini};
 use crate::config::profile::quoted;
@@ -44,7 +45,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         Some(path) => path,
         None => wiring.home()?.join(".aws/config"),
     };
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Aws, &path, |text| {
         let mut document = ini::Document::parse(text, ini::PYTHON)?;
         stronger = STRONGER.into_iter().find(|key| document.get(&section, key).is_some());
         match document.get(&section, KEY) {

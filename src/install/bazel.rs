@@ -3,6 +3,7 @@
 //! Implements tools.md, section 7.
 
 use super::Tool;
+use super::format::Format;
 use super::wiring::Wiring;
 use crate::error::{Error, Result};
 
@@ -32,7 +33,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         false => hosts.iter().map(|host| format!("{host}={program}")).collect(),
     };
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Lines, &path, |text| {
         let set = options(text);
         let mut after = text.to_owned();
         for value in values {

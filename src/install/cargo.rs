@@ -4,6 +4,7 @@
 
 use toml_edit::{Array, Value};
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, toml};
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         ));
     }
     let (ours, replace) = (words.join(" "), wiring.options.replace);
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Toml, &path, |text| {
         let listed = toml::list(text, &[TABLE, KEY])?;
         let mut providers = listed.clone().unwrap_or_else(|| vec![USUAL.into()]);
         if replace {

@@ -10,6 +10,9 @@ use diffy::{DiffOptions, Line};
 use super::state::State;
 use crate::report;
 
+/// What some editors write in front of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// What stands where a secret was.
 const HIDDEN: &str = "…";
 
@@ -123,10 +126,24 @@ pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     diffy::merge_bytes(to, from, now).ok()
 }
 
+/// A text as it is edited: with plain line ends, and without the mark that some editors write in front of UTF-8.
+pub(super) fn plain(text: &str) -> String {
+    let body = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    body.replace("\r\n", "\n")
+}
+
+/// The edited text with the mark and the line ends of the original.
+pub(super) fn as_before(original: &str, edited: &str) -> String {
+    match original.strip_prefix(BYTE_ORDER_MARK) {
+        Some(body) => format!("{BYTE_ORDER_MARK}{}", with_line_ends(body, edited)),
+        None => with_line_ends(original, edited),
+    }
+}
+
 /// The edited text with the line ends of the original, whose editor saw it with `\n` alone.
 ///
 /// Lines that stayed end as they did; new ones end as most do.
-pub(super) fn with_line_ends(original: &str, edited: &str) -> String {
+fn with_line_ends(original: &str, edited: &str) -> String {
     let ends = original.matches("\r\n").count();
     if ends == 0 {
         return edited.into();

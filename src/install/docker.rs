@@ -3,6 +3,7 @@
 //! It has one store for all registries; `credHelpers` for single ones stay, and win. Behind a store docker reads no login
 //! of `auths` any more. Implements tools.md, section 2.5.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, json};
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let replace = wiring.options.replace;
     let mut has_helpers = false;
     let mut hidden = String::new();
-    wiring.edit(&directory.join("config.json"), |text| {
+    wiring.edit_as(Format::Json, &directory.join("config.json"), |text| {
         let document = json::Document::parse(text)?;
         has_helpers = document.has("credHelpers");
         let logins = document.with_text("auths", &LOGINS);

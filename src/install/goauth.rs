@@ -2,6 +2,7 @@
 //!
 //! Implements tools.md, section 8.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, ini};
 use crate::error::{Error, Result};
@@ -43,7 +44,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     });
     let ours = quoted.collect::<Vec<_>>().join(" ");
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Go, &path, |text| {
         let mut document = ini::Document::parse(text, ini::GO)?;
         let old = document.get("", KEY).filter(|old| !old.is_empty());
         let old = old.unwrap_or_else(|| USUAL.into());

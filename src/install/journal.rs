@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::format::Format;
 use super::state::{self, State};
 use crate::error::{Error, Result};
 use crate::world::World;
@@ -35,8 +36,27 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Change {
     /// The absolute path, at which no link leads on.
     pub(super) path: PathBuf,
+    /// The path by which the tool knows it, where that is another: links may lead elsewhere one day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) named: Option<PathBuf>,
+    /// How it is written; none: lines are all that is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<Format>,
     pub(super) before: State,
     pub(super) after: State,
+}
+
+impl Change {
+    /// One of which no more is known.
+    pub(super) fn new(path: &Path, before: State, after: State) -> Change {
+        Change {
+            path: path.into(),
+            named: None,
+            format: None,
+            before,
+            after,
+        }
+    }
 }
 
 /// One tool that was wired.

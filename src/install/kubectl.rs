@@ -7,6 +7,7 @@ mod version;
 use std::path::PathBuf;
 
 use super::Tool;
+use super::format::Format;
 use super::wiring::Wiring;
 use super::yaml::{self, Kind, Node};
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         api: version::api(wiring.world),
     };
     let mut uses_another = false;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Yaml, &path, |text| {
         let (after, other) = edit.of(text)?;
         uses_another = other;
         Ok(after)

@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::format::Format;
 use super::journal::{self, Change, Journal, Lock, Options, Pending, Wired};
 use super::state::{self, Seen, State};
-use super::undo::{Since, take_out};
+use super::undo::{Since, follow, take_out};
 use super::wiring::{Places, Wiring};
 use super::{Tool, Trouble, diff};
 use crate::error::{Error, Result};
@@ -93,13 +94,14 @@ impl<'a> Ledger<'a> {
     /// [`crate::error::Class::Store`] when the journal is damaged.
     pub fn peek(world: &'a World) -> Result<Ledger<'a>> {
         let path = journal::place(world)?;
-        let journal = Journal::read(&path)?;
+        let mut journal = Journal::read(&path)?;
         let mut seen = Seen::default();
         for change in journal.pending.iter().flat_map(|pending| &pending.changes) {
             if state::look(&change.path)? == change.after {
                 seen.put(&change.path, change.before.clone());
             }
         }
+        follow(&mut journal.wired, &seen);
         let keyfob = own_path(world)?;
         let places = Places {
             links: links(world, &keyfob)?,
@@ -160,15 +162,25 @@ impl<'a> Ledger<'a> {
     pub fn plan(&self, tool: &Tool, options: &Options) -> Result<Step, Trouble> {
         let (mut wired, mut seen) = (self.journal.wired.clone(), self.seen.clone());
         let mut gone = Vec::new();
+        let was_wired = wired.iter().any(|wired| wired.tool == tool.name);
         if let Some(at) = wired.iter().position(|wired| wired.tool == tool.name) {
             gone = take_out(&mut wired, at, &mut seen, Since::Merge)?;
         }
         let mut wiring = Wiring::new(self.world, options, &self.places, seen.clone());
         (tool.plan)(&mut wiring)?;
         let Wiring {
-            changes, made, notes, ..
+            mut changes,
+            made,
+            notes,
+            ..
         } = wiring;
-        for change in &changes {
+        for change in &mut changes {
+            // What a tool has written anew since stays as the tool wrote it where it says what it should.
+            let now = self.seen.look(&change.path)?;
+            let is_same = |format: Format| format.is_same(now.bytes(), change.after.bytes());
+            if was_wired && matches!(now, State::File { .. }) && change.format.is_some_and(is_same) {
+                change.after = now;
+            }
             seen.put(&change.path, change.after.clone());
         }
         // A directory that this tool made before is there, and is still its own.
@@ -218,8 +230,7 @@ impl<'a> Ledger<'a> {
         for path in seen.paths() {
             let (before, after) = (self.seen.look(path)?, seen.look(path)?);
             if before != after {
-                let path = path.into();
-                changes.push(Change { path, before, after });
+                changes.push(Change::new(path, before, after));
             }
         }
         Ok(changes)
@@ -273,7 +284,10 @@ impl<'a> Ledger<'a> {
         let Some(pending) = self.journal.pending.clone() else {
             return Ok(());
         };
-        for Change { path, before, after } in pending.changes.iter().rev() {
+        for Change {
+            path, before, after, ..
+        } in pending.changes.iter().rev()
+        {
             state::sweep(path);
             let now = state::look(path)?;
             if now == *after {
@@ -292,7 +306,10 @@ impl<'a> Ledger<'a> {
 }
 
 fn apply(pending: &Pending) -> Result<()> {
-    for Change { path, before, after } in &pending.changes {
+    for Change {
+        path, before, after, ..
+    } in &pending.changes
+    {
         if state::look(path)? != *before {
             let error = Error::temporary(format!("`{}` was changed at this moment", path.display()));
             return Err(error.hint("run the same command again"));

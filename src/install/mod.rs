@@ -2,18 +2,21 @@
 //!
 //! A tool's file only makes a plan (`wiring.rs`): which configuration becomes what, which link leads to this program. The
 //! rest is the same for all: `ledger.rs` carries a plan out and back, `journal.rs` remembers it, `undo.rs` takes it out
-//! of what is there now, `state.rs` reads and writes, `diff.rs` shows. No tool's file writes, asks, or knows another's.
+//! of what is there now, with `format/` for what a text means, `state.rs` and `attributes.rs` read and write, `diff.rs`
+//! shows. No tool's file writes, asks, or knows another's.
 //! A configuration is edited by the tool's own command on a copy, or by a parser that keeps what it does not change.
 //! Implements design.md, section 1.8, and the configuration parts of tools.md.
 
 mod ansible;
 mod askpass;
+mod attributes;
 mod aws;
 mod bazel;
 mod cargo;
 mod containers;
 mod diff;
 mod docker;
+mod format;
 mod git;
 mod goauth;
 mod hcl;

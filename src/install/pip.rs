@@ -2,6 +2,7 @@
 //!
 //! Implements tools.md, section 9.2.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, ini, uv};
 use crate::error::Result;
@@ -21,7 +22,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         None => wiring.xdg_config()?.join("pip/pip.conf"),
     };
     wiring.link(uv::PROGRAM)?;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Pip, &path, |text| {
         let mut document = ini::Document::parse(text, ini::PIP)?;
         if document.get("global", "keyring-provider").as_deref() != Some("subprocess") {
             document.set("global", "keyring-provider", "subprocess");

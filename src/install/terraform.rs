@@ -2,6 +2,7 @@
 //!
 //! Implements tools.md, section 6.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, hcl};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let block = format!("{BLOCK} \"keyfob\" {{\n{args}}}\n");
     let replace = wiring.options.replace;
     for path in paths {
-        wiring.edit(&path, |text| edit(text, &block, replace))?;
+        wiring.edit_as(Format::Hcl, &path, |text| edit(text, &block, replace))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! Implements tools.md, section 9.3.
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, toml};
 use crate::error::Result;
@@ -24,7 +25,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         None => wiring.xdg_config()?.join("uv/uv.toml"),
     };
     wiring.link(PROGRAM)?;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Toml, &path, |text| {
         match toml::text_at(text, "keyring-provider")?.as_deref() {
             Some("subprocess") => Ok(text.into()),
             _ => toml::set(text, None, "keyring-provider", "subprocess".into()),

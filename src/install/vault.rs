@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::format::Format;
 use super::wiring::Wiring;
 use super::{Tool, hcl};
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let program = wiring.link_beside(&program)?;
     let replace = wiring.options.replace;
     for path in paths {
-        wiring.edit(&path, |text| edit(text, &program, replace))?;
+        wiring.edit_as(Format::Hcl, &path, |text| edit(text, &program, replace))?;
     }
     Ok(())
 }

@@ -9,13 +9,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::diff;
+use super::format::Format;
 use super::journal::{Change, Options};
 use super::state::{self, Seen, State, missing_above, resolve};
 use crate::error::{Context, Error, Result};
 use crate::world::{Unasked, World};
-
-/// What some editors write in front of UTF-8.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How long a tool may take to edit a copy of its own configuration; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,7 +173,7 @@ impl<'a> Wiring<'a> {
             });
         }
         let text = text_of(&path)?.to_owned();
-        self.change(&path, before, State::Link(target));
+        self.change(Change::new(&path, before, State::Link(target)));
         Ok(text)
     }
 
@@ -184,6 +182,20 @@ impl<'a> Wiring<'a> {
     /// # Errors
     /// Those of `edit`, with the path; [`crate::error::Class::Usage`] when it is not UTF-8.
     pub(super) fn edit(&mut self, path: &Path, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        self.edit_as(None, path, edit)
+    }
+
+    /// The same of a known format, which is taken back even where a tool has written the whole file anew since.
+    ///
+    /// # Errors
+    /// As [`Wiring::edit`].
+    pub(super) fn edit_as(
+        &mut self,
+        format: impl Into<Option<Format>>,
+        path: &Path,
+        edit: impl FnOnce(&str) -> Result<String>,
+    ) -> Result<()> {
+        let named = path;
         let path = resolve(path)?;
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
@@ -191,14 +203,14 @@ impl<'a> Wiring<'a> {
         let text = text
             .map_err(|_| Error::usage("it is not UTF-8"))
             .doing(editing(&place))?;
-        let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
-            Some(body) => (true, body),
-            None => (false, text),
-        };
-        let edited = edit(&body.replace("\r\n", "\n")).doing(editing(&place))?;
-        let mut after = String::from(if mark { "\u{feff}" } else { "" });
-        after += &diff::with_line_ends(body, &edited);
-        self.change(&path, before.clone(), before.with_bytes(after.into()));
+        let edited = edit(&diff::plain(text)).doing(editing(&place))?;
+        let after = diff::as_before(text, &edited);
+        let after = before.with_bytes(after.into());
+        self.change(Change {
+            named: Some(named.into()).filter(|named| *named != path),
+            format: format.into(),
+            ..Change::new(&path, before, after)
+        });
         Ok(())
     }
 
@@ -214,6 +226,7 @@ impl<'a> Wiring<'a> {
         sense: fn(&str) -> Option<String>,
         edit: impl FnOnce(&dyn Fn(&[&str]) -> Result<String>) -> Result<()>,
     ) -> Result<()> {
+        let named = path;
         let path = resolve(path)?;
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
@@ -230,7 +243,11 @@ impl<'a> Wiring<'a> {
         } else {
             after
         };
-        self.change(&path, before, after);
+        self.change(Change {
+            named: Some(named.into()).filter(|named| *named != path),
+            format: Some(Format::Git),
+            ..Change::new(&path, before, after)
+        });
         Ok(())
     }
 
@@ -258,23 +275,19 @@ impl<'a> Wiring<'a> {
         let state = self.seen.look(&path)?;
         let text = std::str::from_utf8(state.bytes()).map_err(|_| Error::usage("it is not UTF-8"));
         let text = text.doing(editing(&path.display().to_string()))?;
-        Ok(text.trim_start_matches(BYTE_ORDER_MARK).replace("\r\n", "\n"))
+        Ok(diff::plain(text))
     }
 
-    fn change(&mut self, path: &Path, before: State, after: State) {
-        for directory in missing_above(path) {
+    fn change(&mut self, new: Change) {
+        for directory in missing_above(&new.path) {
             if !self.made.contains(&directory) {
                 self.made.push(directory);
             }
         }
-        self.seen.put(path, after.clone());
-        match self.changes.iter_mut().find(|change| change.path == path) {
-            Some(change) => change.after = after,
-            None => self.changes.push(Change {
-                path: path.into(),
-                before,
-                after,
-            }),
+        self.seen.put(&new.path, new.after.clone());
+        match self.changes.iter_mut().find(|change| change.path == new.path) {
+            Some(change) => change.after = new.after,
+            None => self.changes.push(new),
         }
     }
 }

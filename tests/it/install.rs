@@ -6,6 +6,7 @@ mod containers;
 mod cut;
 mod home;
 mod many;
+mod since;
 mod tool;
 
 use home::Home;

@@ -143,4 +143,26 @@ ok 'skopeo asks keyfob' skopeo_asks_keyfob
 ok 'both are unwired' keyfob uninstall --all
 ok 'ansible-vault encrypts and decrypts with what keyfob has' ansible_asks_keyfob
 ok 'no file of the journal is left' fails test -e "$KEYFOB_HOME/state/install/journal.json"
+
+# docker and kubectl write the whole of their files anew, and git appends to its own: only ours comes out of them.
+comes_out_of_what_was_written_anew() {
+    keyfob install docker --replace && keyfob install kubectl acme --replace && keyfob install git || return 1
+    docker context create there --docker "host=$DOCKER_HOST" && docker context use there || return 1
+    kubectl config set-credentials eve --token=canary && kubectl config set-context d --cluster=x --user=eve &&
+        kubectl config use-context d && git config --global alias.z status || return 1
+    local tool
+    for tool in docker kubectl git; do
+        fails keyfob uninstall "$tool" || return 1
+    done
+    says 'nothing to change' keyfob install docker --replace || return 1
+    for tool in docker kubectl git; do
+        keyfob uninstall "$tool" --merge || return 1
+    done
+    jq -e '.credsStore == "desktop" and .currentContext == "there"' "$HOME/.docker/config.json" &&
+        says ann kubectl config view -o 'jsonpath={.contexts[?(@.name=="c")].context.user}' &&
+        says 'ann eve' kubectl config view -o 'jsonpath={.users[*].name}' &&
+        says status git config --global alias.z &&
+        fails grep -q keyfob "$HOME/.docker/config.json" "$HOME/.kube/config" "$HOME/.gitconfig"
+}
+ok 'what the tools have written anew loses ours alone' comes_out_of_what_was_written_anew
 finish
