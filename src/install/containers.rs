@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use toml_edit::{Array, Value};
 
 use super::wiring::Wiring;
-use super::{Tool, docker, toml};
+use super::{Apart, Tool, docker, toml};
 use crate::error::Result;
 
 pub(super) const CONTAINERS: Tool = Tool {
@@ -17,6 +17,7 @@ pub(super) const CONTAINERS: Tool = Tool {
     programs: &["podman", "buildah", "skopeo"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

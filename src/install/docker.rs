@@ -4,7 +4,7 @@
 //! of `auths` any more. Implements tools.md, section 2.5.
 
 use super::wiring::Wiring;
-use super::{Tool, json};
+use super::{Apart, Tool, json};
 use crate::error::{Error, Result};
 use crate::report::printable;
 
@@ -14,6 +14,7 @@ pub(super) const DOCKER: Tool = Tool {
     programs: &["docker", "helm", "oras", "crane", "cosign"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

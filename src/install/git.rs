@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::Tool;
 use super::wiring::Wiring;
+use super::{Apart, Tool};
 use crate::config::profile::quoted;
 use crate::error::Result;
 
@@ -15,6 +15,7 @@ pub(super) const GIT: Tool = Tool {
     programs: &["git"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Places,
     plan,
 };
 

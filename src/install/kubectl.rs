@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
-use super::Tool;
+use super::journal::Options;
 use super::wiring::Wiring;
 use super::yaml::{self, Kind, Node};
+use super::{Apart, Tool};
 use crate::error::{Error, Result};
 
 pub(super) const KUBECTL: Tool = Tool {
@@ -15,18 +16,24 @@ pub(super) const KUBECTL: Tool = Tool {
     programs: &["kubectl", "helm", "k9s"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Name(name),
     plan,
 };
 
 const API: &str = "client.authentication.k8s.io/v1";
 
-fn plan(wiring: &mut Wiring) -> Result<()> {
-    let path = file(wiring)?;
-    let name = match (&wiring.options.name, &wiring.options.profile) {
+/// What our user is called.
+fn name(options: &Options) -> String {
+    match (&options.name, &options.profile) {
         (Some(name), _) => name.clone(),
         (None, Some(profile)) => format!("keyfob-{profile}"),
         (None, None) => "keyfob".into(),
-    };
+    }
+}
+
+fn plan(wiring: &mut Wiring) -> Result<()> {
+    let path = file(wiring)?;
+    let name = name(wiring.options);
     let mut args = vec!["kubectl".to_owned()];
     args.extend(wiring.options.profile.clone());
     let edit = Edit {

@@ -3,7 +3,7 @@
 //! Implements tools.md, section 9.2.
 
 use super::wiring::Wiring;
-use super::{Tool, ini, uv};
+use super::{Apart, Tool, ini, uv};
 use crate::error::Result;
 
 pub(super) const PIP: Tool = Tool {
@@ -12,6 +12,7 @@ pub(super) const PIP: Tool = Tool {
     programs: &["pip", "pip3"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

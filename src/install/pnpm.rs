@@ -3,7 +3,7 @@
 //! Nothing tells the helper which registry asks, so the profile is in the link's name. Implements tools.md, section 10.
 
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const PNPM: Tool = Tool {
@@ -12,6 +12,7 @@ pub(super) const PNPM: Tool = Tool {
     programs: &["pnpm"],
     needs_profile: true,
     any_place: false,
+    apart: Apart::Places,
     plan,
 };
 

@@ -3,7 +3,7 @@
 //! Implements tools.md, section 6.
 
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const TERRAFORM: Tool = Tool {
@@ -12,6 +12,7 @@ pub(super) const TERRAFORM: Tool = Tool {
     programs: &["terraform", "tofu"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

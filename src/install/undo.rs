@@ -160,6 +160,7 @@ mod tests {
             options: Options::default(),
             changes: vec![Change { path, before, after }],
             made: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

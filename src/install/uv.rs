@@ -3,7 +3,7 @@
 //! Implements tools.md, section 9.3.
 
 use super::wiring::Wiring;
-use super::{Tool, toml};
+use super::{Apart, Tool, toml};
 use crate::error::Result;
 
 pub(super) const UV: Tool = Tool {
@@ -12,6 +12,7 @@ pub(super) const UV: Tool = Tool {
     programs: &["uv"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

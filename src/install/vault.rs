@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const VAULT: Tool = Tool {
@@ -14,6 +14,7 @@ pub(super) const VAULT: Tool = Tool {
     programs: &["vault", "bao"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 
