@@ -46,6 +46,9 @@ pub struct Uninstall {
     /// Only what the tool calls by this name.
     #[arg(long, value_name = "NAME", requires = "tool")]
     pub name: Option<String>,
+    /// Only what is wired for this place; more than once.
+    #[arg(long, value_name = "URL", requires = "tool")]
+    pub url: Vec<String>,
     /// Print what would change, as a diff, and change nothing.
     #[arg(long)]
     pub dry_run: bool,

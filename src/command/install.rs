@@ -238,6 +238,11 @@ fn chosen(run: &Run, args: &cli::Uninstall, shown: &Shown) -> bool {
             .is_none_or(|name| options.name.as_ref() == Some(name))
 }
 
+/// Whether two URLs are one place.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: bool) -> Result<(), Trouble> {
     let step = ledger.plan_back(shown, since)?;
     let text = said(&step, is_dry, &format!("{}: as it was", shown.tool));
@@ -279,12 +284,25 @@ impl Row<'_> {
         }
     }
 
-    /// Whose session it is wired for, and what else tells it from another of the same tool.
-    fn label(&self) -> String {
-        match self.shown {
-            Some(shown) if shown.options.profile.is_some() || shown.options.name.is_some() => label(&shown.options),
-            _ => String::new(),
+    /// Whose session it is wired for, and what else tells it from the others of the same tool.
+    fn label(&self, rows: &[Row]) -> String {
+        let Some(Shown { tool, options, .. }) = self.shown else {
+            return String::new();
+        };
+        let text = match (&options.profile, &options.name) {
+            (None, None) => String::new(),
+            _ => label(options),
+        };
+        let is_alike = |row: &&Row| {
+            let alike = |shown: &Shown| shown.tool == *tool && label(&shown.options) == label(options);
+            row.shown.is_some_and(alike)
+        };
+        if rows.iter().filter(is_alike).count() < 2 || options.urls.is_empty() {
+            return text;
         }
+        format!("{text} at {}", printable(&options.urls.join(", ")))
+            .trim_start()
+            .into()
     }
 }
 
@@ -311,7 +329,7 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
     }
     let cells = |row: &Row| {
         let (name, title) = (row.tool.name.to_owned(), row.tool.title.to_owned());
-        [name, row.state(run).to_owned(), row.label(), title]
+        [name, row.state(run).to_owned(), row.label(&rows), title]
     };
     let cells: Vec<[String; 4]> = rows.iter().map(cells).collect();
     run.print(&table(&cells))?;

@@ -92,8 +92,10 @@ impl<'a> Ledger<'a> {
     pub fn open(world: &'a World, pretend: bool) -> Result<Ledger<'a>> {
         let lock = journal::lock(world, &journal::place(world)?)?;
         let mut ledger = Ledger::peek(world)?;
-        // A copy that a killed one left.
-        state::put(&ledger.places.scratch, &State::Nothing)?;
+        // A copy that a killed one left, and the lock that a tool makes beside it.
+        for left in [&ledger.places.scratch, &ledger.places.scratch.with_extension("lock")] {
+            state::put(left, &State::Nothing)?;
+        }
         ledger.lock = Some(lock);
         if !pretend {
             ledger.pretend = false;

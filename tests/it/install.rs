@@ -2,8 +2,11 @@
 
 mod back;
 mod cut;
+mod git;
 mod home;
+mod kubectl;
 mod many;
+mod several;
 mod tool;
 
 use home::Home;
