@@ -230,12 +230,11 @@ fn chosen(run: &Run, args: &cli::Uninstall, shown: &Shown) -> bool {
                 .profile(Some(said))
                 .is_ok_and(|profile| options.profile == Some(profile.to_string()))
     };
+    let is_for = |url: &String| options.urls.iter().any(|own| is_same(own, url));
     args.tool.as_ref().is_none_or(|said| said == tool)
         && args.profile.as_ref().is_none_or(is_profile)
-        && args
-            .name
-            .as_ref()
-            .is_none_or(|name| options.name.as_ref() == Some(name))
+        && (args.name.is_none() || options.name == args.name)
+        && args.url.iter().all(is_for)
 }
 
 /// Whether two URLs are one place.

@@ -155,7 +155,7 @@ impl Edit<'_> {
         let mut expected = root.clone();
         let mut after = text.to_owned();
         if let Some(found) = has {
-            if *found != self.user() {
+            if !says_the_same(found, &self.user()) {
                 let error = Error::refused(format!(
                     "there is a user `{}` already, which is not keyfob's",
                     self.name
@@ -360,6 +360,20 @@ impl Edit<'_> {
     }
 }
 
+/// Whether what was found says what ours does, in whatever order, and besides nothing: kubectl writes names without a
+/// value.
+fn says_the_same(found: &Node, ours: &Node) -> bool {
+    let (Kind::Mapping(pairs), Kind::Mapping(wanted)) = (&found.kind, &ours.kind) else {
+        return found == ours;
+    };
+    let has = |(name, value): &(Node, Node)| {
+        let found = name.as_text().and_then(|name| found.get(name));
+        found.is_some_and(|found| says_the_same(found, value))
+    };
+    let is_known = |name: &Node| name.as_text().is_some_and(|name| ours.get(name).is_some());
+    wanted.iter().all(has) && pairs.iter().all(|(name, value)| value.is_nothing() || is_known(name))
+}
+
 /// A text in double quotes, which YAML and JSON read alike.
 fn scalar(text: &str) -> String {
     serde_json::Value::String(text.into()).to_string()
@@ -467,6 +481,10 @@ mod tests {
             current: None,
         };
         assert!(edit.of("users:\n- name: a\n  user: {token: canary}\n").is_err());
+        let more = "users:\n- name: a\n  user:\n    exec:\n      command: /bin/keyfob\n      args: []\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      provideClusterInfo: true\n      env: null\n";
+        assert_eq!(edit.of(more).unwrap().0, more, "kubectl wrote it anew");
+        let more = more.replace("env: null", "env: [{name: PATH, value: canary}]");
+        assert!(edit.of(&more).is_err());
         assert!(edit.of("users: canary\n").is_err() && edit.of("- a\n").is_err());
     }
 }

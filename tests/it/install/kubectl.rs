@@ -3,10 +3,10 @@
 use super::home::{Home, has};
 use super::several::two;
 
-/// The user of the current context, as kubectl reads it.
+/// The current context and the user of `c`, as kubectl reads it.
 fn user(home: &Home, list: &str) -> String {
-    let path = "jsonpath={.contexts[0].context.user}";
-    let args = ["config", "view", "--minify", "-o", path];
+    let path = "jsonpath={.current-context} {.contexts[?(@.name==\"c\")].context.user}";
+    let args = ["config", "view", "-o", path];
     home.sandbox
         .program("kubectl", &args)
         .env("KUBECONFIG", list)
@@ -35,7 +35,7 @@ fn a_current_context_in_another_file_gets_our_user_there() {
         home.read("two").contains("user: \"keyfob-acme\"") || home.read("two").contains("\"user\": \"keyfob-acme\"")
     );
     if has("kubectl") {
-        assert_eq!(user(&home, &list), "keyfob-acme");
+        assert_eq!(user(&home, &list), "c keyfob-acme");
     }
     run(&["uninstall", "kubectl"]);
     home.assert_is(&before);
@@ -72,7 +72,10 @@ fn where_nothing_asks_keyfob_yet_the_command_is_said() {
             ] {
                 home.sandbox.program("kubectl", args).run().expect_success();
             }
-            assert_eq!(user(&home, home.path(".kube/config").to_str().unwrap()), "keyfob-acme");
+            assert_eq!(
+                user(&home, home.path(".kube/config").to_str().unwrap()),
+                "c keyfob-acme"
+            );
             let output = home.keyfob(&["install", "kubectl", "acme"]).run().expect_success();
             assert!(
                 output.text().contains("nothing to change") && output.stderr.is_empty(),
