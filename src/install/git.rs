@@ -58,7 +58,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         }
         Ok(())
     })?;
-    wiring.notes.extend(notes);
+    wiring.lasting = notes;
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Wired {
     pub(super) changes: Vec<Change>,
     /// The directories that did not exist before, the outermost first.
     pub(super) made: Vec<PathBuf>,
-    /// What a person was told of it, and may ask for again. A journal of before has none.
+    /// What the list tells a person of it. A journal of before has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,
 }

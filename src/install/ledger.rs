@@ -51,7 +51,7 @@ pub struct Shown {
     pub paths: Vec<PathBuf>,
     /// Whether somebody else has changed one of them since.
     pub changed: bool,
-    /// What a person was told of it.
+    /// What a person was told of it that stays so.
     pub notes: Vec<String>,
 }
 
@@ -178,8 +178,7 @@ impl<'a> Ledger<'a> {
             replaced.insert(0, draft.wired[at].options.clone());
             again.splice(0..0, draft.take_out(at, Since::Merge)?);
         }
-        self.put_in(&mut draft, tool, options)?;
-        let notes = draft.wired.last().map_or(Vec::new(), |wired| wired.notes.clone());
+        let notes = self.put_in(&mut draft, tool, options)?;
         self.put_in_again(&mut draft, again)?;
         let step = self.step(draft)?;
         Ok(Step {
@@ -200,14 +199,14 @@ impl<'a> Ledger<'a> {
         if changes.clone().any(|change| change.before != change.after) {
             return None;
         }
-        old.notes.clone_from(&wiring.notes);
+        old.notes.clone_from(&wiring.lasting);
         Some(Step {
             changes: Vec::new(),
             made: Vec::new(),
             gone: Vec::new(),
             wired: draft.wired,
             replaced: Vec::new(),
-            notes: wiring.notes,
+            notes: [wiring.lasting, wiring.notes].concat(),
         })
     }
 
@@ -235,12 +234,16 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Adds the wiring of a tool to a draft.
-    fn put_in(&self, draft: &mut Draft, tool: &Tool, options: &Options) -> Result<()> {
+    /// Adds the wiring of a tool to a draft; what a person should know of it.
+    fn put_in(&self, draft: &mut Draft, tool: &Tool, options: &Options) -> Result<Vec<String>> {
         let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen.clone());
         (tool.plan)(&mut wiring)?;
         let Wiring {
-            changes, made, notes, ..
+            changes,
+            made,
+            notes,
+            lasting,
+            ..
         } = wiring;
         for change in &changes {
             draft.seen.put(&change.path, change.after.clone());
@@ -258,9 +261,9 @@ impl<'a> Ledger<'a> {
             options: options.clone(),
             changes,
             made: own,
-            notes,
+            notes: lasting.clone(),
         });
-        Ok(())
+        Ok([lasting, notes].concat())
     }
 
     fn put_in_again(&self, draft: &mut Draft, again: Vec<Wired>) -> Result<()> {

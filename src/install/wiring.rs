@@ -34,7 +34,10 @@ pub(super) struct Wiring<'a> {
     seen: Seen,
     pub(super) changes: Vec<Change>,
     pub(super) made: Vec<PathBuf>,
+    /// What a person is told once.
     pub(super) notes: Vec<String>,
+    /// What a person is told, and by the list again, because it stays so until one of them changes it.
+    pub(super) lasting: Vec<String>,
 }
 
 /// The places that are the same for all tools.
@@ -56,6 +59,7 @@ impl<'a> Wiring<'a> {
             changes: Vec::new(),
             made: Vec::new(),
             notes: Vec::new(),
+            lasting: Vec::new(),
         }
     }
 
