@@ -51,6 +51,7 @@ impl Wish {
             profile: None,
             name: args.name.clone(),
             urls: args.url.clone(),
+            named: !args.url.is_empty(),
             replace: args.replace,
         };
         let mut targets = Vec::new();

@@ -64,6 +64,9 @@ pub struct Options {
     pub name: Option<String>,
     /// The places that it is for, where the tool must be told. Defaults to the targets of the profile's provider.
     pub urls: Vec<String>,
+    /// Whether a person named these places. A journal of before does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
     /// Whether other helpers of the tool are taken out.
     pub replace: bool,
 }

@@ -68,6 +68,8 @@ enum Apart {
     Profile,
     /// The places that it is for; without one it is for all the others.
     Places,
+    /// The same of those that a person named; with no other it is for all the others.
+    NamedPlaces,
 }
 
 impl Tool {
@@ -77,8 +79,9 @@ impl Tool {
             Apart::Nothing => vec![String::new()],
             Apart::Name(name) => vec![name(options)],
             Apart::Profile => vec![options.profile.clone().unwrap_or_default()],
-            Apart::Places if options.urls.is_empty() => vec![String::new()],
-            Apart::Places => options
+            Apart::NamedPlaces if !options.named => vec![String::new()],
+            Apart::Places | Apart::NamedPlaces if options.urls.is_empty() => vec![String::new()],
+            Apart::Places | Apart::NamedPlaces => options
                 .urls
                 .iter()
                 .map(|url| url.trim_end_matches('/').into())

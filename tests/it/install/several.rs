@@ -163,6 +163,29 @@ fn two_registries_of_one_profile_are_two_wirings_and_a_shared_place_is_one() {
 }
 
 #[test]
+fn docker_has_a_helper_for_each_registry_that_is_named_beside_the_store() {
+    let home = two(Home::full());
+    let before = home.look();
+    run(&home, &["install", "docker", "acme", "--url", "https://r.example:5000"]);
+    run(&home, &["install", "docker", "other", "--url", "https://s.example"]);
+    run(&home, &["install", "docker", "--replace"]);
+    assert_eq!(rows(&home, "docker").len(), 3);
+    let read = |home: &Home| -> serde_json::Value { serde_json::from_str(&home.read(".docker/config.json")).unwrap() };
+    let helpers = serde_json::json!({"r.example:5000": "keyfob-acme", "s.example": "keyfob-other"});
+    assert!(read(&home)["credHelpers"] == helpers && read(&home)["credsStore"] == "keyfob");
+    // A login of docker's own to a registry is not hidden unsaid.
+    let output = home
+        .keyfob(&["install", "docker", "acme", "--url", "https://a.example"])
+        .run();
+    assert!(output.expect_code(5).stderr.contains("`a.example`"));
+    run(&home, &["uninstall", "docker", "acme"]);
+    let helpers = serde_json::json!({"s.example": "keyfob-other"});
+    assert!(read(&home)["credHelpers"] == helpers && read(&home)["credsStore"] == "keyfob");
+    run(&home, &["uninstall", "docker"]);
+    home.assert_is(&before);
+}
+
+#[test]
 fn a_wiring_goes_after_its_provider_has_gone() {
     let home = two(Home::empty());
     let before: Files = home.look();
