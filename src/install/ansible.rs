@@ -4,7 +4,7 @@
 
 use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const ANSIBLE: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const ANSIBLE: Tool = Tool {
     programs: &["ansible-vault", "ansible"],
     needs_profile: true,
     any_place: true,
+    apart: Apart::Profile,
     plan,
 };
 
@@ -37,7 +38,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         let mut document = ini::Document::parse(text, ini::ANSIBLE)?;
         let old = document.get("defaults", KEY).unwrap_or_default();
         let mut list: Vec<&str> = old.split([',', '\n']).map(str::trim).collect();
-        list.retain(|id| !id.is_empty() && !replace);
+        list.retain(|id| !id.is_empty() && (!replace || id.split_once('@').is_some_and(|(_, of)| of == program)));
         if list.contains(&ours.as_str()) {
             return Ok(text.into());
         }

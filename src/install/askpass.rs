@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::wiring::Wiring;
-use super::{Tool, git, ini};
+use super::{Apart, Tool, git, ini};
 use crate::error::{Error, Result};
 
 pub(super) const ASKPASS: Tool = Tool {
@@ -16,6 +16,7 @@ pub(super) const ASKPASS: Tool = Tool {
     programs: &["ssh"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

@@ -3,8 +3,9 @@
 //! Nothing that they say names an account, so each of their profiles is for one of ours. Implements tools.md, section 5.
 
 use super::format::Format;
+use super::journal::Options;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::config::profile::quoted;
 use crate::error::{Error, Result};
 
@@ -14,6 +15,7 @@ pub(super) const AWS: Tool = Tool {
     programs: &["aws", "sam", "cdk"],
     needs_profile: true,
     any_place: true,
+    apart: Apart::Name(name),
     plan,
 };
 
@@ -22,13 +24,15 @@ const KEY: &str = "credential_process";
 /// Settings of a profile that win over ours.
 const STRONGER: [&str; 4] = ["role_arn", "sso_session", "sso_start_url", "web_identity_token_file"];
 
+/// What the tools call the profile that is wired.
+fn name(options: &Options) -> String {
+    let of_profile = || options.profile.as_deref().unwrap_or_default().replace(['/', ':'], "-");
+    options.name.clone().unwrap_or_else(of_profile)
+}
+
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let profile = wiring.options.profile.clone().unwrap_or_default();
-    let name = wiring
-        .options
-        .name
-        .clone()
-        .unwrap_or_else(|| profile.replace(['/', ':'], "-"));
+    let name = name(wiring.options);
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || "[]'\"#;".contains(c)) {
         return Err(Error::usage("this is no name of a profile of AWS").hint("give it one with `--name`"));
     }

@@ -2,9 +2,9 @@
 //!
 //! Implements tools.md, section 7.
 
-use super::Tool;
 use super::format::Format;
 use super::wiring::Wiring;
+use super::{Apart, Tool};
 use crate::error::{Error, Result};
 
 pub(super) const BAZEL: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const BAZEL: Tool = Tool {
     programs: &["bazel", "bazelisk"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Places,
     plan,
 };
 

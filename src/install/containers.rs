@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, Value};
 
 use super::wiring::Wiring;
-use super::{Tool, docker, json, toml};
+use super::{Apart, Tool, docker, json, toml};
 use crate::error::Result;
 
 pub(super) const CONTAINERS: Tool = Tool {
@@ -20,6 +20,7 @@ pub(super) const CONTAINERS: Tool = Tool {
     programs: &["podman", "buildah", "skopeo"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

@@ -123,7 +123,39 @@ pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     if now == to {
         return Some(from.to_vec());
     }
-    diffy::merge_bytes(to, from, now).ok()
+    diffy::merge_bytes(to, from, now)
+        .ok()
+        .or_else(|| lines_taken_out(from, to, now))
+}
+
+/// The same where somebody added lines right beside ours, which a merge takes for the same place: lines that `to` only has
+/// more, each run of which stands there once as it was.
+fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let (from, to, now) = (text(from)?, text(to)?, text(now)?);
+    // A last line gets its end when another one follows.
+    let end = if from.is_empty() || from.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let from = format!("{from}{end}");
+    let patch = DiffOptions::new().set_context_len(0).create_patch(&from, to);
+    let mut left = now.to_owned();
+    for hunk in patch.hunks() {
+        let mut added = String::new();
+        for line in hunk.lines() {
+            let Line::Insert(line) = line else { return None };
+            added += line;
+        }
+        let begins = |at: &usize| *at == 0 || left[..*at].ends_with('\n');
+        let mut places = left.match_indices(&added).map(|(at, _)| at).filter(begins);
+        let (Some(at), None) = (places.next(), places.next()) else {
+            return None;
+        };
+        left.replace_range(at..at + added.len(), "");
+    }
+    Some(left.into_bytes())
 }
 
 /// A text as it is edited: with plain line ends, and without the mark that some editors write in front of UTF-8.

@@ -70,6 +70,9 @@ pub(super) struct Wired {
     pub(super) changes: Vec<Change>,
     /// The directories that did not exist before, the outermost first.
     pub(super) made: Vec<PathBuf>,
+    /// What the list tells a person of it. A journal of before has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 /// What a person says of how a tool is to be wired.
@@ -81,6 +84,9 @@ pub struct Options {
     pub name: Option<String>,
     /// The places that it is for, where the tool must be told. Defaults to the targets of the profile's provider.
     pub urls: Vec<String>,
+    /// Whether a person named these places. A journal of before does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
     /// Whether other helpers of the tool are taken out.
     pub replace: bool,
 }

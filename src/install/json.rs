@@ -47,9 +47,13 @@ impl Document {
         Ok(Document { root, object })
     }
 
-    /// Whether it has a member.
-    pub(super) fn has(&self, name: &str) -> bool {
-        member(&self.object, name).is_some()
+    /// The texts of the members of an object that is a member; none where it is something else.
+    pub(super) fn texts_in(&self, object: &str) -> Vec<String> {
+        let Some(within) = self.object.get(object).and_then(|member| member.object_value()) else {
+            return Vec::new();
+        };
+        let text = |member: &CstObjectProp| member.value()?.as_string_lit()?.decoded_value().ok();
+        within.properties().iter().filter_map(text).collect()
     }
 
     /// The text of a member; empty where it is something else.
@@ -88,6 +92,27 @@ impl Document {
         }
     }
 
+    /// The text of a member of an object that is a member; empty where it is something else.
+    pub(super) fn text_in(&self, object: &str, name: &str) -> Option<String> {
+        let value = self.object.get(object)?.object_value()?.get(name)?.value()?;
+        let text = value.as_string_lit().and_then(|text| text.decoded_value().ok());
+        Some(text.unwrap_or_default())
+    }
+
+    /// Sets a member of an object that is a member, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when that member is something else.
+    pub(super) fn set_in(&self, object: &str, name: &str, value: &str) -> Result<()> {
+        let within = self.object.object_value_or_create(object);
+        let within = within.ok_or_else(|| Error::usage(format!("`{object}` is no object")))?;
+        match within.get(name) {
+            Some(member) => member.set_value(json!(value)),
+            None => drop(within.append(name, json!(value))),
+        }
+        Ok(())
+    }
+
     /// The whole text.
     pub(super) fn print(&self) -> String {
         self.root.to_string()
@@ -117,6 +142,23 @@ mod tests {
             assert_eq!(Document::parse(&after).unwrap().text("k").as_deref(), Some("v"));
             assert_eq!(after, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_member_of_a_member_is_set_beside_the_others() {
+        for text in [
+            "{}",
+            "{\"o\": {}}",
+            "{\"o\": {\"a\":\"b\"}, \"z\": 1}",
+            "{\"o\": {\"k\": \"old\"}}",
+        ] {
+            let document = Document::parse(text).unwrap();
+            document.set_in("o", "k", "v").unwrap();
+            let after = Document::parse(&document.print()).unwrap();
+            assert_eq!(after.text_in("o", "k").as_deref(), Some("v"), "{text}");
+            assert_eq!(after.text_in("o", "a"), document.text_in("o", "a"));
+        }
+        assert!(Document::parse("{\"o\": 1}").unwrap().set_in("o", "k", "v").is_err());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! NuGet looks there from 6.13 on, which is in the .NET SDK from 9.0.200 on; older ones run plugins that are themselves
 //! programs of .NET, below `~/.nuget/plugins`. Implements tools.md, section 12.
 
-use super::Tool;
 use super::wiring::Wiring;
+use super::{Apart, Tool};
 use crate::error::Result;
 
 pub(super) const NUGET: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const NUGET: Tool = Tool {
     programs: &["dotnet"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

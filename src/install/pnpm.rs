@@ -4,7 +4,7 @@
 
 use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const PNPM: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const PNPM: Tool = Tool {
     programs: &["pnpm"],
     needs_profile: true,
     any_place: false,
+    apart: Apart::Places,
     plan,
 };
 

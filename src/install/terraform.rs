@@ -4,7 +4,7 @@
 
 use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const TERRAFORM: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const TERRAFORM: Tool = Tool {
     programs: &["terraform", "tofu"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

@@ -192,6 +192,7 @@ mod tests {
             options: Options::default(),
             changes: vec![Change::new(Path::new(PATH), before, after)],
             made: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

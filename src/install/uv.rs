@@ -4,7 +4,7 @@
 
 use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, toml};
+use super::{Apart, Tool, toml};
 use crate::error::Result;
 
 pub(super) const UV: Tool = Tool {
@@ -13,6 +13,7 @@ pub(super) const UV: Tool = Tool {
     programs: &["uv"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const VAULT: Tool = Tool {
@@ -15,6 +15,7 @@ pub(super) const VAULT: Tool = Tool {
     programs: &["vault", "bao"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 

@@ -3,6 +3,7 @@
 //! Nothing is written here. A configuration is edited as text with plain line ends and no byte order mark; both come back
 //! as they were.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +32,10 @@ pub(super) struct Wiring<'a> {
     seen: Seen,
     pub(super) changes: Vec<Change>,
     pub(super) made: Vec<PathBuf>,
+    /// What a person is told once.
     pub(super) notes: Vec<String>,
+    /// What a person is told, and by the list again, because it stays so until one of them changes it.
+    pub(super) lasting: Vec<String>,
 }
 
 /// The places that are the same for all tools.
@@ -53,6 +57,7 @@ impl<'a> Wiring<'a> {
             changes: Vec::new(),
             made: Vec::new(),
             notes: Vec::new(),
+            lasting: Vec::new(),
         }
     }
 
@@ -111,26 +116,41 @@ impl<'a> Wiring<'a> {
         text_of(self.keyfob)
     }
 
-    /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there.
+    /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there. What a person
+    /// is told is how that will be with the link.
     pub(super) fn link(&mut self, name: &str) -> Result<String> {
         let text = self.link_beside(name)?;
-        let directory = self.links.display();
-        let is_on_path = self.world.var_os("PATH").is_some_and(|list| {
-            let mut directories = std::env::split_paths(&list);
-            directories.any(|found| found == self.links)
+        let list = self.world.var_os("PATH").unwrap_or_default();
+        let directories: Vec<PathBuf> = std::env::split_paths(&list).filter(|dir| dir.is_absolute()).collect();
+        let ours = directories
+            .iter()
+            .position(|dir| dir == self.links || same(dir, self.links));
+        let mut others = directories.iter().enumerate().filter(|(at, _)| Some(*at) != ours);
+        let other = others.find_map(|(at, dir)| {
+            let program = dir.join(name);
+            let is_other = is_program(&program) && !same(&program, self.keyfob);
+            is_other.then_some((at, program))
         });
-        let found = self.world.find_program(name);
-        let other = found.filter(|found| found.parent() != Some(self.links) && !same(found, self.keyfob));
-        if !is_on_path {
+        let directory = self.links.display();
+        if ours.is_none() {
+            let how = if self.links.exists() {
+                "add it"
+            } else {
+                "log in again, as many systems add it at login where it exists, else add it"
+            };
             self.notes.push(format!(
-                "`{directory}` is not on PATH, where the tool looks for `{name}`: add it"
-            ));
-        } else if let Some(other) = other {
-            let other = other.display();
-            self.notes.push(format!(
-                "`{other}` comes before `{directory}` on PATH, and is found instead of keyfob"
+                "`{directory}` is not on PATH, where the tool looks for `{name}`: {how}"
             ));
         }
+        let Some((at, other)) = other else { return Ok(text) };
+        let other = other.display();
+        self.notes.push(match ours {
+            Some(ours) if ours < at => {
+                format!("`{directory}/{name}` now hides `{other}`, for every program that looks for it")
+            }
+            Some(_) => format!("`{other}` comes before `{directory}` on PATH, and is found instead of keyfob"),
+            None => format!("`{other}` is found instead of keyfob, unless `{directory}` comes before it on PATH"),
+        });
         Ok(text)
     }
 
@@ -300,6 +320,12 @@ fn editing(place: &str) -> String {
 fn text_of(path: &Path) -> Result<&str> {
     let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
     text.ok_or_else(|| Error::usage(format!("the path `{}` fits no configuration", path.display())))
+}
+
+/// Whether something at a path can be run.
+fn is_program(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether two paths lead to the same file.

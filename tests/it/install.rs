@@ -4,8 +4,11 @@ mod asking;
 mod back;
 mod containers;
 mod cut;
+mod git;
 mod home;
+mod kubectl;
 mod many;
+mod several;
 mod since;
 mod tool;
 

@@ -86,12 +86,6 @@ impl Format {
         !has_comment && self.read(text).is_some_and(|meaning| meaning.is_empty())
     }
 
-    /// Whether two texts mean the same.
-    pub(super) fn is_same(self, one: &[u8], other: &[u8]) -> bool {
-        let read = |bytes: &[u8]| self.read(&diff::plain(std::str::from_utf8(bytes).ok()?));
-        read(one).is_some_and(|one| read(other) == Some(one))
-    }
-
     /// What is to be meant when a change is taken out; none where somebody has set another value at a place of it.
     fn expected(self, from: &str, to: &str, now: &Meaning) -> Option<Meaning> {
         let (before, after) = (self.read(from)?, self.read(to)?);
