@@ -73,8 +73,8 @@ pub struct Call<'a> {
     pub now: &'a dyn Fn() -> Timestamp,
     /// What the tool writes. Only read where the protocol defines it: it may be a person's terminal.
     pub input: &'a mut dyn Read,
-    /// What the tool reads.
-    pub output: &'a mut dyn Write,
+    /// What the tool reads. A thread may have it while an answer is sought.
+    pub output: &'a mut (dyn Write + Send),
     /// What a person reads.
     pub errors: &'a mut dyn Write,
     /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.

@@ -1,5 +1,7 @@
 //! NuGet's messages, as its documentation and its source name them: there is no client to be had here.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::gate;
@@ -25,6 +27,12 @@ fn asks(uri: &str, is_retry: bool) -> String {
 
 /// The payloads of the answers after the greeting, of a whole conversation.
 fn talk(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
+    let lines = converse(sandbox, messages).into_iter();
+    lines.map(|line| line["Payload"].clone()).collect()
+}
+
+/// The answers after the greeting, of a whole conversation.
+fn converse(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
     let input = message(
         "Handshake",
         &json!({"ProtocolVersion": "2.0.0", "MinimumProtocolVersion": "1.0.0"}),
@@ -45,7 +53,7 @@ fn talk(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
         lines.next().unwrap()["Payload"],
         json!({"ResponseCode": "Success", "ProtocolVersion": "2.0.0"})
     );
-    lines.map(|line| line["Payload"].clone()).collect()
+    lines.collect()
 }
 
 #[test]
@@ -94,6 +102,42 @@ fn refreshed_before_it_is_answered_and_when_the_feed_refused_it() {
     assert_ne!(answers[1]["Password"], answers[2]["Password"]);
     assert!(issuer.valid_access(answers[2]["Password"].as_str().unwrap()));
     assert_eq!(issuer.refreshes(), 2);
+}
+
+#[test]
+fn refreshed_slowly_nuget_is_told_to_wait() {
+    let (sandbox, issuer) = session();
+    sandbox.login_expired(&issuer);
+    issuer.script(|script| script.before_commit = Duration::from_secs(2));
+    let patience = message("Initialize", &json!({"RequestTimeout": "00:00:01"}));
+    let lines = converse(&sandbox, &[patience, asks(FEED, false)]);
+    let kinds: Vec<&str> = lines.iter().map(|line| line["Type"].as_str().unwrap()).collect();
+    let told = kinds.iter().filter(|kind| **kind == "Progress").count();
+    assert!(told > 0, "{kinds:?}");
+    let told: Vec<&str> = std::iter::repeat_n("Progress", told).collect();
+    assert_eq!(kinds, [&["Response"], &told[..], &["Response"]].concat());
+    let progress = json!({"RequestId": "GetAuthenticationCredentials", "Type": "Progress",
+        "Method": "GetAuthenticationCredentials", "Payload": {}});
+    assert_eq!(lines[1], progress);
+    let answer = &lines[lines.len() - 1]["Payload"];
+    assert!(issuer.valid_access(answer["Password"].as_str().unwrap()));
+    assert_eq!(issuer.refreshes(), 1);
+}
+
+#[test]
+fn refreshed_for_a_question_after_the_feed_refused_the_last_answer() {
+    let (sandbox, issuer) = session();
+    sandbox.login(&issuer);
+    let ask = |is_retry| {
+        let args = ["nuget", "-Uri", FEED, "-IsRetry", is_retry, "-OutputFormat", "Json"];
+        let pair: Value = serde_json::from_str(sandbox.keyfob(&args).run().expect_success().text()).unwrap();
+        pair["Password"].as_str().unwrap().to_owned()
+    };
+    let (first, again, retried) = (ask("False"), ask("false"), ask("True"));
+    assert_eq!(first, again);
+    assert_ne!(again, retried);
+    assert!(issuer.valid_access(&retried));
+    assert_eq!(issuer.refreshes(), 1);
 }
 
 #[test]
