@@ -17,6 +17,8 @@ pub enum Action {
     Erase,
     /// Name the targets for which [`Action::Get`] finds something.
     List,
+    /// Name the places at the target's origin whose credentials are their own, whether there are any now.
+    Places,
 }
 
 /// The user name with which docker says that the secret beside it is an identity token. Anywhere but at the registry's
@@ -172,7 +174,7 @@ pub enum Answer {
     Absent,
     /// Not mine, or not an action that I do for this target.
     Declined,
-    /// Targets with the user name at each, for [`Action::List`].
+    /// Targets with the user name at each, for [`Action::List`]; without one for [`Action::Places`].
     Listed(Vec<(Target, String)>),
 }
 

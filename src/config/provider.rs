@@ -330,14 +330,7 @@ impl Provider {
     }
 }
 
-/// The claims of a provider on one target, where there is no index of it.
-pub(super) fn claims_on(provider: &Provider, target: &Target) -> Vec<index::Claim> {
-    let mut claims = claims(provider, Stamp::default());
-    claims.retain(|claim| claim.covers(target));
-    claims
-}
-
-/// The claims that a provider's file makes, for the index.
+/// The claims that a provider's file makes, for the index or where there is no index of it.
 pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
     let mut claims = Vec::new();
     for (at, mode) in provider.modes.iter().enumerate() {

@@ -23,7 +23,7 @@ pub(super) fn answer(sources: &Sources, target: &Target, request: &Request) -> R
         Action::Get => get(sources, target, request),
         Action::Store => store(sources, target, request),
         Action::Erase => erase(sources, target, request),
-        Action::List => Ok(Answer::Declined),
+        Action::List | Action::Places => Ok(Answer::Declined),
     }
 }
 

@@ -196,6 +196,11 @@ impl Session {
         }
     }
 
+    /// Whether its credential needs no record here: a variable or another machine's file has it, or nobody has to log in.
+    pub(super) fn is_at_hand(&self, sources: &Sources) -> Result<bool> {
+        Ok(self.unattended || self.variable(sources)?.is_some() || self.synced_file(sources).ok().flatten().is_some())
+    }
+
     /// As a person types it.
     pub fn show(&self) -> String {
         profile::show(&self.provider, &self.mode, self.account.as_deref().unwrap_or_default())
@@ -227,7 +232,7 @@ pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) ->
         Action::Get => get(sources, session, request).map_err(|error| session.told(error)),
         Action::Store => store(sources, session, request),
         Action::Erase => erase(sources, session, request),
-        Action::List => Ok(Answer::Declined),
+        Action::List | Action::Places => Ok(Answer::Declined),
     }
 }
 
