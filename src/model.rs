@@ -54,6 +54,8 @@ pub struct Request {
     pub apart: bool,
     /// Whether a target without a path means what is kept for any path at its origin, as git means it.
     pub any_path: bool,
+    /// Whether the tool cannot say the port of its target: what is kept for other ports of the host must then be the same.
+    pub any_port: bool,
     /// Whether the newest will do where several users' credentials fit that tools gave to keep. Otherwise they are named
     /// and none is taken.
     pub newest: bool,
@@ -143,6 +145,7 @@ impl Request {
             profile: None,
             apart: false,
             any_path: false,
+            any_port: false,
             newest: false,
             username: None,
             secret: None,
@@ -187,6 +190,9 @@ pub struct Credential {
     pub secret: Secret,
     /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
     pub authtype: Option<String>,
+    /// Whether it is an issuer's token of which no target says how it is sent, because the request named a profile alone.
+    /// A user name beside it is that of the provider's first target, and nobody's whose password it is.
+    pub is_token: bool,
     /// The refresh token, only where a tool gave it to keep.
     pub refresh: Option<Secret>,
     /// When the secret ends. Absent: unknown or never.

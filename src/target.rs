@@ -173,6 +173,15 @@ impl Target {
         }
     }
 
+    /// The same place at another port.
+    #[must_use]
+    pub fn with_port_of(&self, other: &Target) -> Target {
+        Target {
+            port: other.port,
+            ..self.clone()
+        }
+    }
+
     /// The same place on another host: scheme, port and path stay.
     #[must_use]
     pub fn with_host_of(&self, other: &Target) -> Target {

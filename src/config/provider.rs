@@ -129,6 +129,11 @@ impl Flow {
         use Flow::{AwsWebIdentity, ClientCredentials, JwtBearer, TokenExchange};
         matches!(self, AwsWebIdentity | ClientCredentials | JwtBearer | TokenExchange)
     }
+
+    /// Whether what it ends in is a token of an issuer, and not what a person or a tool brings, or a pair of keys.
+    pub fn obtains_tokens(self) -> bool {
+        !matches!(self, Flow::AwsWebIdentity | Flow::Key | Flow::Static)
+    }
 }
 
 /// What of a session is kept.

@@ -108,7 +108,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
     request.secret = Some(object.token);
     match (call.ask)(&request)? {
         // Terraform would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
+        Answer::Declined => Err(protocol::not_kept(call, &request)),
         _ => Ok(Zeroizing::default()),
     }
 }
@@ -247,7 +247,8 @@ mod tests {
         let status = serve(&mut Call {
             args: &words[2..],
             profile: None,
-            var: &|_| None,
+            var: &|_| Ok(None),
+            is_typed: &|| false,
             now: &|| crate::time::Timestamp::from_unix(0),
             prompt: &mut |_| panic!("prompted"),
             input: &mut input,

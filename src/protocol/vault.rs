@@ -74,7 +74,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
 fn server(call: &Call) -> Result<Target> {
     let mut said: Option<Target> = None;
     for name in ADDRESSES {
-        let Some(address) = (call.var)(name).filter(|address| !address.is_empty()) else {
+        let Some(address) = (call.var)(name)? else {
             continue;
         };
         let server = origin(&address);
@@ -116,7 +116,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
     request.secret = Some(token);
     match (call.ask)(&request)? {
         // Vault would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
+        Answer::Declined => Err(protocol::not_kept(call, &request)),
         _ => Ok(Zeroizing::default()),
     }
 }

@@ -96,10 +96,11 @@ pub(super) const NOBODY: [&str; 8] = [
     "x-token-auth",
 ];
 
-/// Whether it is somebody's password, which only Basic sends: it has a user name that names somebody, and no scheme.
+/// Whether it is somebody's password, which only Basic sends: it has a user name that names somebody, and no scheme, and
+/// is not known to be a token.
 pub(super) fn is_password(credential: &Credential) -> bool {
     let user = credential.username.as_deref().filter(|name| !name.is_empty());
-    credential.authtype.is_none() && user.is_some_and(|name| !NOBODY.contains(&name))
+    !credential.is_token && credential.authtype.is_none() && user.is_some_and(|name| !NOBODY.contains(&name))
 }
 
 /// The bare token, for a tool that writes `Bearer ` before it itself.

@@ -3,6 +3,7 @@
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
+mod brought;
 mod identity;
 mod origin;
 mod proof;
@@ -186,7 +187,9 @@ impl<'w> Sources<'w> {
         let named = request.profile.as_deref().map(Profile::parse).transpose()?;
         let named = named.map(|profile| self.named(profile, request)).transpose()?;
         if let Some(named) = &named
-            && named.is_at_hand(self)?
+            && (named.is_unattended()
+                || named.variable(self)?.is_some()
+                || named.synced_file(self).ok().flatten().is_some())
         {
             let account = named.account.as_deref().unwrap_or("token");
             rows.extend(self.targets(&named.provider, &named.mode, request.tool, account));

@@ -22,4 +22,5 @@ mod nuget;
 mod pnpm;
 mod terraform;
 mod token;
+mod variable;
 mod vault;

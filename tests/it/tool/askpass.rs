@@ -140,3 +140,35 @@ fn locked_machines_give_no_password() {
         output.stderr
     );
 }
+
+#[test]
+fn two_ports_of_a_host_that_ssh_does_not_tell_apart_get_no_guess() {
+    let sandbox = Sandbox::new();
+    let keep = |place: &str, user: &str, password: &str| {
+        let input = format!("url={place}\nusername={user}\npassword={password}\n\n");
+        sandbox.keyfob(&["store"]).stdin(input).run().expect_success();
+    };
+    let ask = |user: &str| {
+        sandbox
+            .keyfob(&["askpass", &format!("{user}@host.example's password: ")])
+            .run()
+    };
+    keep("ssh://host.example:2222", "ann", "canary-2222");
+    let elsewhere = ask("ann").expect_code(1);
+    assert_eq!(
+        (elsewhere.text(), elsewhere.stderr.as_str()),
+        ("", ""),
+        "the usual port is meant"
+    );
+    keep("ssh://host.example", "ann", "canary-22");
+    keep("ssh://host.example", "bob", "canary-bob");
+    keep("ssh://other.example:2222", "bob", "canary-other");
+    let output = ask("ann").expect_code(1);
+    assert_eq!(output.text(), "");
+    let places = "ssh://host.example, ssh://host.example:2222";
+    assert!(output.stderr.contains(places), "{}", output.stderr);
+    assert_eq!(ask("bob").expect_success().text(), "canary-bob\n");
+    // Where it makes no difference it need not be said.
+    keep("ssh://host.example:2222", "ann", "canary-22");
+    assert_eq!(ask("ann").expect_success().text(), "canary-22\n");
+}

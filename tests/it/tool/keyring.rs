@@ -166,3 +166,24 @@ fn locked_machines_give_no_password() {
         output.stderr
     );
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn store_of_what_a_person_types_is_not_shown() {
+    let sandbox = Sandbox::new();
+    let command = format!("{} keyring set {INDEX} ann", sandbox.keyfob_path().display());
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
+    let output = run.stdin("canary typed\n").run().expect_success();
+    let prompt = format!("password of ann for {INDEX} (not shown): ");
+    assert!(output.text().contains(&prompt), "{}", output.text());
+    assert_eq!(
+        creds(&sandbox, INDEX),
+        json!({"username": "ann", "password": "canary typed"})
+    );
+    // Where nobody may be asked, nothing is read as if it were a file.
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
+    let refused = run.env("KEYFOB_NO_INPUT", "1").stdin("canary again\n").run();
+    assert_eq!(refused.code(), 2);
+    assert!(refused.text().contains("nobody may be asked"), "{}", refused.text());
+    assert_eq!(creds(&sandbox, INDEX)["password"], json!("canary typed"));
+}
