@@ -42,7 +42,7 @@ use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
-use web::{NOBODY, authorization, bearer, fetched, headers, is_password};
+use web::{NOBODY, authorization, bearer, fetched, headers, is_password, of_own_token};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;

@@ -10,6 +10,7 @@ mod bazel;
 mod call;
 mod cargo;
 mod docker;
+mod every;
 mod git;
 mod goauth;
 mod google;

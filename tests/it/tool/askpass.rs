@@ -1,16 +1,15 @@
 //! The prompts of git, git-lfs and ssh, as they write them.
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const USERNAME: &str = "Username for 'https://git.acme.example': ";
 const PASSWORD: &str = "Password for 'https://oauth2@git.acme.example': ";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://git.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://git.acme.example", "basic")
 }
 
 fn run(sandbox: &Sandbox, prompt: &str) -> Output {
@@ -108,15 +107,7 @@ fn malformed_prompts_are_not_guessed() {
 #[test]
 fn two_accounts_and_a_missing_login_are_words_on_stderr() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (prompt, words) in [
         ("Username for 'https://two.example': ", "two:ann, two:bob"),
         (PASSWORD, "run `keyfob login acme`"),

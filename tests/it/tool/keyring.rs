@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const INDEX: &str = "https://pypi.acme.example/simple/";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://pypi.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://pypi.acme.example", "basic")
 }
 
 fn run(sandbox: &Sandbox, args: &[&str], input: &str) -> Output {
@@ -133,15 +132,7 @@ fn malformed_lines_are_told_in_the_words_that_pip_and_uv_look_for() {
 #[test]
 fn two_accounts_and_a_missing_login_are_words_on_stderr() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (service, words) in [
         ("https://two.example/simple", "two:ann, two:bob"),
         (INDEX, "run `keyfob login acme`"),

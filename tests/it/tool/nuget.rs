@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::Sandbox;
 
 const FEED: &str = "https://pkgs.acme.example/v3/index.json";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://pkgs.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://pkgs.acme.example", "basic")
 }
 
 fn message(method: &str, payload: &Value) -> String {
@@ -158,15 +157,7 @@ fn malformed_messages_end_the_conversation() {
 #[test]
 fn two_accounts_and_a_missing_login_are_messages() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (uri, words) in [
         ("https://two.example/v3", "two:ann, two:bob"),
         (FEED, "run `keyfob login acme`"),
