@@ -78,6 +78,8 @@ pub struct Request {
     /// The life that the tool would like, in seconds: with less left it is renewed, as long as that is no more than half of
     /// what the issuer gives.
     pub prefers_secs: Option<u32>,
+    /// The seconds after which the tool gives up on us. Absent: more than a renewal takes.
+    pub within_secs: Option<u32>,
     /// Whether the ID token is wanted, and not the access token.
     pub id_token: bool,
     /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
@@ -155,6 +157,7 @@ impl Request {
             expires_at: None,
             valid_for_secs: None,
             prefers_secs: None,
+            within_secs: None,
             id_token: false,
             wide: false,
             scopes: Vec::new(),
