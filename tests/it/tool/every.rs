@@ -198,10 +198,19 @@ fn locked_machines_say_so_by_every_protocol() {
     }
 }
 
-/// Requests that are malformed, of another version, or for an operation that there is none of: arguments, variable,
-/// input, exit code, and what the answer has on the stream where the protocol tells it.
+/// Arguments, variable, input, exit code, and what the answer has on the stream where the protocol tells it.
+type Wrong = (
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    i32,
+    Told,
+    &'static str,
+);
+
+/// Requests that are malformed, of another version, or for an operation that there is none of.
 #[rustfmt::skip]
-const WRONG: &[(&[&str], &str, &str, i32, Told, &str)] = &[
+const WRONG: &[Wrong] = &[
     (&["get"], "", "x\n", 64, Stderr, "a line has no `=`"),
     (&["ansible", "acme"], "", "", 1, Stderr, "expected `--vault-id`"),
     (&["askpass", "Password:"], "", "", 1, Stderr, "none that keyfob knows"),
