@@ -310,6 +310,7 @@ proptest! {
         let credential = Credential {
             username: Some(username), secret: Secret::new(secret), authtype: None, refresh: None,
             expires_at: None, account: None, subject: None, workspace: None, source, mark: Some("9f".into()), proof: None,
+            is_token: false,
         };
         let understands = Understands { authtype: true, state: true, ..Understands::default() };
         let mut input = b"protocol=https\nhost=a.example\n".to_vec();
