@@ -60,6 +60,9 @@ const USAGE: &str = "usage: git-credential-keyfob get|store|erase|capability\n";
 /// What a caller may offer and expect (git-credential(1), section "Capability input/output format").
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
+/// The scheme of a user name and a password in one ready value (RFC 7617).
+const BASIC: &str = "Basic";
+
 /// Asks git for no other helper and no prompt (git-credential(1), the attribute `quit`).
 const QUIT: &[u8] = b"quit=1\n";
 
@@ -103,7 +106,8 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     }
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {
-            let reply = encode::encode(&credential, request.understands, dialect)?;
+            let passing = encode::is_passing(&credential, request.target.as_ref(), dialect);
+            let reply = encode::encode(&credential, request.understands, dialect, passing)?;
             Ok(reply.is_empty() || protocol::write(call.output, &reply))
         }
         // To git it is a miss; the person would be asked for a password, and not hear why.
@@ -234,7 +238,8 @@ mod tests {
         let status = (GIT.serve)(&mut Call {
             args: &["capability".to_string()],
             profile: None,
-            var: &|_| None,
+            var: &|_| Ok(None),
+            is_typed: &|| false,
             now: &|| Timestamp::from_unix(0),
             input: &mut std::io::empty(),
             output: &mut Closed,

@@ -4,7 +4,7 @@
 
 use super::{Session, Sources, origin};
 use crate::config::{Mode, Profile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
 use crate::record::Group;
 use crate::store::Stored;
@@ -55,6 +55,32 @@ pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
         Some((place, user))
     };
     Ok(Answer::Listed(places.into_iter().filter_map(row).collect()))
+}
+
+/// The places at a target's origin that have credentials of their own: what providers claim there, of the named
+/// profile alone where there is one, and what tools gave to keep.
+///
+/// # Errors
+/// As [`crate::config::Config::places`].
+pub(super) fn places(sources: &Sources, request: &Request) -> Result<Answer> {
+    let target = request.target.as_ref();
+    let target = target.ok_or_else(|| Error::usage("the request has no target"))?;
+    let named = request.profile.as_deref().map(Profile::parse).transpose()?;
+    let places = match named {
+        Some(profile) => {
+            let (provider, at) = sources.config.profile(&profile)?;
+            let of = (provider.name.as_str(), provider.modes[at].name.as_str());
+            sources.config.places(target, request.tool, Some(of))?
+        }
+        None => {
+            let mut places = sources.config.places(target, request.tool, None)?;
+            let kept = sources.stores.group(&Group::origin(target))?;
+            places.extend(kept.iter().filter_map(|stored| stored.record.key.target()));
+            places
+        }
+    };
+    let rows = places.into_iter().map(|place| (place, String::new()));
+    Ok(Answer::Listed(rows.collect()))
 }
 
 /// Whether there is something of a session, or nobody has to log in for it.

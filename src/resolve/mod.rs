@@ -3,6 +3,7 @@
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
+mod brought;
 mod identity;
 mod list;
 mod origin;
@@ -73,8 +74,10 @@ impl<'w> Sources<'w> {
     /// # Errors
     /// Every class: see `protocol.md`, "Exit codes".
     pub fn resolve(&self, request: &Request) -> Result<Answer> {
-        if request.action == Action::List {
-            return list::list(self, request);
+        match request.action {
+            Action::List => return list::list(self, request),
+            Action::Places => return list::places(self, request),
+            _ => (),
         }
         match &request.profile {
             Some(profile) => {

@@ -158,7 +158,8 @@ fn what_is_not_kept_is_a_failure_but_what_is_not_there_is_erased() {
                 _ => Answer::Declined,
             })
         });
-        assert_eq!((status, asked), (expected, vec![Action::Store, Action::Get]), "{text}");
+        assert_eq!(status, expected, "{text}");
+        assert_eq!(asked[..2], [Action::Store, Action::Get]);
     }
     for answer in [Answer::Absent, Answer::Declined, Answer::Done] {
         assert_eq!(

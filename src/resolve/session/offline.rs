@@ -1,7 +1,7 @@
 //! Whether a tool would be answered, without asking an issuer, a keychain or a person.
 
 use super::{Session, Sources, choose_account, lives, proof};
-use crate::model::{IDENTITY_TOKEN, Request};
+use crate::model::{ANY_USERNAME, IDENTITY_TOKEN, Request};
 use crate::renew;
 use crate::store::Stored;
 
@@ -18,7 +18,7 @@ impl Session {
         let named = |account: &str| {
             let account = Some(account).filter(|account| !account.is_empty());
             let username = self.username.as_deref().or(account);
-            (!self.bearer || self.username.is_some()).then(|| username.unwrap_or("token").to_owned())
+            (!self.bearer || self.username.is_some()).then(|| username.unwrap_or(ANY_USERNAME).to_owned())
         };
         if self.variable(sources).ok()?.is_some() {
             return named("");
