@@ -18,6 +18,7 @@ mod docker;
 mod git;
 mod goauth;
 mod google;
+mod kept;
 mod keyring;
 mod kubectl;
 mod kubelet;
@@ -42,6 +43,7 @@ use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
+use kept::{declined, not_kept};
 use web::{NOBODY, authorization, bearer, fetched, headers, is_password, of_own_token};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
@@ -314,58 +316,6 @@ fn say_profile(request: &mut Request, named: Option<&str>) {
 /// Whether a person asks how a protocol is called.
 fn wants_help(args: &[String]) -> bool {
     matches!(args, [word] if word == "--help" || word == "-h")
-}
-
-/// The failure of a store for a place whose provider declined it: it has sessions, or takes passwords alone.
-fn not_kept(call: &mut Call, request: &Request) -> Error {
-    let profile = request.profile.as_deref().unwrap_or("PROFILE");
-    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut password = request.clone();
-    (password.secret, password.authtype, password.apart) = (None, None, false);
-    if matches!((call.ask)(&password), Ok(Answer::Done)) {
-        let message = format!("storing the token for {place}: its provider keeps passwords there, and no tokens");
-        return Error::refused(message).hint("set `scheme = \"bearer\"` for the target in the provider file");
-    }
-    let message =
-        format!("storing the secret for {place}: its provider has sessions, and keeps nothing that a tool brings");
-    Error::refused(message).hint(format!("run `keyfob login {profile}`"))
-}
-
-/// What a declined store comes to. To bring back what would be answered anyway is nothing to refuse: the tool has logged
-/// in with it, and will get it again.
-///
-/// # Errors
-/// [`Class::Refused`] where it is another secret, or the place is none of the profile that the tool is wired for.
-fn declined(call: &mut Call, mut request: Request) -> Result<()> {
-    let brought = request.secret.take();
-    request.action = Action::Get;
-    request.username = None;
-    match (call.ask)(&request) {
-        Ok(Answer::Found(credential)) if Some(&credential.secret) == brought.as_ref() => Ok(()),
-        Ok(Answer::Declined) => Err(elsewhere(&request)),
-        _ => {
-            request.action = Action::Store;
-            Err(not_kept(call, &request))
-        }
-    }
-}
-
-/// The failure of a store for a place that is none of the profile that the tool is wired for.
-fn elsewhere(request: &Request) -> Error {
-    let profile = request.profile.as_deref().unwrap_or("PROFILE");
-    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
-    let tool = request.tool;
-    Error::refused(format!(
-        "storing the token for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
-    ))
-    .hint(match tool == docker::DOCKER.name {
-        // docker has no second place for a login where one helper is named for all.
-        true => {
-            "run `keyfob install docker` without a profile, or name the helper under `credHelpers` for its registries"
-                .into()
-        }
-        false => format!("`keyfob install {tool}` without a profile wires it for all places"),
-    })
 }
 
 /// Writes a whole answer; whether it arrived.
