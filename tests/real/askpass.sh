@@ -130,7 +130,7 @@ after_install() {
     if [[ -x $GENERATOR ]]; then
         ok 'systemd makes the variable of the file' eval '[[ $(environment SSH_ASKPASS) == "$WORK/bin/keyfob-askpass" ]]'
     else
-        say 'skipped: no systemd is here'
+        skip systemd 'it is not here'
     fi
     ok 'askpass · hit · ssh: without a terminal it asks keyfob' eval '[[ $(detached_ssh "$WORK/bin/keyfob-askpass") == in ]]'
     ok 'and not without the variable' eval 'fails detached_ssh ""'

@@ -159,7 +159,7 @@ if in_system true 2>/dev/null; then
     ok 'the system'\''s helper stands before ours' eval 'in_system keyfob install containers &&
         grep -qx '\''credential-helpers = \["secretservice", "keyfob"\]'\'' "$HOME/.config/containers/registries.conf.d/zz-keyfob.conf"'
 else
-    say 'skipped: this machine gives nobody another view of its files'
+    skip 'another view of the files' 'this machine gives nobody one'
 fi
 ok 'with --replace it is keyfob alone' keyfob install containers --replace
 ok 'so that behind a passphrase a login fails' locked eval 'fails logs_in podman "$PASSWORD" && sealed'

@@ -133,7 +133,7 @@ ok 'ansible reads its vault id' says 'acme@' ansible-config dump --only-changed
 if command -v terraform >/dev/null; then
     ok 'terraform reads its helper without a warning' terraform_takes_it
 else
-    say 'skipped: terraform is in no package source of this machine'
+    skip terraform 'it is in no package source of this machine'
 fi
 ok 'every tool is unwired' keyfob uninstall --all
 ok 'every file is as it was, by hash and mode' is_as_it_was
