@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::oauth::{Form, dpop};
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 use crate::target::Target;
 use crate::world::World;
 
@@ -55,6 +55,8 @@ pub struct Call<'a> {
     pub key: Option<&'a Secret>,
     /// Further headers.
     pub headers: Vec<(&'static str, Zeroizing<String>)>,
+    /// What is secret in the URL and in JSON; the rest of a call says it by itself.
+    pub secrets: Vec<&'a str>,
     /// How long it may take in all; never more than 8 s.
     pub time: Duration,
 }
@@ -69,8 +71,23 @@ impl<'a> Call<'a> {
             bearer: None,
             key: None,
             headers: Vec::new(),
+            secrets: Vec::new(),
             time: CALL,
         }
+    }
+
+    /// What no answer may bring before a person.
+    fn sent(&self) -> Sent {
+        let mut sent = Sent::default();
+        self.secrets.iter().for_each(|secret| sent.add(secret));
+        self.headers.iter().for_each(|(_, value)| sent.add(value));
+        if let Some(bearer) = self.bearer {
+            sent.add(bearer.expose());
+        }
+        if let Body::Form(form) = self.body {
+            sent.add_all(form.secrets());
+        }
+        sent
     }
 }
 
@@ -88,6 +105,8 @@ pub struct Reply {
     pub challenge: String,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
+    /// The secrets that it answers to: its words are shown by way of them alone.
+    pub sent: Sent,
 }
 
 /// Why there is no answer. The text names host and cause, never what was sent.
@@ -236,7 +255,8 @@ impl<'w> Http<'w> {
                 agent.run(request.body(json).map_err(not_a_request)?)
             }
         };
-        let reply = read(call.url, sent)?;
+        let mut reply = read(call.url, sent)?;
+        reply.sent = call.sent();
         let nonce = reply.dpop_nonce.as_deref().and_then(dpop::nonce);
         if let Some((nonce, origin)) = nonce.zip(origin(call.url)) {
             self.nonces.borrow_mut().insert(origin, nonce.to_owned());
@@ -369,6 +389,7 @@ fn read(url: &str, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) 
         dpop_nonce,
         challenge,
         body,
+        sent: Sent::default(),
     })
 }
 

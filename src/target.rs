@@ -293,20 +293,28 @@ fn read_path(path: &str) -> Result<Option<String>, Malformed> {
     if path.is_empty() {
         return Ok(None);
     }
-    let lower = path.to_ascii_lowercase();
-    let climbs = lower
-        .replace("%2e", ".")
+    let mut plain = path.to_ascii_lowercase();
+    // Some servers decode twice.
+    while plain.contains("%25") {
+        plain = plain.replace("%25", "%");
+    }
+    let plain = plain.replace("%2e", ".").replace("%3b", ";");
+    // Some servers take parameters off a segment before they read it.
+    let climbs = plain
         .split('/')
-        .any(|segment| segment.is_empty() || segment == "." || segment == "..");
-    if climbs
-        || ["%2f", "%5c", "%00", "%0a", "%0d"]
-            .iter()
-            .any(|bad| lower.contains(bad))
-    {
+        .map(|segment| segment.split(';').next().unwrap_or_default())
+        .any(|name| name.is_empty() || name == "." || name == "..");
+    if climbs || SEPARATORS.iter().chain(OVERLONG).any(|bad| plain.contains(bad)) {
         return Err(Malformed("`path` has empty or dotted segments, or encoded separators"));
     }
     Ok(Some(path.to_owned()))
 }
+
+/// What separates or ends something for a server that decodes it.
+const SEPARATORS: &[&str] = &["%2f", "%5c", "%00", "%0a", "%0d"];
+
+/// How ASCII is written in too many bytes, which is no UTF-8 (RFC 3629, section 3) and some servers read all the same.
+const OVERLONG: &[&str] = &["%c0", "%c1", "%e0%8", "%e0%9", "%f0%8"];
 
 #[cfg(test)]
 mod tests {

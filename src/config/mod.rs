@@ -175,7 +175,8 @@ impl<'w> Config<'w> {
         }
         match preset::find(name) {
             // As a file would take it into use.
-            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
+            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}"))
+                .map_err(|error| preset::lacks(name, &error)),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .code(NO_PROVIDER)
                 .hint("run `keyfob provider list` to see those there are")),
@@ -267,7 +268,14 @@ impl<'w> Config<'w> {
     /// # Errors
     /// As [`Config::provider`]; [`Class::Usage`] when there is no such mode.
     pub fn profile(&self, profile: &Profile) -> Result<(Provider, usize)> {
-        let provider = self.provider(&profile.provider)?;
+        self.with_mode(self.provider(&profile.provider)?, profile)
+    }
+
+    /// The same with a provider that was read already.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when there is no such mode.
+    pub fn with_mode(&self, provider: Provider, profile: &Profile) -> Result<(Provider, usize)> {
         let at = match &profile.mode {
             Some(mode) => mode_at(&provider, mode)?,
             None => self.mode_in_use(&provider)?.0,

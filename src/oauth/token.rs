@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::record;
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 
 /// The lifetime taken for a token whose reply names none, or none that can be read, and that can be refreshed.
 /// Ten minutes is short enough that a token which in truth ends in an hour is only refreshed more often than needed.
@@ -70,6 +70,28 @@ pub enum Reply {
     },
     /// Not an answer of an issuer, or one that cannot be used. The text says why, with no value.
     Unusable(String),
+}
+
+impl Reply {
+    /// The same without the words that repeat what was sent. A code that does is none.
+    #[must_use]
+    pub fn without(self, sent: &Sent) -> Reply {
+        match self {
+            Reply::Error { code, .. } if !sent.is_code(&code) => {
+                Reply::Unusable("an error whose code repeats what was sent".into())
+            }
+            Reply::Error {
+                code,
+                description,
+                interval_secs,
+            } => Reply::Error {
+                code,
+                description: sent.words(description),
+                interval_secs,
+            },
+            other => other,
+        }
+    }
 }
 
 #[derive(Deserialize)]
