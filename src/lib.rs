@@ -83,6 +83,11 @@ pub fn run(world: &World) -> u8 {
         }
     }
     let program = world::program_name(args.first().map(String::as_str)).to_owned();
+    if args.get(1).is_some_and(|word| word == "help") && program.starts_with("keyfob") {
+        // What many programs take for `--help`.
+        args.remove(1);
+        args.push("--help".into());
+    }
     let (said, at) = match protocol::stands_in(&program) {
         true => (Said::default(), 1),
         false => said(&args),

@@ -136,7 +136,12 @@ pub fn document(status: u16, content_type: &str, body: &[u8]) -> Result<Value, S
     if !token::is_json(content_type) {
         return Err(format!("status {status} and something other than JSON"));
     }
-    serde_json::from_slice(body).map_err(|error| format!("status {status} and JSON in which {}", record::place(&error)))
+    serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "status {status} and JSON that cannot be used: {}",
+            record::place(&error)
+        )
+    })
 }
 
 /// Whether an answer that cannot be read came from the service all the same, which has acted then.

@@ -360,9 +360,14 @@ mod tests {
     fn urls_on_which_parsers_disagree_are_refused() {
         let urls = r"https://evil.com\.github.com/ https://github.com\@evil.com/ https:///evil.com/x https:evil.com/
             https://github.com%2eevil.com/ https://github.com:99999/ https://a/?q https://a/#f https://u@a/ https://a@b@c/
-            https://a/../x https://a/%2E%2e/x https://a//x https://a/x%2Fy https://a/x%00 https://a/x%0ahost=b /x x://";
+            https://a/../x https://a/%2E%2e/x https://a//x https://a/x%2Fy https://a/x%00 https://a/x%0ahost=b /x x://
+            https://a/v1/..;/v2 https://a/v1/..;x=y/v2 https://a/..%3b/x https://a/.;/x https://a/%252e%252E/x https://a/x%252fy
+            https://a/x%25255cy https://a/%c0%ae%c0%ae/x https://a/%E0%80%AE/x https://a/x%C0%AFy";
         for url in urls.split_whitespace() {
             assert!(Target::from_url(url).is_err(), "{url}");
+        }
+        for path in ["x;y=1", "100%25", "a%20b", "caf%c3%a9", "..x", "%e0%a4%b9"] {
+            assert_eq!(at(&format!("https://a/{path}")).path(), Some(path));
         }
         for url in [
             "https://a\n.b/",

@@ -297,6 +297,18 @@ impl<'w> Config<'w> {
         Ok(names)
     }
 
+    /// The files beside them whose names are no provider's, so that they are passed over; sorted.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn misnamed(&self) -> Result<Vec<PathBuf>> {
+        let mut files = index::all_files(&self.directory).doing("listing the provider files")?;
+        files.retain(|(stem, _)| profile::check_name("provider", stem).is_err());
+        let mut paths: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
     /// Whether provider files were edited in place since the index was made; costs a look at each.
     pub fn outdated(&self) -> bool {
         self.directory.exists() && index::outdated(&self.directory, &self.index)

@@ -85,7 +85,10 @@ fn ask(http: &Http, mode: &Mode, url: Option<&String>, token: &Secret) -> Result
         return Err(error).doing(doing);
     }
     match reply.status {
-        200 if is_json(&reply.content_type) => read(mode, &reply.body).and_then(|said| said.without(&reply.sent)).doing(doing).map(Some),
+        200 if is_json(&reply.content_type) => read(mode, &reply.body)
+            .and_then(|said| said.without(&reply.sent))
+            .doing(doing)
+            .map(Some),
         401 => Err(Error::login("the server refuses the credential").code(UNAUTHORIZED)).doing(doing),
         403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {

@@ -29,7 +29,7 @@ use crate::shape;
 use crate::world::World;
 
 pub use browser::Visitor;
-pub use identity::{Identity, details, identity};
+pub use identity::{Identity, UNAUTHORIZED, details, identity};
 pub use qr::Qr;
 pub use waiting::Waiting;
 

@@ -77,7 +77,9 @@ pub(super) fn client(ask: &Ask, mode: &Mode, found: Option<&Metadata>) -> Result
     let near =
         Target::from_url(endpoint.split('?').next().unwrap_or(endpoint)).is_ok_and(|target| target.is_loopback());
     let made = register::read(reply.status, &reply.content_type, &reply.body, near);
-    let made = made.map_err(|refusal| refused(ask, refusal, &reply.sent)).doing(&doing)?;
+    let made = made
+        .map_err(|refusal| refused(ask, refusal, &reply.sent))
+        .doing(&doing)?;
     let (url, token) = made.manage.unzip();
     Ok(Client {
         id: made.id,

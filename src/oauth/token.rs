@@ -124,7 +124,12 @@ fn read_as(kind: &'static str, status: u16, content_type: &str, body: &[u8]) -> 
     }
     let wire: Wire = match serde_json::from_slice(body) {
         Ok(wire) => wire,
-        Err(error) => return Reply::Unusable(format!("status {status} and JSON in which {}", record::place(&error))),
+        Err(error) => {
+            return Reply::Unusable(format!(
+                "status {status} and JSON that cannot be used: {}",
+                record::place(&error)
+            ));
+        }
     };
     if let Some(error) = wire.error {
         let code = error

@@ -91,7 +91,10 @@ fn serve(call: &mut Call, dialect: Dialect) -> u8 {
         _ if dialect == Dialect::Git => return 0,
         _ => {
             let error = Error::usage("expected one operation, found another word after it");
-            protocol::tell(call.errors, &report::lines(&error.hint("`keyfob get --help` says how to call it")));
+            protocol::tell(
+                call.errors,
+                &report::lines(&error.hint("`keyfob get --help` says how to call it")),
+            );
             return dialect.status(Class::Usage);
         }
     };
@@ -121,7 +124,7 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {
             let reply = encode::encode(&credential, request.understands, dialect)?;
-            Ok(reply.is_empty() || protocol::write(call.output, &reply))
+            Ok(reply.is_empty() || protocol::deliver(call, &reply))
         }
         (Action::Store, Answer::Declined) if dialect == Dialect::Native => {
             Err(Error::refused("storing the credential: it is not kept for this target"))

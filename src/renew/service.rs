@@ -48,7 +48,11 @@ pub fn ask_as(
         method: Some(call.method.word()),
         bearer: bearer.token,
         key: bearer.key,
-        secrets: values.iter().filter(|(slot, _)| slot.is_secret()).map(|(_, value)| *value).collect(),
+        secrets: values
+            .iter()
+            .filter(|(slot, _)| slot.is_secret())
+            .map(|(_, value)| *value)
+            .collect(),
         ..Call::new(&url, body)
     })
 }

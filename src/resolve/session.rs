@@ -407,7 +407,7 @@ fn found(
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
         // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
-        return Ok(Answer::Absent);
+        return Ok(Answer::Declined);
     }
     Ok(Answer::Found(Box::new(Credential {
         username: if plain && session.bearer {

@@ -78,7 +78,9 @@ impl Sent {
 
     /// Whether a whole secret is in a text; one that is too short to be told from a word is not looked for.
     pub fn is_in(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| secret.len() >= PART && secret.has_part_in(text, usize::MAX))
+        self.0
+            .iter()
+            .any(|secret| secret.len() >= PART && secret.has_part_in(text, usize::MAX))
     }
 }
 

@@ -20,6 +20,7 @@ mod child;
 mod device;
 mod discovery;
 mod docker;
+mod echo;
 mod every_flow;
 mod examples;
 mod fault;

@@ -214,8 +214,9 @@ fn not_another(name: &str, text: &str, client_id: Option<&str>, shown: &str) -> 
     let provider = Provider::parse(text, name, shown).ok();
     let own = provider.and_then(|provider| provider.modes.first()?.oauth.client_id.clone());
     match (own, client_id) {
-        (Some(own), Some(id)) if own != id => Err(Error::usage(format!("{shown} names another client id"))
-            .hint(format!("change `oauth.client_id` in {shown}, then run `keyfob login {name}`"))),
+        (Some(own), Some(id)) if own != id => Err(Error::usage(format!("{shown} names another client id")).hint(
+            format!("change `oauth.client_id` in {shown}, then run `keyfob login {name}`"),
+        )),
         _ => Ok(()),
     }
 }

@@ -39,7 +39,10 @@ pub(super) fn learn(run: &Run, login: &Login, obtained: &Obtained, check: Check)
         _ => match ask(run, login, obtained, check) {
             Err(error) if check == Check::Lenient && error.code.as_deref() == Some(login::UNAUTHORIZED) => {
                 let refusal = Some(error);
-                return Ok(Known { refusal, ..Known::default() });
+                return Ok(Known {
+                    refusal,
+                    ..Known::default()
+                });
             }
             said => {
                 let said = said?;

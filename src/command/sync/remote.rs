@@ -111,7 +111,9 @@ fn failure(place: &Place, said: &Said, program: &str, secret: Option<&Secret>) -
     };
     let what = match secret {
         _ if line.is_empty() => "it said nothing of why".to_owned(),
-        Some(secret) if secret.has_part_in(line, PART) => "what it said is not shown, since it has a part of the token".into(),
+        Some(secret) if secret.has_part_in(line, PART) => {
+            "what it said is not shown, since it has a part of the token".into()
+        }
         _ => format!("it says “{}”", sanitise(line)),
     };
     let how = match said.code {
