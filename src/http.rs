@@ -81,9 +81,7 @@ impl<'a> Call<'a> {
         let mut sent = Sent::default();
         self.secrets.iter().for_each(|secret| sent.add(secret));
         self.headers.iter().for_each(|(_, value)| sent.add(value));
-        if let Some(bearer) = self.bearer {
-            sent.add(bearer.expose());
-        }
+        self.bearer.iter().for_each(|bearer| sent.add(bearer.expose()));
         if let Body::Form(form) = self.body {
             sent.add_all(form.secrets());
         }

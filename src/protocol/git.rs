@@ -74,7 +74,7 @@ const QUIT: &[u8] = b"quit=1\n";
 
 fn serve(call: &mut Call, dialect: Dialect) -> u8 {
     // git appends the operation to whatever words its configuration has.
-    if dialect == Dialect::Native && protocol::wants_help(call.args) {
+    if dialect == Dialect::Native && protocol::wants_help(call.args.get(1..).unwrap_or_default()) {
         return u8::from(!protocol::write(call.output, NATIVE_USAGE.as_bytes()));
     }
     let Some((operation, before)) = call.args.split_last() else {

@@ -62,6 +62,7 @@ mod systems;
 mod terminal;
 mod tidy;
 mod tls;
+mod told;
 mod tool;
 mod transcript;
 mod turn;

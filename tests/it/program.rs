@@ -233,6 +233,29 @@ fn of_several_accounts_a_hint_names_the_one_that_is_meant() {
 }
 
 #[test]
+fn no_other_provider_is_shown() {
+    let sandbox = ctl();
+    sandbox.write_provider("other", "format = 1\n[login]\nflow = \"key\"\n");
+    let list = run(&sandbox, &["provider", "list"]).expect_success();
+    assert!(
+        list.text().contains("ctl") && !list.text().contains("other"),
+        "{}",
+        list.text()
+    );
+    assert!(!list.text().contains("github"), "{}", list.text());
+    for word in ["show", "check"] {
+        let output = run(&sandbox, &["provider", word, "other"]).expect_code(64);
+        assert!(
+            output.stderr.contains("signs in to no other provider"),
+            "{}",
+            output.stderr
+        );
+    }
+    let check = run(&sandbox, &["provider", "check"]).expect_success();
+    assert_eq!(check.text(), "ctl: good\n");
+}
+
+#[test]
 fn help_is_the_programs() {
     let sandbox = ctl();
     let help = run(&sandbox, &["--help"]).expect_success();
