@@ -19,6 +19,9 @@ fn main() {
     }
     if target == "linux" && std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         place_hot_code_together();
+        if environment == "musl" {
+            make_static_program_small();
+        }
     }
 }
 
@@ -26,11 +29,57 @@ fn main() {
 /// thirty page faults, lying together three: a fifth of a static start. `hot.ld` names them.
 fn place_hot_code_together() {
     println!("cargo::rerun-if-changed=hot.ld");
-    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("hot.ld");
-    let argument = format!("-Wl,-T,{}", script.display());
+    let argument = script("hot.ld");
     if linker_takes(&argument) {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
+}
+
+/// A static program puts its own addresses right at each start, six thousand of them one by one, which was half of all that
+/// an answer takes; packed they are a list of bits. And half a megabyte of tables says how a panic would be unwound, which
+/// ends the program at once; `lean.ld` leaves them out. A libc from before 2023 cannot read the list, and some libraries end
+/// the program where they look for the tables: so a small one is made and run first, and what it does not run with is left.
+fn make_static_program_small() {
+    println!("cargo::rerun-if-changed=lean.ld");
+    for argument in ["-Wl,-z,pack-relative-relocs".into(), script("lean.ld")] {
+        if program_runs_with(&argument) {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+}
+
+/// Whether a program that is linked with this argument starts, finds what it refers to, and can be asked for a backtrace.
+fn program_runs_with(argument: &str) -> bool {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let directory = variable("OUT_DIR");
+    let directory = Path::new(&directory);
+    let (source, program) = (directory.join("program.rs"), directory.join("program"));
+    let text = "static WORDS: [&str; 2] = [\"one\", \"two\"];\n\
+                fn main() {\n\
+                    let _ = std::backtrace::Backtrace::force_capture().to_string();\n\
+                    println!(\"{}\", WORDS[std::env::args().count()]);\n\
+                }\n";
+    if std::fs::write(&source, text).is_err() {
+        return false;
+    }
+    let mut compiler = Command::new(variable("RUSTC"));
+    compiler.arg(&source).arg("-o").arg(&program);
+    compiler.args(["--target", &variable("TARGET"), "-Cpanic=abort"]);
+    compiler.arg(format!("-Clink-arg={argument}"));
+    if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
+        compiler.arg(format!("-Clinker={}", Path::new(&linker).display()));
+    }
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    compiler.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
+    let made = compiler.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let runs = || Command::new(&program).stderr(Stdio::null()).output();
+    made.is_ok_and(|status| status.success()) && runs().is_ok_and(|output| output.stdout == *b"two\n")
+}
+
+/// The linker's argument for one of our scripts.
+fn script(name: &str) -> String {
+    let place = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join(name);
+    format!("-Wl,-T,{}", place.display())
 }
 
 /// Whether the linker that cargo will use links a program with this argument. A linker without linker scripts, and one that

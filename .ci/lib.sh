@@ -7,7 +7,7 @@ set -euo pipefail
 # A driver is never about the person who runs it: no token, no session bus, no proxy, no settings of theirs.
 unset GIT_ASKPASS SSH_ASKPASS XDG_DATA_HOME XDG_STATE_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS \
     GIT_DIR GIT_WORK_TREE GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_COUNT GIT_TOKEN GITHUB_TOKEN GH_TOKEN \
-    GITLAB_TOKEN DOCKER_CONFIG DOCKER_AUTH_CONFIG DOCKER_HOST REGISTRY_AUTH_FILE KEYFOB_ATTACH || true
+    GITLAB_TOKEN DOCKER_CONFIG DOCKER_AUTH_CONFIG DOCKER_HOST REGISTRY_AUTH_FILE KEYFOB_ATTACH PYTHONDONTWRITEBYTECODE || true
 export LC_ALL=C.UTF-8 GIT_TERMINAL_PROMPT=0 CI=true
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,6 +15,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CI_DIR=$ROOT/target/ci
 PASSED=0
 FAILED=0
+# A Python program that is not kept compiled compiles itself at each start, which takes aws two seconds.
+export PYTHONPYCACHEPREFIX=$CI_DIR/pycache
 # Ids of the processes this script started; only these are ever ended.
 STARTED=()
 
@@ -40,6 +42,9 @@ ok() {
         printf '%s\n' "$out" | sed 's/^/    /'
     fi
 }
+
+# `skip WHAT WHY`: what this machine cannot show. .ci/run repeats these lines at its end; a required part is `need`ed instead.
+skip() { say "SKIPPED: $1: $2"; }
 
 # The opposite: the command must fail.
 fails() { ! "$@"; }
@@ -98,15 +103,11 @@ free_port() {
 
 # `need COMMAND PACKAGE …`: installs what is missing from Debian, or says which part cannot be had.
 need() {
-    local missing=() command package
+    local missing=() commands=() command package
     while (($# > 0)); do
         command=$1 package=$2
         shift 2
-        if [[ $command == /* ]]; then
-            [[ -e $command ]] || missing+=("$package")
-        else
-            PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("$package")
-        fi
+        has "$command" || { missing+=("$package") && commands+=("$command"); }
     done
     ((${#missing[@]} == 0)) && return 0
     local as_root=()
@@ -123,12 +124,17 @@ need() {
             die "cannot install $package"
         fi
     done
+    for command in "${commands[@]}"; do has "$command" || die "there is no $command, though ${missing[*]} is installed"; done
+}
+
+has() {
+    if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi
 }
 
 install_package() {
     local package=$1
     shift
-    local set=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package")
+    local set=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$package")
     if "$@" "${set[@]}" >"$CI_DIR/apt.log" 2>&1; then return 0; fi
     # A list that is absent or out of date is the usual reason.
     "$@" apt-get update -qq >"$CI_DIR/apt.log" 2>&1 || true
@@ -136,32 +142,52 @@ install_package() {
 }
 
 # `python_part NAME PACKAGE …`: PyPI packages in an environment of their own, $CI_DIR/NAME; its programs lie in bin/.
-python_part() {
-    local name=$1 place=$CI_DIR/$1
-    shift
-    [[ -e $place/ready && $(<"$place/ready") == "$*" ]] && return 0
-    rm -rf "$place"
+# `node_part NAME PACKAGE …`: the same with npm; the programs lie in node_modules/.bin/.
+# A driver has each on a line of its own at its head, from where .ci/run takes them to fetch all while something else builds.
+python_part() { part from_pypi "$@"; }
+node_part() { part from_npm "$@"; }
+
+# `part HOW NAME PACKAGE …`: what is there already stays; whoever wants what somebody else is fetching waits for it.
+part() {
+    local how=$1 name=$2 place=$CI_DIR/$2
+    shift 2
     mkdir -p "$CI_DIR"
-    if ! { python3 -m venv "$place" && "$place/bin/pip" install --quiet --disable-pip-version-check "$@"; } \
-        >"$CI_DIR/$name.log" 2>&1; then
-        tail -n 20 "$CI_DIR/$name.log" >&2
-        die "cannot install $* from PyPI"
-    fi
-    printf '%s' "$*" >"$place/ready"
+    (
+        flock 9
+        [[ -e $place/ready && $(<"$place/ready") == "$*" ]] && exit 0
+        rm -rf "$place"
+        mkdir "$place"
+        "$how" "$place" "$@" >"$CI_DIR/$name.log" 2>&1 9>&- && printf '%s' "$*" >"$place/ready"
+    ) 9>"$CI_DIR/$name.lock" && return 0
+    tail -n 20 "$CI_DIR/$name.log" >&2
+    die "cannot install $*"
 }
 
-# `node_part NAME PACKAGE …`: the same with npm; the programs lie in node_modules/.bin/.
-node_part() {
-    local name=$1 place=$CI_DIR/$1
+# uv does in three seconds what takes pip a minute; where it cannot work, pip does.
+from_pypi() {
+    local place=$1 uv=$CI_DIR/uv/bin/uv
     shift
-    [[ -e $place/ready && $(<"$place/ready") == "$*" ]] && return 0
+    python3 -c 'import ensurepip' || need /usr/share/doc/python3-venv python3-venv
+    if [[ $place != "$CI_DIR/uv" ]] && python_part uv uv==0.13.9 && uv_installs "$place" "$@"; then return 0; fi
     rm -rf "$place"
-    mkdir -p "$place"
-    if ! npm install --silent --no-audit --no-fund --prefix "$place" "$@" >"$CI_DIR/$name.log" 2>&1; then
-        tail -n 20 "$CI_DIR/$name.log" >&2
-        die "cannot install $* from npm"
-    fi
-    printf '%s' "$*" >"$place/ready"
+    python3 -m venv "$place" && "$place/bin/pip" install --quiet --disable-pip-version-check --no-compile "$@"
+}
+
+uv_installs() {
+    local place=$1 index
+    shift
+    # An index that somebody has set for pip is meant for everything.
+    index=$(python3 -m pip config get global.index-url 2>/dev/null) || index=${PIP_INDEX_URL:-}
+    export UV_CACHE_DIR=$CI_DIR/uv-cache UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index} UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never
+    [[ -n $UV_DEFAULT_INDEX ]] || unset UV_DEFAULT_INDEX
+    "$uv" venv --quiet --allow-existing --python "$(python3 -c 'import sys; print(sys.executable)')" "$place" &&
+        "$uv" pip install --quiet --python "$place/bin/python" "$@"
+}
+
+# verdaccio wants a tag of node-fetch that not every mirror of npm has; the version behind it is this one.
+from_npm() {
+    printf '{"private":true,"overrides":{"node-fetch":"2.7.0"}}\n' >"$1/package.json"
+    npm install --silent --no-audit --no-fund --no-package-lock --prefix "$1" "${@:2}"
 }
 
 # The program under test: $KEYFOB, else the dev build. Lays it into $WORK/bin under the names that

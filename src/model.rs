@@ -17,11 +17,16 @@ pub enum Action {
     Erase,
     /// Name the targets for which [`Action::Get`] finds something.
     List,
+    /// Name the places at the target's origin whose credentials are their own, whether there are any now.
+    Places,
 }
 
 /// The user name with which docker says that the secret beside it is an identity token. Anywhere but at the registry's
 /// token endpoint it is no password.
 pub const IDENTITY_TOKEN: &str = "<token>";
+
+/// The user name of a session that has none, nor an account: whoever was told it asks with it.
+pub const ANY_USERNAME: &str = "token";
 
 /// Which optional forms of an answer the tool reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +57,8 @@ pub struct Request {
     pub apart: bool,
     /// Whether a target without a path means what is kept for any path at its origin, as git means it.
     pub any_path: bool,
+    /// Whether the tool cannot say the port of its target: what is kept for other ports of the host must then be the same.
+    pub any_port: bool,
     /// Whether the newest will do where several users' credentials fit that tools gave to keep. Otherwise they are named
     /// and none is taken.
     pub newest: bool,
@@ -74,6 +81,8 @@ pub struct Request {
     /// The life that the tool would like, in seconds: with less left it is renewed, as long as that is no more than half of
     /// what the issuer gives.
     pub prefers_secs: Option<u32>,
+    /// The seconds after which the tool gives up on us. Absent: more than a renewal takes.
+    pub within_secs: Option<u32>,
     /// Whether the ID token is wanted, and not the access token.
     pub id_token: bool,
     /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
@@ -141,6 +150,7 @@ impl Request {
             profile: None,
             apart: false,
             any_path: false,
+            any_port: false,
             newest: false,
             username: None,
             secret: None,
@@ -150,6 +160,7 @@ impl Request {
             expires_at: None,
             valid_for_secs: None,
             prefers_secs: None,
+            within_secs: None,
             id_token: false,
             wide: false,
             scopes: Vec::new(),
@@ -172,7 +183,7 @@ pub enum Answer {
     Absent,
     /// Not mine, or not an action that I do for this target.
     Declined,
-    /// Targets with the user name at each, for [`Action::List`].
+    /// Targets with the user name at each, for [`Action::List`]; without one for [`Action::Places`].
     Listed(Vec<(Target, String)>),
 }
 
@@ -185,6 +196,9 @@ pub struct Credential {
     pub secret: Secret,
     /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
     pub authtype: Option<String>,
+    /// Whether it is an issuer's token of which no target says how it is sent, because the request named a profile alone.
+    /// A user name beside it is that of the provider's first target, and nobody's whose password it is.
+    pub is_token: bool,
     /// The refresh token, only where a tool gave it to keep.
     pub refresh: Option<Secret>,
     /// When the secret ends. Absent: unknown or never.

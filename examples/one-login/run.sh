@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One login, nine tools: git, docker, cargo, kubectl, aws, pip, uv, pnpm and go fetch something each from services on the
-# loopback, none of which answers without a token of the one session. One line a tool; 0 only if all have fetched.
+# loopback, none of which answers without a token of the one session. One line a tool; 0 only if all have fetched, and if their
+# files are as they were when keyfob is uninstalled.
 # By hand: examples/one-login/run.sh, with the nine tools, python3, openssl and curl on PATH, and keyfob built or in $KEYFOB.
 
 set -euo pipefail
@@ -50,7 +51,7 @@ with_cargo() {
 with_kubectl() { kubectl get pods -o name | grep -x pod/things; }
 with_aws() { aws sts get-caller-identity --endpoint-url "$TOKENS/aws" --output text | grep assumed-role/developer/ann; }
 with_pip() { pip download --no-input --no-deps --no-cache-dir -q --index-url "$INDEX" --dest wheels things && ls wheels/things-1.0-*; }
-with_uv() { uv pip install -q --no-cache --default-index "$INDEX" --target uv-things things && ls uv-things/things.py; }
+with_uv() { uv pip install -q --default-index "$INDEX" --target uv-things things && ls uv-things/things.py; }
 with_pnpm() {
     mkdir node && printf '{"name": "it", "version": "1.0.0", "private": true}' >node/package.json
     (cd node && pnpm add --store-dir "$WORK/pnpm-store" --ignore-workspace @acme/things && ls node_modules/@acme/things)
@@ -60,10 +61,17 @@ with_go() {
         ls "$GOPATH/pkg/mod/private.example/things@v1.0.0/things.go"
 }
 
-mkdir -p "$WORK/bin"
-for name in keyfob git-credential-keyfob docker-credential-keyfob cargo-credential-keyfob keyring pnpm-credential-keyfob-acme; do
-    ln -s "$KEYFOB" "$WORK/bin/$name"
-done
+# What each file in the home holds.
+picture() { (cd "$HOME" && find . -type f -exec sha256sum {} + | sort); }
+# `back BEFORE`: what was there then is the same to the byte, what the tools made since names no program of keyfob's, and none
+# but keyfob itself is left on PATH.
+back() {
+    keyfob uninstall --all && picture >"$WORK/after" && comm -23 "$1" "$WORK/after" | { ! grep .; } &&
+        { ! grep -rIF "$WORK/bin/" "$HOME"; } && [[ $(ls "$WORK/bin") == keyfob ]]
+}
+
+mkdir "$WORK/bin" && chmod 755 "$WORK/bin"
+ln -s "$KEYFOB" "$WORK/bin/keyfob"
 PATH=$WORK/bin:$PATH
 # cargo and rustup look below the home of whoever runs this.
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
@@ -71,6 +79,8 @@ make_certificates
 make_repository
 start_services
 settle_down
+furnish
+picture >"$WORK/before"
 wire
 
 keyfob login acme --no-browser --no-qr
@@ -87,4 +97,5 @@ tool go "$(version go version)" 'got a module' with_go
 seen() { curl -sS --fail --noproxy '*' "$ISSUER/seen" | sed -E "s/.*\"$1\": ([0-9]+).*/\1/"; }
 LOGINS=$(seen logins)
 printf 'The issuer saw %s login and %s redemptions.\n' "$LOGINS" "$(seen redeemed)"
+tool keyfob "$(version keyfob --version)" 'left every file as it was' back "$WORK/before"
 ((BAD == 0 && LOGINS == 1))

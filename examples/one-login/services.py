@@ -5,7 +5,7 @@ and to aws for keys that the issuer gave for the session's ID token. No tool is 
 Run with a directory that has cert.pem, key.pem and the bare repository git/things.git; `addresses` is written there: the
 issuer's, the first host's and the second host's. With the option --grace=SECONDS a token is taken for so long after its end.
 Each request is a line on standard output, without a secret: `answered`, `late` (within that time), `refused`, or `asked` where
-it had no token.
+it had no token; and how many seconds after the end of its token it came.
 """
 
 import base64
@@ -92,7 +92,7 @@ class Service(issuer.Handler):
         past = time.time() - SESSION.end(token, kind)
         good = past < GRACE
         word = ("late" if past >= 0 else "answered") if good else "refused" if token else "asked"
-        print(word, self.command, self.path.split("?")[0], flush=True)
+        print(word, self.command, self.path.split("?")[0], "%+.1f" % min(past, 1e6), flush=True)
         return good
 
     def credentials(self, wanted):

@@ -36,11 +36,19 @@ pub struct Install {
 /// `keyfob uninstall`
 #[derive(Debug, Args)]
 pub struct Uninstall {
-    /// The tool.
+    /// The tool, with all of its wirings.
     pub tool: Option<String>,
+    /// Only what is wired for this session.
+    pub profile: Option<String>,
     /// Every tool that is wired, the last one first.
     #[arg(long, conflicts_with = "tool")]
     pub all: bool,
+    /// Only what the tool calls by this name.
+    #[arg(long, value_name = "NAME", requires = "tool")]
+    pub name: Option<String>,
+    /// Only what is wired for this place; more than once.
+    #[arg(long, value_name = "URL", requires = "tool")]
+    pub url: Vec<String>,
     /// Print what would change, as a diff, and change nothing.
     #[arg(long)]
     pub dry_run: bool,

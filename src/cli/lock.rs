@@ -30,11 +30,16 @@ pub enum LockDo {
         work_factor: Option<u8>,
     },
     /// Take the passphrase away.
+    ///
+    /// The key of the records goes into the keychain, which must answer for that.
     Clear {
         /// Where the passphrase comes from.
         #[command(flatten)]
         passphrase: Passphrase,
-        /// The passphrase is forgotten: remove every record behind it too.
+        /// Where no keychain answers: make the records plain files.
+        #[arg(long, conflicts_with = "lost")]
+        plain: bool,
+        /// The passphrase is forgotten: remove every record that only it opens.
         #[arg(long, conflicts_with = "passphrase_file")]
         lost: bool,
         /// Do that without asking.

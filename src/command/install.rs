@@ -10,7 +10,7 @@ use crate::cli;
 use crate::config::Serves;
 use crate::config::profile::quoted;
 use crate::error::{Error, Result};
-use crate::install::{self, Ledger, Options, Since, Step, Tool, Trouble};
+use crate::install::{self, Ledger, Options, Shown, Since, Step, Tool, Trouble};
 use crate::report::{self, printable};
 
 pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
@@ -51,6 +51,7 @@ impl Wish {
             profile: None,
             name: args.name.clone(),
             urls: args.url.clone(),
+            named: !args.url.is_empty(),
             replace: args.replace,
         };
         let mut targets = Vec::new();
@@ -105,16 +106,17 @@ fn url(serves: &Serves) -> String {
 /// Wires every tool that is here, and says why some were not.
 fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8> {
     let mut code = 0;
-    let wired = ledger.wired();
+    let wired = ledger.shown();
     for tool in install::TABLE {
-        let is_wired = wired.iter().any(|name| name == tool.name);
-        if !is_wired && !tool.is_here(run.world) {
+        let wired: Vec<&Shown> = wired.iter().filter(|shown| shown.tool == tool.name).collect();
+        if wired.is_empty() && !tool.is_here(run.world) {
             continue;
         }
-        let old = ledger.show(tool.name).options;
+        let is_it = |shown: &&Shown| wish.for_tool(tool).is_ok_and(|new| shown.options == new);
         // What was asked for by name is not undone by what asks for everything.
-        if let Some(old) = old.filter(|old| wish.for_tool(tool).is_ok_and(|new| *old != new)) {
-            let line = format!("{}: left as it is, wired for {}\n", tool.name, label(&old));
+        if !wired.is_empty() && !wired.iter().any(is_it) {
+            let labels: Vec<String> = wired.iter().map(|shown| label(&shown.options)).collect();
+            let line = format!("{}: left as it is, wired for {}\n", tool.name, labels.join(" and "));
             run.print(&line)?;
             continue;
         }
@@ -133,15 +135,16 @@ fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8
 
 fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, wish: &Wish, is_dry: bool) -> Result<(), Trouble> {
     let options = wish.for_tool(tool)?;
-    let old = ledger.show(tool.name).options.as_ref().map(label);
     let step = ledger.plan(tool, &options)?;
     let new = label(&options);
     let text = if step.is_empty() {
         format!("{}: nothing to change, it asks keyfob\n", tool.name)
     } else {
-        let done = match old.filter(|old| *old != new) {
-            Some(old) => format!("{}: wired for {new}, no longer for {old}", tool.name),
-            None => format!("{}: wired", tool.name),
+        let mut old: Vec<String> = step.replaced.iter().map(label).collect();
+        old.retain(|old| *old != new);
+        let done = match &old[..] {
+            [] => format!("{}: wired", tool.name),
+            old => format!("{}: wired for {new}, no longer for {}", tool.name, old.join(" and ")),
         };
         said(&step, is_dry, &done)
     };
@@ -199,19 +202,15 @@ pub(super) fn uninstall(run: &Run, args: &cli::Uninstall) -> Result<u8> {
     }
     let mut ledger = Ledger::open(run.world, args.dry_run)?;
     notes(run, &ledger.notes);
-    let wired = ledger.wired();
-    let tools: Vec<&str> = match &args.tool {
-        Some(tool) if wired.contains(tool) => vec![tool],
-        Some(_) => Vec::new(),
-        None => wired.iter().rev().map(String::as_str).collect(),
-    };
-    if tools.is_empty() {
+    let mut wired = ledger.shown();
+    wired.retain(|shown| chosen(run, args, shown));
+    if wired.is_empty() {
         run.print("nothing is wired, and nothing was changed\n")?;
     }
     let mut code = 0;
-    for tool in tools {
-        if let Err(trouble) = unwire(run, &mut ledger, tool, since, args.dry_run) {
-            let error = told(run, trouble).context(format!("unwiring `{tool}`"));
+    for shown in wired.iter().rev() {
+        if let Err(trouble) = unwire(run, &mut ledger, shown, since, args.dry_run) {
+            let error = told(run, trouble).context(format!("unwiring `{}`", shown.tool));
             if !args.all {
                 return Err(error);
             }
@@ -222,52 +221,122 @@ pub(super) fn uninstall(run: &Run, args: &cli::Uninstall) -> Result<u8> {
     Ok(code)
 }
 
-fn unwire(run: &Run, ledger: &mut Ledger, tool: &str, since: Since, is_dry: bool) -> Result<(), Trouble> {
-    let step = ledger.plan_back(tool, since)?;
-    let text = said(&step, is_dry, &format!("{tool}: as it was"));
+/// Whether a wiring is one of those that a person means: every part that was said fits.
+fn chosen(run: &Run, args: &cli::Uninstall, shown: &Shown) -> bool {
+    let Shown { tool, options, .. } = shown;
+    // A profile is known by its own words too: its provider may be gone by now.
+    let is_profile = |said: &String| {
+        options.profile.as_ref() == Some(said)
+            || run
+                .profile(Some(said))
+                .is_ok_and(|profile| options.profile == Some(profile.to_string()))
+    };
+    let is_for = |url: &String| options.urls.iter().any(|own| is_same(own, url));
+    args.tool.as_ref().is_none_or(|said| said == tool)
+        && args.profile.as_ref().is_none_or(is_profile)
+        && (args.name.is_none() || options.name == args.name)
+        && args.url.iter().all(is_for)
+}
+
+/// Whether two URLs are one place.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: bool) -> Result<(), Trouble> {
+    let step = ledger.plan_back(shown, since)?;
+    let text = said(&step, is_dry, &format!("{}: as it was", shown.tool));
     ledger.carry_out(step)?;
     run.print(&text)?;
     Ok(())
 }
 
-/// How a tool stands.
-fn state(run: &Run, ledger: &Ledger, tool: &Tool) -> &'static str {
-    let shown = ledger.show(tool.name);
-    match shown.options {
-        Some(_) if shown.changed => "changed since",
-        Some(_) => "wired",
-        None if tool.is_here(run.world) => "not wired",
-        None => "not here",
+/// A line of the list: a tool, and one wiring of it, if there is one.
+struct Row<'a> {
+    tool: &'static Tool,
+    shown: Option<&'a Shown>,
+}
+
+impl Row<'_> {
+    fn all(shown: &[Shown]) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for tool in install::TABLE {
+            let of_it = shown.iter().filter(|shown| shown.tool == tool.name);
+            let first = rows.len();
+            rows.extend(of_it.map(|shown| Row {
+                tool,
+                shown: Some(shown),
+            }));
+            if rows.len() == first {
+                rows.push(Row { tool, shown: None });
+            }
+        }
+        rows
+    }
+
+    /// How it stands.
+    fn state(&self, run: &Run) -> &'static str {
+        match self.shown {
+            Some(shown) if shown.changed => "changed since",
+            Some(_) => "wired",
+            None if self.tool.is_here(run.world) => "not wired",
+            None => "not here",
+        }
+    }
+
+    /// Whose session it is wired for, and what else tells it from the others of the same tool.
+    fn label(&self, rows: &[Row]) -> String {
+        let Some(Shown { tool, options, .. }) = self.shown else {
+            return String::new();
+        };
+        let text = match (&options.profile, &options.name) {
+            (None, None) => String::new(),
+            _ => label(options),
+        };
+        let is_alike = |row: &&Row| {
+            let alike = |shown: &Shown| shown.tool == *tool && label(&shown.options) == label(options);
+            row.shown.is_some_and(alike)
+        };
+        if rows.iter().filter(is_alike).count() < 2 || options.urls.is_empty() {
+            return text;
+        }
+        format!("{text} at {}", printable(&options.urls.join(", ")))
+            .trim_start()
+            .into()
     }
 }
 
 fn list(run: &Run, as_json: bool) -> Result<u8> {
     let ledger = Ledger::peek(run.world)?;
+    let shown = ledger.shown();
+    let rows = Row::all(&shown);
     if as_json {
-        let row = |tool: &Tool| {
-            let shown = ledger.show(tool.name);
+        let row = |row: &Row| {
+            let options = row.shown.map(|shown| &shown.options);
             json!({
-                "name": tool.name,
-                "state": state(run, &ledger, tool),
-                "profile": shown.options.and_then(|options| options.profile),
-                "paths": shown.paths,
+                "name": row.tool.name,
+                "state": row.state(run),
+                "profile": options.and_then(|options| options.profile.as_ref()),
+                "as": options.and_then(|options| options.name.as_ref()),
+                "urls": options.map_or(&[][..], |options| &options.urls),
+                "paths": row.shown.map_or(&[][..], |shown| &shown.paths),
+                "notes": row.shown.map_or(&[][..], |shown| &shown.notes),
             })
         };
-        let tools: Vec<_> = install::TABLE.iter().map(row).collect();
+        let tools: Vec<_> = rows.iter().map(row).collect();
         let value = json!({"schema": SCHEMA, "interrupted": ledger.is_interrupted(), "tools": tools});
         return run.print_json(&value).map(|()| 0);
     }
-    let row = |tool: &Tool| {
-        let profile = ledger.show(tool.name).options.and_then(|options| options.profile);
-        [
-            tool.name.to_owned(),
-            state(run, &ledger, tool).to_owned(),
-            profile.map_or(String::new(), |profile| quoted(&printable(&profile))),
-            tool.title.to_owned(),
-        ]
+    let cells = |row: &Row| {
+        let (name, title) = (row.tool.name.to_owned(), row.tool.title.to_owned());
+        [name, row.state(run).to_owned(), row.label(&rows), title]
     };
-    let rows: Vec<[String; 4]> = install::TABLE.iter().map(row).collect();
-    run.print(&table(&rows))?;
+    let cells: Vec<[String; 4]> = rows.iter().map(cells).collect();
+    run.print(&table(&cells))?;
+    for shown in &shown {
+        let note = |note: &String| format!("{}: {note}", shown.tool);
+        notes(run, &shown.notes.iter().map(note).collect::<Vec<_>>());
+    }
     if ledger.is_interrupted() {
         let note = "a change was cut off; the next `keyfob install` or `keyfob uninstall` takes it back";
         notes(run, &[note.to_owned()]);

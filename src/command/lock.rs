@@ -38,7 +38,7 @@ pub(super) fn lock(run: &Run, args: cli::Lock) -> Result<u8> {
             work_factor.unwrap_or(WORK),
         ),
         Some(cli::LockDo::Clear { lost: true, yes, .. }) => abandon(run, yes),
-        Some(cli::LockDo::Clear { passphrase, .. }) => clear(run, &passphrase),
+        Some(cli::LockDo::Clear { passphrase, plain, .. }) => clear(run, &passphrase, plain),
         Some(cli::LockDo::Status { json }) => status(run, json),
     }
 }
@@ -114,15 +114,25 @@ fn tell_set(run: &Run, converted: &Converted) {
     run.note(&wrap("", &format!("{way} Nobody can help who forgets the passphrase.")));
 }
 
-fn clear(run: &Run, passphrase: &cli::Passphrase) -> Result<u8> {
+fn clear(run: &Run, passphrase: &cli::Passphrase, plain: bool) -> Result<u8> {
     let stores = &run.sources.stores;
     if stores.gate()?.is_none() {
         run.note("This machine has no passphrase.\n");
         return Ok(0);
     }
     let opened = open(run, &known(run, passphrase.passphrase_file.as_deref(), "passphrase: ")?)?;
-    let cleared = stores.clear_gate(opened, run.world.person());
-    let (place, converted) = cleared.map_err(|error| Error::from(error).context("taking the passphrase away"))?;
+    let cleared = stores.clear_gate(opened, plain, run.world.person());
+    let (place, converted) = cleared.map_err(|error| {
+        let is_away = matches!(error, StoreError::Unavailable(_)) && !plain;
+        let error = Error::from(error).context("taking the passphrase away");
+        match is_away {
+            true => error.hint(
+                "run it where the keychain answers, as it does in the session of a desktop; or `keyfob lock clear --plain` \
+                 makes the records plain files, which every program of this user can read",
+            ),
+            false => error,
+        }
+    })?;
     run.note("This machine has no passphrase any more.\n");
     match place {
         Place::Keychain => run.note("The key of the records is in the keychain.\n"),

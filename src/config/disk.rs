@@ -59,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Stamp)>> {
         )));
     }
     check_owner(&metadata, path)?;
-    text(file, path).map(|text| Some((text, Stamp::of(&metadata))))
+    text(file, metadata.len(), path).map(|text| Some((text, Stamp::of(&metadata))))
 }
 
 /// The text of a file that a person named.
@@ -69,7 +69,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Stamp)>> {
 pub(super) fn read_named(path: &Path) -> Result<String> {
     let file = open(path, OFlags::empty());
     let file = file.map_err(|error| Error::usage(format!("reading {}: {}", path.display(), error.kind())))?;
-    text(file, path)
+    text(file, 0, path)
 }
 
 /// Opens a file for reading. A pipe in its place must not make us wait.
@@ -78,9 +78,12 @@ pub(super) fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     File::options().read(true).custom_flags(flags).open(path)
 }
 
-fn text(file: File, path: &Path) -> Result<String> {
+/// All of a file that had `len` bytes a moment ago.
+fn text(file: File, len: u64, path: &Path) -> Result<String> {
     let place = path.display();
-    let mut bytes = Vec::new();
+    // With room for them, and for more as it is asked for, the file is read in one piece and found to be at its end.
+    let room = usize::try_from(len.min(MAX_FILE)).unwrap_or_default() + 64;
+    let mut bytes = Vec::with_capacity(room);
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
     read.map_err(|error| Error::usage(format!("reading {place}: {}", error.kind())))?;
     if bytes.len() as u64 > MAX_FILE {

@@ -93,6 +93,11 @@ impl Claim {
     pub(super) fn covers(&self, target: &Target) -> bool {
         covers(&self.root, self.subdomains, target)
     }
+
+    /// Whether some of what it covers is at the target's origin.
+    pub(super) fn shares(&self, target: &Target) -> bool {
+        covers(&self.root.without_path(), self.subdomains, target)
+    }
 }
 
 /// Whether a place lies within a root, or within it on a subdomain where those are meant.
@@ -133,13 +138,6 @@ impl Source {
             Source::Built(bytes) => bytes.get(at..at.checked_add(len)?).map(<[u8]>::to_vec),
         }
     }
-
-    fn len(&self) -> Option<u64> {
-        match self {
-            Source::Disk(file) => Some(file.metadata().ok()?.len()),
-            Source::Built(bytes) => Some(bytes.len() as u64),
-        }
-    }
 }
 
 impl Index {
@@ -161,12 +159,13 @@ impl Index {
         let file = disk::open(path, OFlags::NOFOLLOW).ok()?;
         let metadata = file.metadata().ok()?;
         check_owner(&metadata, path).ok()?;
-        let (index, made_for) = Index::parse(Source::Disk(file), directory)?;
+        let (index, made_for) = Index::parse(Source::Disk(file), metadata.len(), directory)?;
         (metadata.is_file() && made_for == stamp).then_some(index)
     }
 
-    /// The index in these bytes, and the state of the directory when it was made; none where they are damaged.
-    fn parse(file: Source, directory: &Path) -> Option<(Index, Stamp)> {
+    /// The index in these bytes, so many of them, and the state of the directory when it was made; none where they are
+    /// damaged.
+    fn parse(file: Source, len: u64, directory: &Path) -> Option<(Index, Stamp)> {
         let head = file.read(0, HEAD)?;
         let (table, sum) = head.split_at(TABLE);
         if !table.starts_with(MAGIC) || sum != fnv(table).to_le_bytes() {
@@ -178,7 +177,7 @@ impl Index {
             .collect();
         let (wildcards, ends) = (numbers[0] != 0, numbers[1..].to_vec());
         let whole = HEAD as u64 + u64::from(*ends.last()?);
-        if !ends.is_sorted() || file.len()? != whole {
+        if !ends.is_sorted() || len != whole {
             return None;
         }
         let index = Index {
@@ -211,14 +210,15 @@ impl Index {
         let bytes = encode(&claims, settled(stamp, now));
         // A state directory that cannot be written costs time at each call, never an answer.
         let _ = write(path, &bytes);
-        let parsed = Index::parse(Source::Built(bytes), directory);
+        let len = bytes.len() as u64;
+        let parsed = Index::parse(Source::Built(bytes), len, directory);
         parsed
             .map(|(index, _)| index)
             .ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
     }
 
-    /// All claims that cover a target; none where the index is damaged.
-    pub(super) fn claims(&self, target: &Target) -> Option<Vec<Claim>> {
+    /// All claims that cover a target, or share its origin; none where the index is damaged.
+    pub(super) fn claims(&self, target: &Target, fits: fn(&Claim, &Target) -> bool) -> Option<Vec<Claim>> {
         let mut claims = self.bucket(&target.origin(), false)?;
         if self.wildcards {
             let mut parent = target.host();
@@ -229,7 +229,7 @@ impl Index {
                 }
             }
         }
-        claims.retain(|claim| claim.covers(target));
+        claims.retain(|claim| fits(claim, target));
         Some(claims)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Implements tools.md, section 12.
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const ANSIBLE: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const ANSIBLE: Tool = Tool {
     programs: &["ansible-vault", "ansible"],
     needs_profile: true,
     any_place: true,
+    apart: Apart::Profile,
     plan,
 };
 
@@ -32,11 +34,11 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     }
     let ours = format!("{profile}@{program}");
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Ansible, &path, |text| {
         let mut document = ini::Document::parse(text, ini::ANSIBLE)?;
         let old = document.get("defaults", KEY).unwrap_or_default();
         let mut list: Vec<&str> = old.split([',', '\n']).map(str::trim).collect();
-        list.retain(|id| !id.is_empty() && !replace);
+        list.retain(|id| !id.is_empty() && (!replace || id.split_once('@').is_some_and(|(_, of)| of == program)));
         if list.contains(&ours.as_str()) {
             return Ok(text.into());
         }

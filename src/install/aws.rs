@@ -2,8 +2,10 @@
 //!
 //! Nothing that they say names an account, so each of their profiles is for one of ours. Implements tools.md, section 5.
 
+use super::format::Format;
+use super::journal::Options;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::config::profile::quoted;
 use crate::error::{Error, Result};
 
@@ -13,6 +15,7 @@ pub(super) const AWS: Tool = Tool {
     programs: &["aws", "sam", "cdk"],
     needs_profile: true,
     any_place: true,
+    apart: Apart::Name(name),
     plan,
 };
 
@@ -21,13 +24,15 @@ const KEY: &str = "credential_process";
 /// Settings of a profile that win over ours.
 const STRONGER: [&str; 4] = ["role_arn", "sso_session", "sso_start_url", "web_identity_token_file"];
 
+/// What the tools call the profile that is wired.
+fn name(options: &Options) -> String {
+    let of_profile = || options.profile.as_deref().unwrap_or_default().replace(['/', ':'], "-");
+    options.name.clone().unwrap_or_else(of_profile)
+}
+
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let profile = wiring.options.profile.clone().unwrap_or_default();
-    let name = wiring
-        .options
-        .name
-        .clone()
-        .unwrap_or_else(|| profile.replace(['/', ':'], "-"));
+    let name = name(wiring.options);
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || "[]'\"#;".contains(c)) {
         return Err(Error::usage("this is no name of a profile of AWS").hint("give it one with `--name`"));
     }
@@ -44,7 +49,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         Some(path) => path,
         None => wiring.home()?.join(".aws/config"),
     };
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Aws, &path, |text| {
         let mut document = ini::Document::parse(text, ini::PYTHON)?;
         stronger = STRONGER.into_iter().find(|key| document.get(&section, key).is_some());
         match document.get(&section, KEY) {

@@ -2,8 +2,9 @@
 //!
 //! Implements tools.md, section 7.
 
-use super::Tool;
+use super::format::Format;
 use super::wiring::Wiring;
+use super::{Apart, Tool};
 use crate::error::{Error, Result};
 
 pub(super) const BAZEL: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const BAZEL: Tool = Tool {
     programs: &["bazel", "bazelisk"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Places,
     plan,
 };
 
@@ -32,7 +34,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         false => hosts.iter().map(|host| format!("{host}={program}")).collect(),
     };
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Lines, &path, |text| {
         let set = options(text);
         let mut after = text.to_owned();
         for value in values {

@@ -4,8 +4,9 @@
 
 use toml_edit::{Array, Value};
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, toml};
+use super::{Apart, Tool, toml};
 use crate::error::{Error, Result};
 
 pub(super) const CARGO: Tool = Tool {
@@ -14,6 +15,7 @@ pub(super) const CARGO: Tool = Tool {
     programs: &["cargo"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Profile,
     plan,
 };
 
@@ -36,7 +38,10 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         home.join("config.toml")
     };
     let program = wiring.link_beside("cargo-credential-keyfob")?;
-    let words: Vec<String> = [program].into_iter().chain(wiring.options.profile.clone()).collect();
+    let words: Vec<String> = [program.clone()]
+        .into_iter()
+        .chain(wiring.options.profile.clone())
+        .collect();
     // cargo splits a text at its spaces.
     if words.iter().any(|word| word.contains(' ')) {
         return Err(Error::refused(
@@ -44,12 +49,11 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         ));
     }
     let (ours, replace) = (words.join(" "), wiring.options.replace);
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Toml, &path, |text| {
         let listed = toml::list(text, &[TABLE, KEY])?;
         let mut providers = listed.clone().unwrap_or_else(|| vec![USUAL.into()]);
-        if replace {
-            providers.clear();
-        }
+        // Ours for other profiles are nobody else's.
+        providers.retain(|words| !replace || words.split(' ').next() == Some(&program));
         if !providers.contains(&ours) {
             providers.push(ours);
         }

@@ -10,6 +10,9 @@ use diffy::{DiffOptions, Line};
 use super::state::State;
 use crate::report;
 
+/// What some editors write in front of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// What stands where a secret was.
 const HIDDEN: &str = "…";
 
@@ -120,13 +123,59 @@ pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     if now == to {
         return Some(from.to_vec());
     }
-    diffy::merge_bytes(to, from, now).ok()
+    diffy::merge_bytes(to, from, now)
+        .ok()
+        .or_else(|| lines_taken_out(from, to, now))
+}
+
+/// The same where somebody added lines right beside ours, which a merge takes for the same place: lines that `to` only has
+/// more, each run of which stands there once as it was.
+fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let (from, to, now) = (text(from)?, text(to)?, text(now)?);
+    // A last line gets its end when another one follows.
+    let end = if from.is_empty() || from.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let from = format!("{from}{end}");
+    let patch = DiffOptions::new().set_context_len(0).create_patch(&from, to);
+    let mut left = now.to_owned();
+    for hunk in patch.hunks() {
+        let mut added = String::new();
+        for line in hunk.lines() {
+            let Line::Insert(line) = line else { return None };
+            added += line;
+        }
+        let begins = |at: &usize| *at == 0 || left[..*at].ends_with('\n');
+        let mut places = left.match_indices(&added).map(|(at, _)| at).filter(begins);
+        let (Some(at), None) = (places.next(), places.next()) else {
+            return None;
+        };
+        left.replace_range(at..at + added.len(), "");
+    }
+    Some(left.into_bytes())
+}
+
+/// A text as it is edited: with plain line ends, and without the mark that some editors write in front of UTF-8.
+pub(super) fn plain(text: &str) -> String {
+    let body = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    body.replace("\r\n", "\n")
+}
+
+/// The edited text with the mark and the line ends of the original.
+pub(super) fn as_before(original: &str, edited: &str) -> String {
+    match original.strip_prefix(BYTE_ORDER_MARK) {
+        Some(body) => format!("{BYTE_ORDER_MARK}{}", with_line_ends(body, edited)),
+        None => with_line_ends(original, edited),
+    }
 }
 
 /// The edited text with the line ends of the original, whose editor saw it with `\n` alone.
 ///
 /// Lines that stayed end as they did; new ones end as most do.
-pub(super) fn with_line_ends(original: &str, edited: &str) -> String {
+fn with_line_ends(original: &str, edited: &str) -> String {
     let ends = original.matches("\r\n").count();
     if ends == 0 {
         return edited.into();

@@ -1,10 +1,13 @@
 //! Docker: `credsStore` of its `config.json`, and the program that this names.
 //!
-//! It has one store for all registries; `credHelpers` for single ones stay, and win. Behind a store docker reads no login
-//! of `auths` any more. Implements tools.md, section 2.5.
+//! It has one store for all registries; `credHelpers` for single ones stay, and win: one of a place that a person names
+//! is ours. Behind a store docker reads no login of `auths` any more. Implements tools.md, section 2.5.
 
+use std::path::Path;
+
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, json};
+use super::{Apart, Tool, json};
 use crate::error::{Error, Result};
 use crate::report::printable;
 
@@ -14,13 +17,19 @@ pub(super) const DOCKER: Tool = Tool {
     programs: &["docker", "helm", "oras", "crane", "cosign"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::NamedPlaces,
     plan,
 };
 
 const KEY: &str = "credsStore";
 
+const HELPERS: &str = "credHelpers";
+
+/// What the names of our programs begin with there.
+const OWN: &str = "keyfob";
+
 /// What docker keeps of a login in the file itself.
-const LOGINS: [&str; 3] = ["auth", "identitytoken", "registrytoken"];
+pub(super) const LOGINS: [&str; 3] = ["auth", "identitytoken", "registrytoken"];
 
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let directory = match wiring.path_in("DOCKER_CONFIG")? {
@@ -33,21 +42,22 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         .strip_prefix("docker-credential-")
         .unwrap_or(&program)
         .to_owned();
+    let path = directory.join("config.json");
+    if wiring.options.named {
+        return for_registries(wiring, &path, &store);
+    }
     let replace = wiring.options.replace;
     let mut has_helpers = false;
     let mut hidden = String::new();
-    wiring.edit(&directory.join("config.json"), |text| {
+    wiring.edit_as(Format::Json, &path, |text| {
         let document = json::Document::parse(text)?;
-        has_helpers = document.has("credHelpers");
+        has_helpers = document.texts_in(HELPERS).iter().any(|helper| !helper.starts_with(OWN));
         let logins = document.with_text("auths", &LOGINS);
         hidden = printable(&logins.join("`, `"));
         match document.text(KEY).filter(|old| !old.is_empty()) {
             Some(old) if old == store => return Ok(text.into()),
             None if !logins.is_empty() && !replace => {
-                let error = Error::refused(format!("docker would no longer read its own logins to `{hidden}`"));
-                return Err(error.hint(
-                    "`keyfob install docker --replace` hides them until it is uninstalled; then run `docker login` for each",
-                ));
+                return Err(hides(&hidden));
             }
             Some(_) if !replace => {
                 let error = Error::refused(format!("`{KEY}` names another helper, and there can be but one"));
@@ -69,5 +79,61 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     Ok(())
 }
 
+fn hides(logins: &str) -> Error {
+    let error = Error::refused(format!("docker would no longer read its own logins to `{logins}`"));
+    error.hint("`keyfob install docker --replace` hides them until it is uninstalled; then run `docker login` for each")
+}
+
+/// A helper for single registries, which comes before the store of all.
+fn for_registries(wiring: &mut Wiring, path: &Path, store: &str) -> Result<()> {
+    let registries = wiring.options.urls.iter().map(|url| registry(url));
+    let registries = registries.collect::<Result<Vec<String>>>()?;
+    let replace = wiring.options.replace;
+    wiring.edit(path, |text| {
+        let document = json::Document::parse(text)?;
+        let logins = document.with_text("auths", &LOGINS);
+        let mut is_changed = false;
+        for registry in &registries {
+            match document.text_in(HELPERS, registry).filter(|old| !old.is_empty()) {
+                Some(old) if old == store => continue,
+                Some(_) if !replace => {
+                    let shown = printable(registry);
+                    let error = Error::refused(format!("`{HELPERS}` names another helper for `{shown}`"));
+                    return Err(error.hint("`--replace` replaces it until it is uninstalled"));
+                }
+                None if logins.contains(registry) && !replace => return Err(hides(&printable(registry))),
+                _ => (),
+            }
+            document.set_in(HELPERS, registry, store)?;
+            is_changed = true;
+        }
+        Ok(if is_changed { document.print() } else { text.into() })
+    })
+}
+
+/// What docker calls the registry at a place: its host, but for its own.
+fn registry(url: &str) -> Result<String> {
+    let host = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    match host.filter(|host| !host.is_empty() && !host.contains(['*', '@'])) {
+        Some("docker.io" | "index.docker.io") => Ok("https://index.docker.io/v1/".into()),
+        Some(host) => Ok(host.to_ascii_lowercase()),
+        None => Err(Error::usage("`--url` is not the URL of a registry")),
+    }
+}
+
 /// What docker runs, without a profile.
 pub(super) const PROGRAM: &str = "docker-credential-keyfob";
+
+#[cfg(test)]
+mod tests {
+    use super::registry;
+
+    #[test]
+    fn a_registry_is_called_by_its_host() {
+        assert_eq!(registry("https://R.example:5000/v2/").unwrap(), "r.example:5000");
+        assert_eq!(registry("https://docker.io").unwrap(), "https://index.docker.io/v1/");
+        for url in ["r.example", "https://", "https://*.r.example"] {
+            assert!(registry(url).is_err(), "{url}");
+        }
+    }
+}

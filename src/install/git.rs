@@ -1,11 +1,13 @@
-//! git: a helper at the end of `credential.helper`, written by git itself.
+//! git: a helper at the end of `credential.helper`, or for the places of a profile the only one; written by git itself.
 //!
+//! git gives what one helper answers to all of its chain. A session is marked so that they do not keep it, where whoever
+//! asked can read that; for the places of a profile the chain begins anew, so that nobody else is in it.
 //! Implements tools.md, sections 1.1 and 1.8.
 
 use std::path::PathBuf;
 
-use super::Tool;
 use super::wiring::Wiring;
+use super::{Apart, Tool};
 use crate::config::profile::quoted;
 use crate::error::Result;
 
@@ -15,54 +17,149 @@ pub(super) const GIT: Tool = Tool {
     programs: &["git"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Places,
     plan,
 };
 
-const KEY: &str = "credential.helper";
+pub(super) const KEY: &str = "credential.helper";
+
+/// What is in the path of each of our programs.
+const OWN: &str = "keyfob";
+
+/// The section that becomes one more `credential`, which git does not make beside another.
+const NEW: &str = "keyfob-new";
 
 /// git's own helpers that keep a password in a file and in memory.
 const KEEPERS: [&str; 2] = ["store", "cache"];
+
+/// The version since which a session that git hands on is marked, so that its helpers do not keep it.
+const MARKS: (u32, u32) = (2, 46);
+
+/// How many labels a host may have below one whose subdomains are meant: git wants a star for each. Hosts with more are
+/// not known of.
+const LABELS: usize = 3;
+
+/// Runs `git config` on the file.
+type Config<'a> = &'a dyn Fn(&[&str]) -> Result<String>;
 
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let path = file(wiring)?;
     let helper = helper(wiring)?;
     let replace = wiring.options.replace;
-    let mut is_overruled = false;
-    let mut keeper = None;
+    let places: Vec<String> = wiring.options.urls.iter().flat_map(|url| patterns(url)).collect();
+    let mut notes = Vec::new();
     wiring.edit_with(&path, sense, |git| {
-        let listed = git(&["git", "config", "--file", "{}", "--get-all", KEY]);
-        let listed = listed.unwrap_or_default();
-        let helpers: Vec<&str> = listed.lines().collect();
-        let systems = git(&["git", "config", "--system", "--get-all", KEY]).unwrap_or_default();
-        keeper = keeper_among(systems.lines().chain(helpers.iter().copied()));
-        let overruled = git(&[
-            "git",
-            "config",
-            "--file",
-            "{}",
-            "--get-regexp",
-            r"^credential\..+\.helper$",
-        ]);
-        is_overruled = overruled.is_ok_and(|lines| !lines.is_empty());
-        if replace && helpers != ["", &helper] {
-            // An empty one takes out those of the system's configuration too.
-            git(&["git", "config", "--file", "{}", "--replace-all", KEY, ""])?;
-            git(&["git", "config", "--file", "{}", "--add", KEY, &helper])?;
-        } else if !helpers.contains(&helper.as_str()) {
-            git(&["git", "config", "--file", "{}", "--add", KEY, &helper])?;
+        let config = |words: &[&str]| git(&[&["git", "config", "--file", "{}"], words].concat());
+        if places.is_empty() {
+            notes = everywhere(git, &config, &helper, replace)?;
+        }
+        for place in &places {
+            notes.extend(at(&config, place, &helper, replace)?);
         }
         Ok(())
     })?;
+    wiring.lasting = notes;
+    Ok(())
+}
+
+/// One more helper for all places, behind the others.
+fn everywhere(git: Config, config: Config, helper: &str, replace: bool) -> Result<Vec<String>> {
+    let lines = |asked: Result<String>| asked.unwrap_or_default();
+    let listed = lines(config(&["--get-all", KEY]));
+    let helpers: Vec<&str> = listed.lines().collect();
+    // From the root, where no repository has a say.
+    let system = lines(git(&["git", "-C", "/", "config", "--system", "--get-all", KEY]));
+    let all = lines(git(&["git", "-C", "/", "config", "--get-all", KEY]));
+    let keeper = keeper_among(system.lines().chain(helpers.iter().copied())).or(keeper_among(all.lines()));
+    let overruled = lines(config(&["--get-regexp", r"^credential\..+\.helper$"]));
+    let overruled = overruled.lines().any(|line| {
+        let value = line.split_once(' ').map_or("", |(_, value)| value);
+        !value.is_empty() && !value.contains(OWN)
+    });
+    let includes = !lines(config(&["--get-regexp", r"^include(if\..+)?\.path$"])).is_empty();
+    let wanted: &[&str] = if replace { &["", helper] } else { &[helper] };
+    let has = if replace {
+        helpers.ends_with(wanted)
+    } else {
+        helpers.contains(&helper)
+    };
+    if !has && includes {
+        // At the end of the file, behind whatever another one brings.
+        for value in wanted {
+            config(&["--add", &format!("credential.{NEW}.helper"), value])?;
+        }
+        config(&["--rename-section", &format!("credential.{NEW}"), "credential"])?;
+    } else if !has || (replace && !includes && helpers != wanted) {
+        set(config, KEY, wanted, replace)?;
+    }
+    let mut notes = Vec::new();
     if let Some(keeper) = keeper.filter(|_| !replace) {
-        wiring.notes.push(format!(
-            "git gives what keyfob answers to its helper `{keeper}` too, which keeps it unsealed: `--replace` takes that out"
+        let whose = if marks(&lines(git(&["git", "--version"]))) {
+            "a program that asks git for a password has git give what keyfob answers"
+        } else {
+            "git gives what keyfob answers"
+        };
+        notes.push(format!(
+            "{whose} to its helper `{keeper}` too, which keeps it unsealed: `--replace` takes that out, `keyfob install git PROFILE` keeps its places from it"
         ));
     }
-    if is_overruled {
+    if overruled {
         let note = "a `credential.URL.helper` is set for some places, whose own helpers are asked there first";
-        wiring.notes.push(note.into());
+        notes.push(note.into());
+    }
+    Ok(notes)
+}
+
+/// One helper for one place, where the others then are not asked, nor given what it answers; those that somebody set for
+/// this very place stay.
+fn at(config: Config, place: &str, helper: &str, replace: bool) -> Result<Option<String>> {
+    let key = format!("credential.{place}.helper");
+    let listed = config(&["--get-all", &key]).unwrap_or_default();
+    let helpers: Vec<&str> = listed.lines().collect();
+    let wanted = ["", helper];
+    if helpers.is_empty() || (replace && helpers != wanted) {
+        set(config, &key, &wanted, true)?;
+    } else if !helpers.contains(&helper) {
+        set(config, &key, &[helper], false)?;
+    }
+    // git keeps the path to itself unless it is told.
+    let (_, rest) = place.split_once("://").unwrap_or_default();
+    let key = format!("credential.{place}.useHttpPath");
+    if rest.contains('/') && config(&["--get", &key]).is_err() {
+        config(&[&key, "true"])?;
+    }
+    let others = helpers.iter().any(|other| !other.is_empty() && *other != helper);
+    Ok(Some(others && !replace)
+        .filter(|others| *others)
+        .map(|_| format!("`{place}` has other helpers, which are asked first and given what keyfob answers: `--replace` takes them out")))
+}
+
+/// Sets a key that can have several values, in place of what it has or behind that.
+fn set(config: Config, key: &str, values: &[&str], replace: bool) -> Result<()> {
+    for (at, value) in values.iter().enumerate() {
+        let how = if replace && at == 0 { "--replace-all" } else { "--add" };
+        config(&[how, key, value])?;
     }
     Ok(())
+}
+
+/// A place as git compares it with what it asks for.
+fn patterns(url: &str) -> Vec<String> {
+    let url = url.trim_end_matches('/');
+    match url.split_once("://*.") {
+        Some((scheme, rest)) => (1..=LABELS)
+            .map(|labels| format!("{scheme}://{}{rest}", "*.".repeat(labels)))
+            .collect(),
+        None => vec![url.into()],
+    }
+}
+
+/// Whether a git of this version marks what it hands on.
+fn marks(version: &str) -> bool {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|part| part.parse().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) >= MARKS)
 }
 
 /// The first of git's own helpers that keep what another one answered, and where not in the keychain of the system. An
@@ -125,7 +222,29 @@ pub(super) fn sense(said: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{keeper_among, sense};
+    use super::{keeper_among, marks, patterns, sense};
+
+    #[test]
+    fn a_place_becomes_what_git_compares() {
+        assert_eq!(patterns("https://a.example/t/"), ["https://a.example/t"]);
+        let wide = patterns("https://*.a.example");
+        assert_eq!(wide.first().map(String::as_str), Some("https://*.a.example"));
+        assert_eq!(wide.last().map(String::as_str), Some("https://*.*.*.a.example"));
+    }
+
+    #[test]
+    fn the_version_of_git_is_compared_as_numbers() {
+        for (version, expected) in [
+            ("git version 2.47.3\n", true),
+            ("git version 2.46.0.windows.1", true),
+            ("git version 3.0", true),
+            ("git version 2.39.5 (Apple Git-154)", false),
+            ("git version 2.9.1", false),
+            ("", false),
+        ] {
+            assert_eq!(marks(version), expected, "{version}");
+        }
+    }
 
     #[test]
     fn a_helper_of_git_that_keeps_passwords_is_known() {

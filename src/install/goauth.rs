@@ -2,8 +2,9 @@
 //!
 //! Implements tools.md, section 8.
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const GOAUTH: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const GOAUTH: Tool = Tool {
     programs: &["go"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Profile,
     plan,
 };
 
@@ -41,17 +43,22 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         true => format!("'{word}'"),
         false => word.clone(),
     });
-    let ours = quoted.collect::<Vec<_>>().join(" ");
+    let quoted: Vec<String> = quoted.collect();
+    let (start, ours) = (quoted[..2].join(" "), quoted.join(" "));
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Go, &path, |text| {
         let mut document = ini::Document::parse(text, ini::GO)?;
         let old = document.get("", KEY).filter(|old| !old.is_empty());
         let old = old.unwrap_or_else(|| USUAL.into());
         // `off` asks nobody, and stands alone.
         let mut list: Vec<&str> = old.split(';').map(str::trim).filter(|item| *item != "off").collect();
-        if replace {
-            list.clear();
-        }
+        // Ours for other profiles are nobody else's.
+        list.retain(|item| {
+            !replace
+                || item
+                    .strip_prefix(&start)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        });
         if list.contains(&ours.as_str()) {
             return Ok(text.into());
         }

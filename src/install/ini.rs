@@ -3,81 +3,13 @@
 //! Each tool reads such a file by rules of its own, which a [`Dialect`] says. A line that these rules do not take is an
 //! error with its place: the tool would not take it either, or take it for something else.
 
+mod dialect;
+mod values;
+
 use crate::error::{Error, Result};
 
-/// How a tool reads its lines.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dialect {
-    /// What stands between a name and its value.
-    delimiters: &'static [char],
-    /// Whether a line that begins deeper than the name of a value goes on with it.
-    continues: bool,
-    /// What begins a comment behind a space, at the end of a line; none where all of the line is the value.
-    inline: Option<char>,
-    /// Which names are the same.
-    names: Names,
-    /// Whether a name may stand alone.
-    alone: bool,
-    /// Whether there are sections.
-    sections: bool,
-    /// What is written between a new name and its value.
-    between: &'static str,
-}
-
-/// Which spellings a tool takes for one name.
-#[derive(Debug, Clone, Copy)]
-enum Names {
-    Exact,
-    /// In any case, and with underscores for hyphens.
-    Folded,
-    /// In any case.
-    Lower,
-}
-
-/// Python's `configparser`, as the AWS tools use it.
-pub(super) const PYTHON: Dialect = Dialect {
-    delimiters: &['=', ':'],
-    continues: true,
-    inline: None,
-    names: Names::Lower,
-    alone: false,
-    sections: true,
-    between: " = ",
-};
-
-/// The same as Ansible uses it.
-pub(super) const ANSIBLE: Dialect = Dialect {
-    inline: Some(';'),
-    ..PYTHON
-};
-
-/// The same as pip uses it, whose names are also those of its options.
-pub(super) const PIP: Dialect = Dialect {
-    names: Names::Folded,
-    ..PYTHON
-};
-
-/// npm's `.npmrc`, whose names hold colons.
-pub(super) const NPM: Dialect = Dialect {
-    delimiters: &['='],
-    continues: false,
-    inline: None,
-    names: Names::Exact,
-    alone: true,
-    sections: true,
-    between: "=",
-};
-
-/// The file of `go env -w`.
-pub(super) const GO: Dialect = Dialect {
-    delimiters: &['='],
-    continues: false,
-    inline: None,
-    names: Names::Exact,
-    alone: true,
-    sections: false,
-    between: "=",
-};
+use dialect::Sections;
+pub(super) use dialect::{ANSIBLE, Dialect, GIT, GO, NPM, PIP, PYTHON, Values};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
@@ -111,10 +43,13 @@ impl Document {
     /// [`crate::error::Class::Usage`] with the number of the first line that is wrong.
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Document> {
         let mut lines: Vec<Line> = Vec::new();
-        let mut in_section = !dialect.sections || !dialect.continues;
-        let mut depth = None;
+        let mut in_section = !dialect.continues;
+        let (mut depth, mut goes_on) = (None, None);
         for (at, text) in text.split_inclusive('\n').enumerate() {
-            let kind = kind(text, dialect, depth);
+            let kind = match goes_on {
+                Some(_) => Some(Kind::More),
+                None => kind(text, dialect, depth),
+            };
             let kind = kind.ok_or_else(|| Error::usage(format!("line {} is no setting", at + 1)))?;
             match &kind {
                 Kind::Section(_) => (in_section, depth) = (true, None),
@@ -123,6 +58,9 @@ impl Document {
                 }
                 Kind::Setting(..) => depth = Some(indent(text).len()),
                 Kind::Empty | Kind::More => (),
+            }
+            if matches!(kind, Kind::Setting(..) | Kind::More) {
+                goes_on = dialect.goes_on(text, goes_on.unwrap_or(false));
             }
             lines.push(Line {
                 kind,
@@ -156,8 +94,7 @@ impl Document {
 
     /// The place of the last setting of this name in a section, which is the one that counts.
     fn place(&self, section: &str, name: &str) -> Option<usize> {
-        let is_it =
-            |at: &usize| matches!(&self.lines[*at].kind, Kind::Setting(found, _) if self.dialect.is_same(found, name));
+        let is_it = |at: &usize| matches!(&self.lines[*at].kind, Kind::Setting(found, _) if self.dialect.name(found) == self.dialect.name(name));
         self.within(section).into_iter().rev().find(is_it)
     }
 
@@ -292,24 +229,6 @@ fn empty(text: &str) -> Line {
     }
 }
 
-impl Dialect {
-    fn is_same(self, one: &str, other: &str) -> bool {
-        let lower = str::to_ascii_lowercase;
-        match self.names {
-            Names::Exact => one == other,
-            Names::Folded => lower(one).replace('_', "-") == lower(other).replace('_', "-"),
-            Names::Lower => lower(one) == lower(other),
-        }
-    }
-
-    /// A line, and the comment at its end.
-    fn split_comment(self, text: &str) -> (&str, &str) {
-        let begins = |at: &usize| text[..*at].chars().next_back().is_none_or(char::is_whitespace);
-        let inline = |mark: char| text.match_indices(mark).map(|(at, _)| at).find(begins);
-        text.split_at(self.inline.and_then(inline).unwrap_or(text.len()))
-    }
-}
-
 /// The space that a line begins with.
 fn indent(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
@@ -326,9 +245,9 @@ fn kind(text: &str, dialect: Dialect, depth: Option<usize>) -> Option<Kind> {
     if dialect.continues && depth.is_some_and(|depth| margin > depth) {
         return Some(Kind::More);
     }
-    if dialect.sections && begin.starts_with('[') {
+    if dialect.sections != Sections::None && begin.starts_with('[') {
         let end = begin.rfind(']')?;
-        return Some(Kind::Section(begin[1..end].trim().into()));
+        return Some(Kind::Section(dialect.section(&begin[1..end])));
     }
     match begin.find(dialect.delimiters) {
         Some(at) if at > 0 => Some(Kind::Setting(begin[..at].trim().into(), margin + at + 1)),
@@ -419,6 +338,25 @@ mod tests {
         let text = "//npm.example/My_Feed/:tokenHelper=/a\n";
         let document = Document::parse(text, NPM).unwrap();
         assert_eq!(document.get("", "//npm.example/my-feed/:tokenHelper"), None);
+    }
+
+    #[test]
+    fn a_section_is_found_as_its_tool_reads_it() {
+        for (text, dialect, section) in [
+            ("[profile \"acme\"]\nx = 1\n", PYTHON, "profile acme"),
+            ("[profile\t'acme' ]\nx = 1\n", PYTHON, "profile acme"),
+            ("[ s ]\nx=1\n", NPM, "s"),
+        ] {
+            let after = set(text, dialect, section, "k", "v");
+            assert!(after.starts_with(text) && after.matches('[').count() == 1, "{after}");
+        }
+        // These two take the spaces for part of the name.
+        for dialect in [PIP, ANSIBLE] {
+            assert_eq!(
+                set("[ s ]\nx = 1\n", dialect, "s", "k", "v"),
+                "[ s ]\nx = 1\n\n[s]\nk = v\n"
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::format::Format;
 use super::state::{self, State};
 use crate::error::{Error, Result};
 use crate::world::World;
@@ -35,8 +36,27 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Change {
     /// The absolute path, at which no link leads on.
     pub(super) path: PathBuf,
+    /// The path by which the tool knows it, where that is another: links may lead elsewhere one day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) named: Option<PathBuf>,
+    /// How it is written; none: lines are all that is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<Format>,
     pub(super) before: State,
     pub(super) after: State,
+}
+
+impl Change {
+    /// One of which no more is known.
+    pub(super) fn new(path: &Path, before: State, after: State) -> Change {
+        Change {
+            path: path.into(),
+            named: None,
+            format: None,
+            before,
+            after,
+        }
+    }
 }
 
 /// One tool that was wired.
@@ -50,6 +70,9 @@ pub(super) struct Wired {
     pub(super) changes: Vec<Change>,
     /// The directories that did not exist before, the outermost first.
     pub(super) made: Vec<PathBuf>,
+    /// What the list tells a person of it. A journal of before has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 /// What a person says of how a tool is to be wired.
@@ -61,6 +84,9 @@ pub struct Options {
     pub name: Option<String>,
     /// The places that it is for, where the tool must be told. Defaults to the targets of the profile's provider.
     pub urls: Vec<String>,
+    /// Whether a person named these places. A journal of before does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
     /// Whether other helpers of the tool are taken out.
     pub replace: bool,
 }

@@ -1,12 +1,12 @@
 //! A configuration in JSON, changed in place: what is not changed keeps its formatting, order and comments.
 
-use jsonc_parser::cst::{CstObject, CstRootNode};
+use jsonc_parser::cst::{CstObject, CstObjectProp, CstRootNode};
 use jsonc_parser::{ParseOptions, json};
 
 use crate::error::{Error, Result};
 
 /// What a program that reads JSON takes, and comments, which are kept where one takes those too.
-const STRICT: ParseOptions = ParseOptions {
+pub(super) const STRICT: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_loose_object_property_names: false,
     allow_trailing_commas: false,
@@ -18,6 +18,12 @@ const STRICT: ParseOptions = ParseOptions {
     allow_non_finite_numbers: false,
     allow_extended_string_escapes: false,
 };
+
+/// The member of this name; the last, which a tool takes where there are several.
+pub(super) fn member(object: &CstObject, name: &str) -> Option<CstObjectProp> {
+    let mut members = object.properties().into_iter().rev();
+    members.find(|member| member.decoded_name().as_deref() == Some(name))
+}
 
 /// An object.
 pub(super) struct Document {
@@ -41,27 +47,33 @@ impl Document {
         Ok(Document { root, object })
     }
 
-    /// Whether it has a member.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.object.get(name).is_some()
+    /// The texts of the members of an object that is a member; none where it is something else.
+    pub(super) fn texts_in(&self, object: &str) -> Vec<String> {
+        let Some(within) = self.object.get(object).and_then(|member| member.object_value()) else {
+            return Vec::new();
+        };
+        let text = |member: &CstObjectProp| member.value()?.as_string_lit()?.decoded_value().ok();
+        within.properties().iter().filter_map(text).collect()
     }
 
     /// The text of a member; empty where it is something else.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        let value = self.object.get(name)?.value()?;
+        let value = member(&self.object, name)?.value()?;
         let text = value.as_string_lit().and_then(|text| text.decoded_value().ok());
         Some(text.unwrap_or_default())
     }
 
     /// The members of an object that have one of these texts, which are not empty.
     pub(super) fn with_text(&self, name: &str, texts: &[&str]) -> Vec<String> {
-        let Some(members) = self.object.get(name).and_then(|member| member.object_value()) else {
+        let Some(members) = member(&self.object, name).and_then(|member| member.object_value()) else {
             return Vec::new();
         };
         let mut found = Vec::new();
         for member in members.properties() {
             let has = |text: &&str| {
-                let value = member.object_value().and_then(|object| object.get(text)?.value());
+                let value = member
+                    .object_value()
+                    .and_then(|object| self::member(&object, text)?.value());
                 let text = value.and_then(|value| value.as_string_lit()?.decoded_value().ok());
                 text.is_some_and(|text| !text.is_empty())
             };
@@ -74,10 +86,31 @@ impl Document {
 
     /// Sets a member, at the end if it is new.
     pub(super) fn set(&self, name: &str, value: &str) {
-        match self.object.get(name) {
+        match member(&self.object, name) {
             Some(member) => member.set_value(json!(value)),
             None => drop(self.object.append(name, json!(value))),
         }
+    }
+
+    /// The text of a member of an object that is a member; empty where it is something else.
+    pub(super) fn text_in(&self, object: &str, name: &str) -> Option<String> {
+        let value = self.object.get(object)?.object_value()?.get(name)?.value()?;
+        let text = value.as_string_lit().and_then(|text| text.decoded_value().ok());
+        Some(text.unwrap_or_default())
+    }
+
+    /// Sets a member of an object that is a member, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when that member is something else.
+    pub(super) fn set_in(&self, object: &str, name: &str, value: &str) -> Result<()> {
+        let within = self.object.object_value_or_create(object);
+        let within = within.ok_or_else(|| Error::usage(format!("`{object}` is no object")))?;
+        match within.get(name) {
+            Some(member) => member.set_value(json!(value)),
+            None => drop(within.append(name, json!(value))),
+        }
+        Ok(())
     }
 
     /// The whole text.
@@ -101,6 +134,7 @@ mod tests {
                 "{\n\t\"a\" : [ 1,2 ] ,\n\t\"b\": {},\n\t\"k\": \"v\"\n}",
             ),
             ("{ \"k\": \"old\" , \"z\": 1 }\n\n", "{ \"k\": \"v\" , \"z\": 1 }\n\n"),
+            ("{\"k\":1,\"\\u006b\":\"old\"}", "{\"k\":1,\"\\u006b\":\"v\"}"),
         ] {
             let document = Document::parse(text).unwrap();
             document.set("k", "v");
@@ -108,6 +142,23 @@ mod tests {
             assert_eq!(Document::parse(&after).unwrap().text("k").as_deref(), Some("v"));
             assert_eq!(after, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_member_of_a_member_is_set_beside_the_others() {
+        for text in [
+            "{}",
+            "{\"o\": {}}",
+            "{\"o\": {\"a\":\"b\"}, \"z\": 1}",
+            "{\"o\": {\"k\": \"old\"}}",
+        ] {
+            let document = Document::parse(text).unwrap();
+            document.set_in("o", "k", "v").unwrap();
+            let after = Document::parse(&document.print()).unwrap();
+            assert_eq!(after.text_in("o", "k").as_deref(), Some("v"), "{text}");
+            assert_eq!(after.text_in("o", "a"), document.text_in("o", "a"));
+        }
+        assert!(Document::parse("{\"o\": 1}").unwrap().set_in("o", "k", "v").is_err());
     }
 
     #[test]

@@ -2,12 +2,17 @@
 //!
 //! Implements tools.md, section 4.
 
+mod version;
+
 use std::path::PathBuf;
 
-use super::Tool;
+use super::format::Format;
+use super::journal::Options;
 use super::wiring::Wiring;
 use super::yaml::{self, Kind, Node};
+use super::{Apart, Tool};
 use crate::error::{Error, Result};
+use crate::report::printable;
 
 pub(super) const KUBECTL: Tool = Tool {
     name: "kubectl",
@@ -15,18 +20,22 @@ pub(super) const KUBECTL: Tool = Tool {
     programs: &["kubectl", "helm", "k9s"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Name(name),
     plan,
 };
 
-const API: &str = "client.authentication.k8s.io/v1";
-
-fn plan(wiring: &mut Wiring) -> Result<()> {
-    let path = file(wiring)?;
-    let name = match (&wiring.options.name, &wiring.options.profile) {
+/// What our user is called.
+fn name(options: &Options) -> String {
+    match (&options.name, &options.profile) {
         (Some(name), _) => name.clone(),
         (None, Some(profile)) => format!("keyfob-{profile}"),
         (None, None) => "keyfob".into(),
-    };
+    }
+}
+
+fn plan(wiring: &mut Wiring) -> Result<()> {
+    let Place { path, current } = place(wiring)?;
+    let name = name(wiring.options);
     let mut args = vec!["kubectl".to_owned()];
     args.extend(wiring.options.profile.clone());
     let edit = Edit {
@@ -34,38 +43,97 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         command: wiring.keyfob()?,
         args: &args,
         replace: wiring.options.replace,
+        api: version::api(wiring.world),
+        current: current.as_deref(),
     };
-    let mut uses_another = false;
-    wiring.edit(&path, |text| {
-        let (after, other) = edit.of(text)?;
-        uses_another = other;
+    let mut used = Used::Now;
+    wiring.edit_as(Format::Yaml, &path, |text| {
+        let (after, found) = edit.of(text)?;
+        used = found;
         Ok(after)
     })?;
-    if uses_another {
-        wiring.notes.push(format!(
+    let current = printable(current.as_deref().unwrap_or_default());
+    let note = match used {
+        Used::Now => return Ok(()),
+        Used::Another => format!(
             "the current context keeps its own user; `kubectl config set-context --current --user={name}` or `--replace` changes that"
-        ));
-    }
+        ),
+        Used::Elsewhere => format!("the context `{current}`, which is current, is not one of those that ask keyfob"),
+        Used::Never if current.is_empty() => format!(
+            "no context is current, so that nothing asks keyfob yet: for each that is to, run `kubectl config set-context \
+             CONTEXT --user={name}`, with `--cluster` where it is new, then `kubectl config use-context CONTEXT`"
+        ),
+        Used::Never => format!(
+            "the current context `{current}` is in no kubeconfig, so that nothing asks keyfob yet: run `kubectl config \
+             set-context {current} --cluster=CLUSTER --user={name}`"
+        ),
+    };
+    wiring.notes.push(note);
     Ok(())
 }
 
-/// The file of several that names the current context, else the first that is there, else the first.
-fn file(wiring: &Wiring) -> Result<PathBuf> {
-    let Some(list) = wiring.world.var_os("KUBECONFIG") else {
-        return Ok(wiring.home()?.join(".kube/config"));
+/// Where a user of ours has to be, and the context that is to have it.
+struct Place {
+    path: PathBuf,
+    current: Option<String>,
+}
+
+/// Of several files the first one that says it wins, for the current context and for each name. Our user goes where that
+/// context is; else to the file that names it, else to the first that is there, else to the first.
+fn place(wiring: &Wiring) -> Result<Place> {
+    let Some(list) = wiring.world.var_os("KUBECONFIG").filter(|list| !list.is_empty()) else {
+        let path = wiring.home()?.join(".kube/config");
+        let current = current(&yaml::parse(&wiring.text(&path)?).unwrap_or_else(|_| Node::text("")));
+        return Ok(Place { path, current });
     };
     let mut paths: Vec<PathBuf> = std::env::split_paths(&list).collect();
     paths.retain(|path| path.is_absolute());
     let first = paths.first().cloned();
     let first = first.ok_or_else(|| Error::usage("the variable `KUBECONFIG` names no absolute path"))?;
     paths.retain(|path| wiring.exists(path));
-    for path in &paths {
-        let root = yaml::parse(&wiring.text(path)?)?;
-        if root.get("current-context").is_some_and(|current| !current.is_nothing()) {
-            return Ok(path.clone());
-        }
+    let mut files = Vec::new();
+    for path in paths {
+        let root = yaml::parse(&wiring.text(&path)?)?;
+        files.push((path, root));
     }
-    Ok(paths.into_iter().next().unwrap_or(first))
+    let named = files.iter().find_map(|(path, root)| Some((path, current(root)?)));
+    let current = named.as_ref().map(|(_, current)| current.clone());
+    let has = |(_, root): &&(PathBuf, Node)| current.as_ref().is_some_and(|name| context(root, name).is_some());
+    let path = files.iter().find(has).map(|(path, _)| path);
+    let path = path
+        .or(named.map(|(path, _)| path))
+        .or(files.first().map(|(path, _)| path));
+    Ok(Place {
+        path: path.cloned().unwrap_or(first),
+        current,
+    })
+}
+
+/// The current context that a file names.
+fn current(root: &Node) -> Option<String> {
+    let name = root.get("current-context").and_then(Node::as_text);
+    name.filter(|name| !name.is_empty()).map(String::from)
+}
+
+/// Where among the contexts of a file one of this name is.
+fn context(root: &Node, name: &str) -> Option<usize> {
+    let contexts = root.get("contexts").map_or(&[][..], Node::items);
+    contexts
+        .iter()
+        .position(|context| context.get("name").and_then(Node::as_text) == Some(name))
+}
+
+/// Which contexts of a file use our user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Used {
+    /// The current one.
+    Now,
+    /// The current one has another, which it keeps.
+    Another,
+    /// Others than the current one.
+    Elsewhere,
+    /// None: the file has no current one.
+    Never,
 }
 
 /// What is changed in a kubeconfig.
@@ -74,11 +142,14 @@ struct Edit<'a> {
     command: &'a str,
     args: &'a [String],
     replace: bool,
+    api: &'a str,
+    /// The current context, which may be in another file.
+    current: Option<&'a str>,
 }
 
 impl Edit<'_> {
-    /// The changed text, and whether the current context has another user.
-    fn of(&self, text: &str) -> Result<(String, bool)> {
+    /// The changed text, and which contexts then use our user.
+    fn of(&self, text: &str) -> Result<(String, Used)> {
         let root = yaml::parse(text)?;
         let old = root.get("users").map_or(&[][..], Node::items);
         let has = old
@@ -87,7 +158,7 @@ impl Edit<'_> {
         let mut expected = root.clone();
         let mut after = text.to_owned();
         if let Some(found) = has {
-            if *found != self.user() {
+            if !says_the_same(found, &self.user()) {
                 let error = Error::refused(format!(
                     "there is a user `{}` already, which is not keyfob's",
                     self.name
@@ -98,13 +169,13 @@ impl Edit<'_> {
             after = self.with_user(text, &root)?;
             self.expect_user(&mut expected, root.is_flow(text))?;
         }
-        let (after, uses_another) = self.with_context(after, &mut expected)?;
+        let (after, used) = self.with_context(after, &mut expected)?;
         if yaml::parse(&after)? != expected {
             return Err(Error::failure(
                 "it cannot be changed without changing more than was asked",
             ));
         }
-        Ok((after, uses_another))
+        Ok((after, used))
     }
 
     /// The text with our user in it.
@@ -166,23 +237,29 @@ impl Edit<'_> {
     }
 
     /// The text with our user in the current context, where that has none or may lose it.
-    fn with_context(&self, text: String, expected: &mut Node) -> Result<(String, bool)> {
+    fn with_context(&self, text: String, expected: &mut Node) -> Result<(String, Used)> {
         let root = yaml::parse(&text)?;
-        let current = root.get("current-context").and_then(Node::as_text).unwrap_or_default();
         let contexts = root.get("contexts").map_or(&[][..], Node::items);
-        let at = contexts
+        let user_of = |context: &Node| {
+            context
+                .get("context")
+                .and_then(|context| context.get("user")?.as_text().map(String::from))
+        };
+        let is_used = contexts
             .iter()
-            .position(|context| context.get("name").and_then(Node::as_text) == Some(current));
-        let Some(at) = at else { return Ok((text, false)) };
+            .any(|context| user_of(context).as_deref() == Some(self.name));
+        let unused = if is_used { Used::Elsewhere } else { Used::Never };
+        let at = self.current.and_then(|current| context(&root, current));
+        let Some(at) = at else { return Ok((text, unused)) };
         let Some(context) = contexts[at].get("context") else {
-            return Ok((text, false));
+            return Ok((text, unused));
         };
         let user = context.get("user");
         if user.and_then(Node::as_text) == Some(self.name) {
-            return Ok((text, false));
+            return Ok((text, Used::Now));
         }
         if user.is_some_and(|user| !user.is_nothing()) && !self.replace {
-            return Ok((text, true));
+            return Ok((text, if is_used { Used::Elsewhere } else { Used::Another }));
         }
         let name = scalar(self.name);
         let after = match (user, &context.kind) {
@@ -201,7 +278,7 @@ impl Edit<'_> {
                 };
                 inserted(&text, first, &format!("\"user\": {name}{next}"))
             }
-            _ => return Ok((text, false)),
+            _ => return Ok((text, unused)),
         };
         if let Some(Kind::Sequence(contexts)) = expected.slot("contexts").map(|node| &mut node.kind)
             && let Some(slot) = contexts[at].slot("context").and_then(|context| context.slot("user"))
@@ -213,7 +290,7 @@ impl Edit<'_> {
                 pairs.rotate_right(1);
             }
         }
-        Ok((after, false))
+        Ok((after, Used::Now))
     }
 
     fn expect_user(&self, expected: &mut Node, is_flow: bool) -> Result<()> {
@@ -245,7 +322,7 @@ impl Edit<'_> {
         };
         let args = self.args.iter().map(|arg| Node::text(arg)).collect();
         let exec = map(vec![
-            ("apiVersion", Node::text(API)),
+            ("apiVersion", Node::text(self.api)),
             ("command", Node::text(self.command)),
             ("args", Node::new(Kind::Sequence(args), 0..0)),
             ("interactiveMode", Node::text("Never")),
@@ -264,7 +341,7 @@ impl Edit<'_> {
             format!("- name: {}", scalar(self.name)),
             "  user:".into(),
             "    exec:".into(),
-            format!("      apiVersion: {API}"),
+            format!("      apiVersion: {}", self.api),
             format!("      command: {}", scalar(self.command)),
             format!("      args: [{}]", args.join(", ")),
             "      interactiveMode: Never".into(),
@@ -277,13 +354,28 @@ impl Edit<'_> {
     fn flow(&self) -> String {
         let args: Vec<String> = self.args.iter().map(|arg| scalar(arg)).collect();
         format!(
-            "{{\"name\": {}, \"user\": {{\"exec\": {{\"apiVersion\": \"{API}\", \"command\": {}, \"args\": [{}], \
+            "{{\"name\": {}, \"user\": {{\"exec\": {{\"apiVersion\": \"{}\", \"command\": {}, \"args\": [{}], \
              \"interactiveMode\": \"Never\", \"provideClusterInfo\": true}}}}}}",
             scalar(self.name),
+            self.api,
             scalar(self.command),
             args.join(", ")
         )
     }
+}
+
+/// Whether what was found says what ours does, in whatever order, and besides nothing: kubectl writes names without a
+/// value.
+fn says_the_same(found: &Node, ours: &Node) -> bool {
+    let (Kind::Mapping(pairs), Kind::Mapping(wanted)) = (&found.kind, &ours.kind) else {
+        return found == ours;
+    };
+    let has = |(name, value): &(Node, Node)| {
+        let found = name.as_text().and_then(|name| found.get(name));
+        found.is_some_and(|found| says_the_same(found, value))
+    };
+    let is_known = |name: &Node| name.as_text().is_some_and(|name| ours.get(name).is_some());
+    wanted.iter().all(has) && pairs.iter().all(|(name, value)| value.is_nothing() || is_known(name))
 }
 
 /// A text in double quotes, which YAML and JSON read alike.
@@ -317,13 +409,15 @@ fn lines_inserted(text: &str, at: usize, lines: &str) -> String {
 mod tests {
     use super::*;
 
-    fn edited(text: &str, replace: bool) -> (String, bool) {
+    fn edited(text: &str, replace: bool) -> (String, Used) {
         let args = ["kubectl".to_owned(), "acme".to_owned()];
         let edit = Edit {
             name: "keyfob-acme",
             command: "/bin/keyfob",
             args: &args,
             replace,
+            api: version::API,
+            current: Some("c"),
         };
         let (after, other) = edit.of(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
         assert_eq!(edit.of(&after).unwrap().0, after, "the same again changes nothing");
@@ -371,9 +465,9 @@ mod tests {
                 .contains("    \"user\": \"keyfob-acme\"\n    cluster: x\n")
         );
         let (after, other) = edited(&text("    user: ann # mine\n"), false);
-        assert!(after.contains("user: ann # mine\n") && other);
+        assert!(after.contains("user: ann # mine\n") && other == Used::Another);
         let (after, other) = edited(&text("    user: ann # mine\n"), true);
-        assert!(after.contains("user: \"keyfob-acme\" # mine\n") && !other);
+        assert!(after.contains("user: \"keyfob-acme\" # mine\n") && other == Used::Now);
         let flow = "{contexts: [{name: c, context: {cluster: x}}], current-context: c}";
         assert!(
             edited(flow, false)
@@ -389,8 +483,14 @@ mod tests {
             command: "/bin/keyfob",
             args: &[],
             replace: true,
+            api: version::API,
+            current: None,
         };
         assert!(edit.of("users:\n- name: a\n  user: {token: canary}\n").is_err());
+        let more = "users:\n- name: a\n  user:\n    exec:\n      command: /bin/keyfob\n      args: []\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      provideClusterInfo: true\n      env: null\n";
+        assert_eq!(edit.of(more).unwrap().0, more, "kubectl wrote it anew");
+        let more = more.replace("env: null", "env: [{name: PATH, value: canary}]");
+        assert!(edit.of(&more).is_err());
         assert!(edit.of("users: canary\n").is_err() && edit.of("- a\n").is_err());
     }
 }

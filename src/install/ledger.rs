@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::journal::{self, Change, Journal, Lock, Options, Pending, Wired};
 use super::state::{self, Seen, State};
-use super::undo::{Since, take_out};
+use super::undo::{Since, follow, take_out};
 use super::wiring::{Places, Wiring};
 use super::{Tool, Trouble, diff};
 use crate::error::{Error, Result};
@@ -35,18 +35,33 @@ pub struct Step {
     made: Vec<PathBuf>,
     gone: Vec<PathBuf>,
     wired: Vec<Wired>,
+    /// What the wirings whose place it takes were wired with.
+    pub replaced: Vec<Options>,
     /// What a person should know of it.
     pub notes: Vec<String>,
 }
 
-/// What is known of a tool.
+/// What is known of one wiring.
 pub struct Shown {
-    /// What it was wired with; none where keyfob did not wire it.
-    pub options: Option<Options>,
+    /// The tool's name.
+    pub tool: String,
+    /// What it was wired with.
+    pub options: Options,
     /// Its configurations and links.
     pub paths: Vec<PathBuf>,
     /// Whether somebody else has changed one of them since.
     pub changed: bool,
+    /// What a person was told of it that stays so.
+    pub notes: Vec<String>,
+}
+
+/// All that is wired, while a step is planned.
+#[derive(Clone)]
+struct Draft {
+    wired: Vec<Wired>,
+    seen: Seen,
+    made: Vec<PathBuf>,
+    gone: Vec<PathBuf>,
 }
 
 impl Step {
@@ -77,8 +92,10 @@ impl<'a> Ledger<'a> {
     pub fn open(world: &'a World, pretend: bool) -> Result<Ledger<'a>> {
         let lock = journal::lock(world, &journal::place(world)?)?;
         let mut ledger = Ledger::peek(world)?;
-        // A copy that a killed one left.
-        state::put(&ledger.places.scratch, &State::Nothing)?;
+        // A copy that a killed one left, and the lock that a tool makes beside it.
+        for left in [&ledger.places.scratch, &ledger.places.scratch.with_extension("lock")] {
+            state::put(left, &State::Nothing)?;
+        }
         ledger.lock = Some(lock);
         if !pretend {
             ledger.pretend = false;
@@ -93,13 +110,14 @@ impl<'a> Ledger<'a> {
     /// [`crate::error::Class::Store`] when the journal is damaged.
     pub fn peek(world: &'a World) -> Result<Ledger<'a>> {
         let path = journal::place(world)?;
-        let journal = Journal::read(&path)?;
+        let mut journal = Journal::read(&path)?;
         let mut seen = Seen::default();
         for change in journal.pending.iter().flat_map(|pending| &pending.changes) {
             if state::look(&change.path)? == change.after {
                 seen.put(&change.path, change.before.clone());
             }
         }
+        follow(&mut journal.wired, &seen);
         let keyfob = own_path(world)?;
         let places = Places {
             links: links(world, &keyfob)?,
@@ -118,26 +136,17 @@ impl<'a> Ledger<'a> {
         })
     }
 
-    /// The names of the tools that are wired, in the order in which that was done.
-    pub fn wired(&self) -> Vec<String> {
-        self.journal.wired.iter().map(|wired| wired.tool.clone()).collect()
-    }
-
     /// Whether a change was cut off and is not yet taken back.
     pub fn is_interrupted(&self) -> bool {
         self.journal.pending.is_some()
     }
 
-    /// What is known of a tool.
-    pub fn show(&self, tool: &str) -> Shown {
-        let Some(at) = self.journal.wired.iter().position(|wired| wired.tool == tool) else {
-            return Shown {
-                options: None,
-                paths: Vec::new(),
-                changed: false,
-            };
-        };
-        let wired = &self.journal.wired[at];
+    /// What is wired, in the order in which that was done.
+    pub fn shown(&self) -> Vec<Shown> {
+        self.journal.wired.iter().map(|wired| self.show(wired)).collect()
+    }
+
+    fn show(&self, wired: &Wired) -> Shown {
         let left = |change: &Change| {
             let all = self.journal.wired.iter().flat_map(|wired| &wired.changes);
             let last = all.rev().find(|other| other.path == change.path);
@@ -146,68 +155,133 @@ impl<'a> Ledger<'a> {
         let is_ours = |change: &&Change| change.before != change.after;
         let is_changed = |change: &Change| self.seen.look(&change.path).map_or(true, |now| now != left(change));
         Shown {
-            options: Some(wired.options.clone()),
+            tool: wired.tool.clone(),
+            options: wired.options.clone(),
             paths: wired.changes.iter().map(|change| change.path.clone()).collect(),
             changed: wired.changes.iter().filter(is_ours).any(is_changed),
+            notes: wired.notes.clone(),
         }
     }
 
-    /// Plans the wiring of a tool. What an earlier one changed for it is taken back first, so that the same again is
-    /// nothing.
+    /// Plans the wiring of a tool. What an earlier one changed that cannot be beside it is taken back first; the same
+    /// again is nothing.
     ///
     /// # Errors
     /// Those of the tool's plan; [`crate::error::Class::Refused`] when what an earlier one changed was changed since.
     pub fn plan(&self, tool: &Tool, options: &Options) -> Result<Step, Trouble> {
-        let (mut wired, mut seen) = (self.journal.wired.clone(), self.seen.clone());
-        let mut gone = Vec::new();
-        if let Some(at) = wired.iter().position(|wired| wired.tool == tool.name) {
-            gone = take_out(&mut wired, at, &mut seen, Since::Merge)?;
+        if let Some(step) = self.plan_nothing(tool, options) {
+            return Ok(step);
         }
-        let mut wiring = Wiring::new(self.world, options, &self.places, seen.clone());
+        let mut draft = self.draft();
+        let (mut replaced, mut again) = (Vec::new(), Vec::new());
+        let meets = |wired: &Wired| wired.tool == tool.name && tool.meet(&wired.options, options);
+        while let Some(at) = draft.wired.iter().rposition(meets) {
+            replaced.insert(0, draft.wired[at].options.clone());
+            again.splice(0..0, draft.take_out(at, Since::Merge)?);
+        }
+        let notes = self.put_in(&mut draft, tool, options)?;
+        self.put_in_again(&mut draft, again)?;
+        let step = self.step(draft)?;
+        Ok(Step {
+            replaced,
+            notes,
+            ..step
+        })
+    }
+
+    /// The step in which nothing is to be done, where that is so: what is there is neither moved nor asked whose it is.
+    fn plan_nothing(&self, tool: &Tool, options: &Options) -> Option<Step> {
+        let mut draft = self.draft();
+        let is_it = |wired: &&mut Wired| wired.tool == tool.name && wired.options == *options;
+        let old = draft.wired.iter_mut().find(is_it)?;
+        let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen);
+        (tool.plan)(&mut wiring).ok()?;
+        let changes = wiring.changes.iter();
+        if changes.clone().any(|change| change.before != change.after) {
+            return None;
+        }
+        old.notes.clone_from(&wiring.lasting);
+        Some(Step {
+            changes: Vec::new(),
+            made: Vec::new(),
+            gone: Vec::new(),
+            wired: draft.wired,
+            replaced: Vec::new(),
+            notes: [wiring.lasting, wiring.notes].concat(),
+        })
+    }
+
+    /// Plans taking one wiring back.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is not there any more; [`crate::error::Class::Refused`], with a diff, when
+    /// what it changed was changed since.
+    pub fn plan_back(&self, shown: &Shown, since: Since) -> Result<Step, Trouble> {
+        let mut draft = self.draft();
+        let is_it = |wired: &Wired| wired.tool == shown.tool && wired.options == shown.options;
+        let at = draft.wired.iter().position(is_it);
+        let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
+        let again = draft.take_out(at, since)?;
+        self.put_in_again(&mut draft, again)?;
+        Ok(self.step(draft)?)
+    }
+
+    fn draft(&self) -> Draft {
+        Draft {
+            wired: self.journal.wired.clone(),
+            seen: self.seen.clone(),
+            made: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// Adds the wiring of a tool to a draft; what a person should know of it.
+    fn put_in(&self, draft: &mut Draft, tool: &Tool, options: &Options) -> Result<Vec<String>> {
+        let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen.clone());
         (tool.plan)(&mut wiring)?;
         let Wiring {
-            changes, made, notes, ..
+            changes,
+            made,
+            notes,
+            lasting,
+            ..
         } = wiring;
         for change in &changes {
-            seen.put(&change.path, change.after.clone());
+            draft.seen.put(&change.path, change.after.clone());
         }
-        // A directory that this tool made before is there, and is still its own.
-        let inherited = gone
+        // A directory that an earlier one made is there, and is now this one's.
+        let inherited = draft
+            .gone
             .iter()
             .filter(|dir| changes.iter().any(|change| change.path.starts_with(dir)));
         let own: Vec<PathBuf> = inherited.cloned().chain(made.iter().cloned()).collect();
-        gone.retain(|directory| !own.contains(directory));
-        wired.push(Wired {
+        draft.gone.retain(|directory| !own.contains(directory));
+        draft.made.extend(made);
+        draft.wired.push(Wired {
             tool: tool.name.into(),
             options: options.clone(),
             changes,
             made: own,
+            notes: lasting.clone(),
         });
-        let changes = self.differences(&seen)?;
-        Ok(Step {
-            changes,
-            made,
-            gone,
-            wired,
-            notes,
-        })
+        Ok([lasting, notes].concat())
     }
 
-    /// Plans taking a tool's wiring back.
-    ///
-    /// # Errors
-    /// [`crate::error::Class::Usage`] when it is not wired; [`crate::error::Class::Refused`], with a diff, when what it
-    /// changed was changed since.
-    pub fn plan_back(&self, tool: &str, since: Since) -> Result<Step, Trouble> {
-        let (mut wired, mut seen) = (self.journal.wired.clone(), self.seen.clone());
-        let at = wired.iter().position(|wired| wired.tool == tool);
-        let at = at.ok_or_else(|| Error::usage(format!("`{tool}` was not wired by keyfob")))?;
-        let gone = take_out(&mut wired, at, &mut seen, since)?;
+    fn put_in_again(&self, draft: &mut Draft, again: Vec<Wired>) -> Result<()> {
+        for Wired { tool, options, .. } in again {
+            let put = super::find(&tool).and_then(|tool| self.put_in(draft, tool, &options));
+            put.map_err(|error| error.context(format!("wiring `{tool}` again")))?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, draft: Draft) -> Result<Step> {
         Ok(Step {
-            changes: self.differences(&seen)?,
-            made: Vec::new(),
-            gone,
-            wired,
+            changes: self.differences(&draft.seen)?,
+            made: draft.made,
+            gone: draft.gone,
+            wired: draft.wired,
+            replaced: Vec::new(),
             notes: Vec::new(),
         })
     }
@@ -218,8 +292,7 @@ impl<'a> Ledger<'a> {
         for path in seen.paths() {
             let (before, after) = (self.seen.look(path)?, seen.look(path)?);
             if before != after {
-                let path = path.into();
-                changes.push(Change { path, before, after });
+                changes.push(Change::new(path, before, after));
             }
         }
         Ok(changes)
@@ -273,7 +346,10 @@ impl<'a> Ledger<'a> {
         let Some(pending) = self.journal.pending.clone() else {
             return Ok(());
         };
-        for Change { path, before, after } in pending.changes.iter().rev() {
+        for Change {
+            path, before, after, ..
+        } in pending.changes.iter().rev()
+        {
             state::sweep(path);
             let now = state::look(path)?;
             if now == *after {
@@ -291,8 +367,52 @@ impl<'a> Ledger<'a> {
     }
 }
 
+impl Draft {
+    /// Takes the wiring at this place out. Where one after it changed the same lines, those that share a path with it go
+    /// first, and are given back to be wired again behind it.
+    ///
+    /// # Errors
+    /// As [`take_out`].
+    fn take_out(&mut self, at: usize, since: Since) -> Result<Vec<Wired>, Trouble> {
+        let mut alone = self.clone();
+        let Err(trouble) = alone.take_out_alone(at, since) else {
+            *self = alone;
+            return Ok(Vec::new());
+        };
+        let (mut all, mut again) = (self.clone(), Vec::new());
+        let out = &self.wired[at];
+        let shares = |wired: &Wired| {
+            let mut paths = wired.changes.iter().map(|change| &change.path);
+            paths.any(|path| out.changes.iter().any(|change| change.path == *path))
+        };
+        for later in (at + 1..self.wired.len()).rev() {
+            if !shares(&self.wired[later]) {
+                continue;
+            }
+            again.insert(0, self.wired[later].clone());
+            if all.take_out_alone(later, since).is_err() {
+                return Err(trouble);
+            }
+        }
+        if again.is_empty() || all.take_out_alone(at, since).is_err() {
+            return Err(trouble);
+        }
+        *self = all;
+        Ok(again)
+    }
+
+    fn take_out_alone(&mut self, at: usize, since: Since) -> Result<(), Trouble> {
+        let gone = take_out(&mut self.wired, at, &mut self.seen, since)?;
+        self.gone.extend(gone);
+        Ok(())
+    }
+}
+
 fn apply(pending: &Pending) -> Result<()> {
-    for Change { path, before, after } in &pending.changes {
+    for Change {
+        path, before, after, ..
+    } in &pending.changes
+    {
         if state::look(path)? != *before {
             let error = Error::temporary(format!("`{}` was changed at this moment", path.display()));
             return Err(error.hint("run the same command again"));

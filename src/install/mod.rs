@@ -2,17 +2,21 @@
 //!
 //! A tool's file only makes a plan (`wiring.rs`): which configuration becomes what, which link leads to this program. The
 //! rest is the same for all: `ledger.rs` carries a plan out and back, `journal.rs` remembers it, `undo.rs` takes it out
-//! of what is there now, `state.rs` reads and writes, `diff.rs` shows. No tool's file writes, asks, or knows another's.
+//! of what is there now, with `format/` for what a text means, `state.rs` and `attributes.rs` read and write, `diff.rs`
+//! shows. No tool's file writes, asks, or knows another's.
 //! A configuration is edited by the tool's own command on a copy, or by a parser that keeps what it does not change.
 //! Implements design.md, section 1.8, and the configuration parts of tools.md.
 
 mod ansible;
+mod askpass;
+mod attributes;
 mod aws;
 mod bazel;
 mod cargo;
 mod containers;
 mod diff;
 mod docker;
+mod format;
 mod git;
 mod goauth;
 mod hcl;
@@ -21,6 +25,7 @@ mod journal;
 mod json;
 mod kubectl;
 mod ledger;
+mod nuget;
 mod pip;
 mod pnpm;
 mod state;
@@ -52,11 +57,49 @@ pub struct Tool {
     pub needs_profile: bool,
     /// Whether `--url` may be any place. Not where the helper is not told which place asks: it would serve them all.
     pub any_place: bool,
+    /// What tells two wirings of it apart.
+    apart: Apart,
     /// Plans it.
     plan: fn(&mut Wiring) -> Result<()>,
 }
 
+/// What tells one wiring of a tool from another that its configuration can hold beside it.
+enum Apart {
+    /// Nothing: it holds one.
+    Nothing,
+    /// What the tool calls it: `--name`, or what the tool's file makes of the profile.
+    Name(fn(&Options) -> String),
+    /// The profile; without one it is for every session.
+    Profile,
+    /// The places that it is for; without one it is for all the others.
+    Places,
+    /// The same of those that a person named; with no other it is for all the others.
+    NamedPlaces,
+}
+
 impl Tool {
+    /// What a wiring with these options has for itself: another one that has part of it takes its place.
+    fn own(&self, options: &Options) -> Vec<String> {
+        match self.apart {
+            Apart::Nothing => vec![String::new()],
+            Apart::Name(name) => vec![name(options)],
+            Apart::Profile => vec![options.profile.clone().unwrap_or_default()],
+            Apart::NamedPlaces if !options.named => vec![String::new()],
+            Apart::Places | Apart::NamedPlaces if options.urls.is_empty() => vec![String::new()],
+            Apart::Places | Apart::NamedPlaces => options
+                .urls
+                .iter()
+                .map(|url| url.trim_end_matches('/').into())
+                .collect(),
+        }
+    }
+
+    /// Whether two wirings cannot be beside each other.
+    fn meet(&self, one: &Options, other: &Options) -> bool {
+        let other = self.own(other);
+        self.own(one).iter().any(|own| other.contains(own))
+    }
+
     /// Whether one of its programs is here.
     pub fn is_here(&self, world: &World) -> bool {
         self.programs.iter().any(|name| world.find_program(name).is_some())
@@ -77,8 +120,10 @@ pub const TABLE: &[Tool] = &[
     pip::PIP,
     uv::UV,
     pnpm::PNPM,
+    nuget::NUGET,
     vault::VAULT,
     ansible::ANSIBLE,
+    askpass::ASKPASS,
 ];
 
 /// The tool of this name.

@@ -2,8 +2,9 @@
 //!
 //! Nothing tells the helper which registry asks, so the profile is in the link's name. Implements tools.md, section 10.
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, ini};
+use super::{Apart, Tool, ini};
 use crate::error::{Error, Result};
 
 pub(super) const PNPM: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const PNPM: Tool = Tool {
     programs: &["pnpm"],
     needs_profile: true,
     any_place: false,
+    apart: Apart::Places,
     plan,
 };
 
@@ -43,7 +45,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         return Err(error.hint("name it with `--url`"));
     }
     let replace = wiring.options.replace;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Npm, &path, |text| {
         let mut document = ini::Document::parse(text, ini::NPM)?;
         for registry in &registries {
             let name = |what: &str| format!("{registry}:{what}");

@@ -1,6 +1,6 @@
 //! What lies at a path, and putting something else there so that it is whole at every moment.
 //!
-//! It knows neither tools nor journals. A file keeps its mode and owner, and one that is reached through a symbolic link
+//! It knows neither tools nor journals. A file keeps its mode, owner and attributes, and one that is reached through a symbolic link
 //! is changed where it lies, so that the link stays. What belongs to somebody else is never written.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, OFlags};
 use serde::{Deserialize, Serialize};
 
+use super::attributes;
 use crate::error::{Error, Result};
 
 /// The longest configuration that is changed, in bytes. The longest kubeconfig that is known of is a tenth of it, and the
@@ -214,10 +215,7 @@ pub(super) fn look(path: &Path) -> Result<State> {
             ))
         });
     }
-    let mut options = File::options();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let file = file.map_err(reading)?;
+    let file = open(path).map_err(reading)?;
     let metadata = file.metadata().map_err(reading)?;
     check_file(path, &metadata)?;
     let mut bytes = Vec::new();
@@ -227,6 +225,12 @@ pub(super) fn look(path: &Path) -> Result<State> {
     }
     let mode = metadata.permissions().mode() & 0o7777;
     Ok(State::File { bytes, mode })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    options.read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 fn check_file(path: &Path, metadata: &Metadata) -> Result<()> {
@@ -308,15 +312,31 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let options = options.write(true).create_new(true).mode(OWN_MODE);
     let mut file = options.custom_flags(flags.bits().cast_signed()).open(&temporary)?;
     file.write_all(bytes)?;
-    // The group of the one that is replaced; where that is not ours to give, the mode says less than it did.
-    if let Ok(old) = path.symlink_metadata() {
-        let group = rustix::fs::Gid::from_raw(old.gid());
-        let _ = rustix::fs::fchown(&file, None, Some(group));
+    match open(path) {
+        Ok(old) => keep(&old, &file, mode)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => (),
+        // A link has nothing to keep, and goes.
+        Err(_) if path.is_symlink() => (),
+        Err(error) => return Err(error),
     }
-    // After the owner, whose change would take bits away.
+    // After owner and access list, which change bits of it.
     file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)
+}
+
+/// Gives the new file the group and the attributes of the one that it replaces.
+fn keep(old: &File, new: &File, mode: u32) -> io::Result<()> {
+    let (group, own) = (old.metadata()?.gid(), new.metadata()?.gid());
+    if group != own {
+        let given = rustix::fs::fchown(new, None, Some(rustix::fs::Gid::from_raw(group)));
+        // To another group its bits would give what they gave to this one.
+        if given.is_err() && mode & 0o070 != 0 {
+            let text = format!("its group {group} cannot be kept by a user who is not in it");
+            return Err(io::Error::new(ErrorKind::PermissionDenied, text));
+        }
+    }
+    attributes::carry_over(old, new)
 }
 
 fn link(path: &Path, target: &str) -> io::Result<()> {

@@ -2,8 +2,9 @@
 //!
 //! Implements tools.md, section 6.
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const TERRAFORM: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const TERRAFORM: Tool = Tool {
     programs: &["terraform", "tofu"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 
@@ -33,7 +35,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let block = format!("{BLOCK} \"keyfob\" {{\n{args}}}\n");
     let replace = wiring.options.replace;
     for path in paths {
-        wiring.edit(&path, |text| edit(text, &block, replace))?;
+        wiring.edit_as(Format::Hcl, &path, |text| edit(text, &block, replace))?;
     }
     Ok(())
 }

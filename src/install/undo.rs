@@ -2,14 +2,16 @@
 //!
 //! Where nobody has touched a path since, it gets back what it was, byte for byte. Where only keyfob has, for another
 //! tool, our lines are taken out beside that tool's, whose own changes then start from there. Where somebody else has, it
-//! is refused with a diff, unless a person says how to go on. Nothing here writes.
+//! is refused with a diff, unless a person says how to go on. A file that has moved behind a link since is taken for
+//! what it was. Nothing here writes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Trouble;
-use super::diff;
 use super::journal::{Change, Wired};
-use super::state::{Seen, State};
+use super::state::{Seen, State, resolve};
+use super::{diff, format};
 use crate::error::Error;
 use crate::report::printable;
 
@@ -52,6 +54,32 @@ pub(super) fn take_out(
         }
     }
     Ok(gone)
+}
+
+/// Follows the files that somebody has moved since: a dotfile that has become a link, or is none any more. What lies where
+/// the tool finds it is the same file if it is as we left it, or if nothing else is.
+pub(super) fn follow(wired: &mut [Wired], seen: &Seen) {
+    let mut left: BTreeMap<PathBuf, (PathBuf, State)> = BTreeMap::new();
+    for change in wired.iter().flat_map(|wired| &wired.changes) {
+        let named = change.named.as_ref().unwrap_or(&change.path);
+        left.insert(change.path.clone(), (named.clone(), change.after.clone()));
+    }
+    for (path, (named, left)) in left {
+        let there = match left {
+            State::File { .. } => resolve(&named).unwrap_or_else(|_| path.clone()),
+            State::Nothing | State::Link(_) => continue,
+        };
+        let is_gone = !matches!(seen.look(&path), Ok(State::File { .. }));
+        if there == path || !(is_gone || seen.look(&there).is_ok_and(|now| now == left)) {
+            continue;
+        }
+        for change in wired.iter_mut().flat_map(|wired| &mut wired.changes) {
+            if change.path == path {
+                change.named.get_or_insert(named.clone());
+                change.path.clone_from(&there);
+            }
+        }
+    }
 }
 
 /// Takes one change back; `at` is where later tools begin.
@@ -114,16 +142,20 @@ fn without(change: &Change, state: &State) -> Option<State> {
     if *state == change.after {
         return Some(change.before.clone());
     }
-    let State::File { bytes, mode } = state else {
-        return None;
+    let (bytes, mode) = match state {
+        State::File { bytes, mode } => (bytes, mode),
+        // Where nothing is left, nothing of ours is.
+        State::Nothing => return Some(State::Nothing),
+        State::Link(_) => return None,
     };
     let (State::File { .. } | State::Nothing, State::File { mode: ours, bytes: to }) = (&change.before, &change.after)
     else {
         return None;
     };
-    let bytes = diff::taken_out(change.before.bytes(), to, bytes)?;
+    let bytes = format::taken_out(change.format, change.before.bytes(), to, bytes)?;
+    let is_nothing = bytes.is_empty() || change.format.is_some_and(|format| format.is_nothing(&bytes));
     match &change.before {
-        State::Nothing if bytes.is_empty() => Some(State::Nothing),
+        State::Nothing if is_nothing => Some(State::Nothing),
         State::File { mode: old, .. } if mode == ours => Some(State::File { bytes, mode: *old }),
         _ => Some(State::File { bytes, mode: *mode }),
     }
@@ -144,6 +176,7 @@ fn changed(tool: &str, path: &Path, left: &State, now: &State) -> Trouble {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ini;
     use super::super::journal::Options;
     use super::*;
 
@@ -154,12 +187,12 @@ mod tests {
     }
 
     fn wire(tool: usize, before: State, after: State) -> Wired {
-        let path = PATH.into();
         Wired {
             tool: tool.to_string(),
             options: Options::default(),
-            changes: vec![Change { path, before, after }],
+            changes: vec![Change::new(Path::new(PATH), before, after)],
             made: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -218,6 +251,50 @@ mod tests {
                 lines.retain(|line| !line.starts_with("ours"));
                 prop_assert!(seen.look(Path::new(PATH)).unwrap() == file(&lines));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn several_tools_come_out_of_a_file_that_was_written_anew(
+            places in prop::collection::vec("[a-c]", 1..5),
+            theirs in prop::collection::vec(("[a-d]", "[x-z]"), 0..4),
+            order in prop::collection::vec(0_usize..5, 5),
+        ) {
+            let print = |sections: &BTreeMap<String, BTreeMap<String, String>>, between: &str| {
+                let text = sections.iter().rev().map(|(section, settings)| {
+                    let lines = settings.iter().map(|(name, value)| format!("{name}{between}{value}\n"));
+                    format!("[{section}]\n{}", lines.collect::<String>())
+                });
+                text.collect::<String>()
+            };
+            let mut sections = BTreeMap::<String, BTreeMap<String, String>>::new();
+            for (section, name) in theirs {
+                sections.entry(section).or_default().insert(name, "1".into());
+            }
+            let (expected, mut text) = (print(&sections, " = "), print(&sections, "="));
+            let mut wired = Vec::new();
+            for (tool, section) in places.into_iter().enumerate() {
+                let before = State::Nothing.with_bytes(text.clone().into());
+                let name = format!("ours{tool}");
+                let mut document = ini::Document::parse(&text, ini::PYTHON).unwrap();
+                document.set(&section, &name, "keyfob");
+                text = document.print();
+                let mut wire = wire(tool, before, State::Nothing.with_bytes(text.clone().into()));
+                wire.changes[0].format = Some(format::Format::Aws);
+                wired.push(wire);
+                sections.entry(section).or_default().insert(name, "keyfob".into());
+            }
+            let mut seen = Seen::default();
+            seen.put(Path::new(PATH), file(&[print(&sections, " = ")]));
+            for pick in order {
+                if !wired.is_empty() {
+                    let at = pick % wired.len();
+                    prop_assert!(take_out(&mut wired, at, &mut seen, Since::Merge).is_ok());
+                }
+            }
+            let left = seen.look(Path::new(PATH)).unwrap();
+            prop_assert_eq!(String::from_utf8_lossy(left.bytes()), expected);
         }
     }
 

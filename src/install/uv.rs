@@ -2,8 +2,9 @@
 //!
 //! Implements tools.md, section 9.3.
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, toml};
+use super::{Apart, Tool, toml};
 use crate::error::Result;
 
 pub(super) const UV: Tool = Tool {
@@ -12,6 +13,7 @@ pub(super) const UV: Tool = Tool {
     programs: &["uv"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 
@@ -24,7 +26,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         None => wiring.xdg_config()?.join("uv/uv.toml"),
     };
     wiring.link(PROGRAM)?;
-    wiring.edit(&path, |text| {
+    wiring.edit_as(Format::Toml, &path, |text| {
         match toml::text_at(text, "keyring-provider")?.as_deref() {
             Some("subprocess") => Ok(text.into()),
             _ => toml::set(text, None, "keyring-provider", "subprocess".into()),

@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
+use super::format::Format;
 use super::wiring::Wiring;
-use super::{Tool, hcl};
+use super::{Apart, Tool, hcl};
 use crate::error::{Error, Result};
 
 pub(super) const VAULT: Tool = Tool {
@@ -14,6 +15,7 @@ pub(super) const VAULT: Tool = Tool {
     programs: &["vault", "bao"],
     needs_profile: false,
     any_place: true,
+    apart: Apart::Nothing,
     plan,
 };
 
@@ -25,7 +27,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let program = wiring.link_beside(&program)?;
     let replace = wiring.options.replace;
     for path in paths {
-        wiring.edit(&path, |text| edit(text, &program, replace))?;
+        wiring.edit_as(Format::Hcl, &path, |text| edit(text, &program, replace))?;
     }
     Ok(())
 }

@@ -3,19 +3,18 @@
 //! Nothing is written here. A configuration is edited as text with plain line ends and no byte order mark; both come back
 //! as they were.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::diff;
+use super::format::Format;
 use super::journal::{Change, Options};
 use super::state::{self, Seen, State, missing_above, resolve};
 use crate::error::{Context, Error, Result};
 use crate::world::{Unasked, World};
-
-/// What some editors write in front of UTF-8.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How long a tool may take to edit a copy of its own configuration; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +32,10 @@ pub(super) struct Wiring<'a> {
     seen: Seen,
     pub(super) changes: Vec<Change>,
     pub(super) made: Vec<PathBuf>,
+    /// What a person is told once.
     pub(super) notes: Vec<String>,
+    /// What a person is told, and by the list again, because it stays so until one of them changes it.
+    pub(super) lasting: Vec<String>,
 }
 
 /// The places that are the same for all tools.
@@ -55,6 +57,7 @@ impl<'a> Wiring<'a> {
             changes: Vec::new(),
             made: Vec::new(),
             notes: Vec::new(),
+            lasting: Vec::new(),
         }
     }
 
@@ -113,26 +116,41 @@ impl<'a> Wiring<'a> {
         text_of(self.keyfob)
     }
 
-    /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there.
+    /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there. What a person
+    /// is told is how that will be with the link.
     pub(super) fn link(&mut self, name: &str) -> Result<String> {
         let text = self.link_beside(name)?;
-        let directory = self.links.display();
-        let is_on_path = self.world.var_os("PATH").is_some_and(|list| {
-            let mut directories = std::env::split_paths(&list);
-            directories.any(|found| found == self.links)
+        let list = self.world.var_os("PATH").unwrap_or_default();
+        let directories: Vec<PathBuf> = std::env::split_paths(&list).filter(|dir| dir.is_absolute()).collect();
+        let ours = directories
+            .iter()
+            .position(|dir| dir == self.links || same(dir, self.links));
+        let mut others = directories.iter().enumerate().filter(|(at, _)| Some(*at) != ours);
+        let other = others.find_map(|(at, dir)| {
+            let program = dir.join(name);
+            let is_other = is_program(&program) && !same(&program, self.keyfob);
+            is_other.then_some((at, program))
         });
-        let found = self.world.find_program(name);
-        let other = found.filter(|found| found.parent() != Some(self.links) && !same(found, self.keyfob));
-        if !is_on_path {
+        let directory = self.links.display();
+        if ours.is_none() {
+            let how = if self.links.exists() {
+                "add it"
+            } else {
+                "log in again, as many systems add it at login where it exists, else add it"
+            };
             self.notes.push(format!(
-                "`{directory}` is not on PATH, where the tool looks for `{name}`: add it"
-            ));
-        } else if let Some(other) = other {
-            let other = other.display();
-            self.notes.push(format!(
-                "`{other}` comes before `{directory}` on PATH, and is found instead of keyfob"
+                "`{directory}` is not on PATH, where the tool looks for `{name}`: {how}"
             ));
         }
+        let Some((at, other)) = other else { return Ok(text) };
+        let other = other.display();
+        self.notes.push(match ours {
+            Some(ours) if ours < at => {
+                format!("`{directory}/{name}` now hides `{other}`, for every program that looks for it")
+            }
+            Some(_) => format!("`{other}` comes before `{directory}` on PATH, and is found instead of keyfob"),
+            None => format!("`{other}` is found instead of keyfob, unless `{directory}` comes before it on PATH"),
+        });
         Ok(text)
     }
 
@@ -175,7 +193,7 @@ impl<'a> Wiring<'a> {
             });
         }
         let text = text_of(&path)?.to_owned();
-        self.change(&path, before, State::Link(target));
+        self.change(Change::new(&path, before, State::Link(target)));
         Ok(text)
     }
 
@@ -184,6 +202,20 @@ impl<'a> Wiring<'a> {
     /// # Errors
     /// Those of `edit`, with the path; [`crate::error::Class::Usage`] when it is not UTF-8.
     pub(super) fn edit(&mut self, path: &Path, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        self.edit_as(None, path, edit)
+    }
+
+    /// The same of a known format, which is taken back even where a tool has written the whole file anew since.
+    ///
+    /// # Errors
+    /// As [`Wiring::edit`].
+    pub(super) fn edit_as(
+        &mut self,
+        format: impl Into<Option<Format>>,
+        path: &Path,
+        edit: impl FnOnce(&str) -> Result<String>,
+    ) -> Result<()> {
+        let named = path;
         let path = resolve(path)?;
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
@@ -191,14 +223,14 @@ impl<'a> Wiring<'a> {
         let text = text
             .map_err(|_| Error::usage("it is not UTF-8"))
             .doing(editing(&place))?;
-        let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
-            Some(body) => (true, body),
-            None => (false, text),
-        };
-        let edited = edit(&body.replace("\r\n", "\n")).doing(editing(&place))?;
-        let mut after = String::from(if mark { "\u{feff}" } else { "" });
-        after += &diff::with_line_ends(body, &edited);
-        self.change(&path, before.clone(), before.with_bytes(after.into()));
+        let edited = edit(&diff::plain(text)).doing(editing(&place))?;
+        let after = diff::as_before(text, &edited);
+        let after = before.with_bytes(after.into());
+        self.change(Change {
+            named: Some(named.into()).filter(|named| *named != path),
+            format: format.into(),
+            ..Change::new(&path, before, after)
+        });
         Ok(())
     }
 
@@ -214,6 +246,7 @@ impl<'a> Wiring<'a> {
         sense: fn(&str) -> Option<String>,
         edit: impl FnOnce(&dyn Fn(&[&str]) -> Result<String>) -> Result<()>,
     ) -> Result<()> {
+        let named = path;
         let path = resolve(path)?;
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
@@ -230,7 +263,11 @@ impl<'a> Wiring<'a> {
         } else {
             after
         };
-        self.change(&path, before, after);
+        self.change(Change {
+            named: Some(named.into()).filter(|named| *named != path),
+            format: Some(Format::Git),
+            ..Change::new(&path, before, after)
+        });
         Ok(())
     }
 
@@ -258,23 +295,19 @@ impl<'a> Wiring<'a> {
         let state = self.seen.look(&path)?;
         let text = std::str::from_utf8(state.bytes()).map_err(|_| Error::usage("it is not UTF-8"));
         let text = text.doing(editing(&path.display().to_string()))?;
-        Ok(text.trim_start_matches(BYTE_ORDER_MARK).replace("\r\n", "\n"))
+        Ok(diff::plain(text))
     }
 
-    fn change(&mut self, path: &Path, before: State, after: State) {
-        for directory in missing_above(path) {
+    fn change(&mut self, new: Change) {
+        for directory in missing_above(&new.path) {
             if !self.made.contains(&directory) {
                 self.made.push(directory);
             }
         }
-        self.seen.put(path, after.clone());
-        match self.changes.iter_mut().find(|change| change.path == path) {
-            Some(change) => change.after = after,
-            None => self.changes.push(Change {
-                path: path.into(),
-                before,
-                after,
-            }),
+        self.seen.put(&new.path, new.after.clone());
+        match self.changes.iter_mut().find(|change| change.path == new.path) {
+            Some(change) => change.after = new.after,
+            None => self.changes.push(new),
         }
     }
 }
@@ -287,6 +320,12 @@ fn editing(place: &str) -> String {
 fn text_of(path: &Path) -> Result<&str> {
     let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
     text.ok_or_else(|| Error::usage(format!("the path `{}` fits no configuration", path.display())))
+}
+
+/// Whether something at a path can be run.
+fn is_program(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether two paths lead to the same file.

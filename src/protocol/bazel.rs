@@ -23,6 +23,9 @@ pub(super) const BAZEL: Protocol = Protocol {
 
 const USAGE: &str = "usage: bazel-credential-keyfob [PROFILE] get\n";
 
+/// Bazel and Buck2 end a helper after ten seconds, and show nothing of what it said until then.
+const WITHIN_SECS: u32 = 9;
+
 /// The specification's word for "no credentials".
 const NONE: &[u8] = b"{\"headers\":{}}\n";
 
@@ -63,6 +66,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     protocol::say_profile(&mut request, profile);
     request.target = Some(target);
     request.wide = true;
+    request.within_secs = Some(WITHIN_SECS);
     request.understands.authtype = true;
     match (call.ask)(&request)? {
         Answer::Found(credential) => encode(&credential).map_err(|error| error.context("answering Bazel")),

@@ -69,6 +69,9 @@ line or the end: protocol, host, path, username, password, profile, and others.
 /// What a caller may offer and expect (git-credential(1), section "Capability input/output format").
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
+/// The scheme of a user name and a password in one ready value (RFC 7617).
+const BASIC: &str = "Basic";
+
 /// Asks git for no other helper and no prompt (git-credential(1), the attribute `quit`).
 const QUIT: &[u8] = b"quit=1\n";
 
@@ -123,7 +126,8 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     }
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {
-            let reply = encode::encode(&credential, request.understands, dialect)?;
+            let passing = encode::is_passing(&credential, request.target.as_ref(), dialect);
+            let reply = encode::encode(&credential, request.understands, dialect, passing)?;
             Ok(reply.is_empty() || protocol::deliver(call, &reply))
         }
         (Action::Store, Answer::Declined) if dialect == Dialect::Native => {
@@ -244,7 +248,8 @@ mod tests {
         let status = (GIT.serve)(&mut Call {
             args: &["capability".to_string()],
             profile: None,
-            var: &|_| None,
+            var: &|_| Ok(None),
+            is_typed: &|| false,
             now: &|| Timestamp::from_unix(0),
             input: &mut std::io::empty(),
             output: &mut Closed,

@@ -71,6 +71,7 @@ impl Measure {
             needed_secs,
             prefers_secs,
             id_token,
+            within_secs: _,
         } = wants;
         Measure {
             needed_secs,
@@ -87,6 +88,19 @@ impl Measure {
         id_token.and_then(id_token::end).or(record.expires_at)
     }
 
+    /// The seconds before its end at which a token that lives this long counts as ended.
+    fn least(&self, whole: i64) -> i64 {
+        let skew = SKEW_SECS.min((whole + 9) / 10).min(whole / 2);
+        self.needed_secs.map_or(skew, |needed| skew.max(needed.into()))
+    }
+
+    /// The moment from which a record's secret cannot be served any more; none where that never comes.
+    pub(super) fn serves_until(&self, record: &Record, now: Timestamp) -> Option<Timestamp> {
+        let end = self.end(record)?;
+        let whole = end.since(record.obtained_at.unwrap_or(now)).max(0);
+        Some(end.plus(-self.least(whole)))
+    }
+
     /// The life of a record's secret.
     pub(super) fn life(&self, record: &Record, now: Timestamp) -> Life {
         if record.secret.is_none() {
@@ -97,10 +111,8 @@ impl Measure {
         };
         let obtained = record.obtained_at.unwrap_or(now);
         let whole = end.since(obtained).max(0);
-        let skew = SKEW_SECS.min((whole + 9) / 10).min(whole / 2);
-        let least = self.needed_secs.map_or(skew, |needed| skew.max(needed.into()));
         let left = end.since(now);
-        if left <= least || obtained.since(now) > CLOCK_SECS {
+        if left <= self.least(whole) || obtained.since(now) > CLOCK_SECS {
             return Life::Ended;
         }
         let window = SOFT_SECS.min(whole / 5) * self.window_share / 100;

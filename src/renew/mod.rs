@@ -53,6 +53,8 @@ pub struct Wants {
     pub needed_secs: Option<u32>,
     /// The seconds of life with less than which it is renewed, as far as that is half of what the issuer gives.
     pub prefers_secs: Option<u32>,
+    /// The seconds after which the tool gives up. Absent: more than a renewal takes.
+    pub within_secs: Option<u32>,
     /// The ID token, and not the access token.
     pub id_token: bool,
 }
@@ -64,6 +66,24 @@ impl Wants {
             needed_secs: Some(needed),
             ..Wants::default()
         }
+    }
+
+    /// How long the issuer may be asked, in seconds: less where the tool gives up before, or where it can be served what
+    /// still lives.
+    fn budget(self, is_soft: bool) -> i64 {
+        let most = if is_soft {
+            attempt::SPARE_SECS
+        } else {
+            attempt::BUDGET_SECS
+        };
+        self.within_secs.map_or(most, |within| most.min(within.into()))
+    }
+
+    /// How long a lock is waited for whose holder asks the issuer.
+    fn patience(self, is_soft: bool) -> Duration {
+        let most = if is_soft { Duration::ZERO } else { PATIENCE };
+        self.within_secs
+            .map_or(most, |within| most.min(Duration::from_secs(within.into())))
     }
 }
 
@@ -113,7 +133,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
         Ok(given) => given.flatten(),
         Err(error) => return soft.ok_or(error),
     };
-    let patience = if soft.is_some() { Duration::ZERO } else { PATIENCE };
+    let patience = wants.patience(soft.is_some());
     let lock = sources.stores.lock(&key, patience, &|pause| sources.world.sleep(pause));
     let lock = match (lock, soft.is_some()) {
         (Ok(Some(lock)), _) => lock,
@@ -127,7 +147,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
         (_, true) => return Ok(soft.expect("it is soft")),
     };
     if session.is_unattended() {
-        return Unattended::new(sources, session, &key, &lock, (measure, given)).run();
+        return Unattended::new(sources, session, &key, &lock, (wants, measure, given)).run();
     }
     Renewal {
         sources,
@@ -135,6 +155,7 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
         key: &key,
         lock: &lock,
         soft,
+        wants,
         measure,
         workspace: None,
         asked: now,
@@ -165,6 +186,7 @@ pub fn reissue(sources: &Sources, session: &Session, stored: &Stored, workspace:
         key,
         lock: &lock,
         soft: None,
+        wants: Wants::default(),
         measure: Measure::whole(Wants::default()),
         workspace: Some(workspace),
         asked: sources.world.now(),

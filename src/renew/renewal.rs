@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempt::{self, Outcome};
 use super::life::{Life, Measure, rests};
-use super::{alive, ended, merge, mode_of, show};
+use super::{Wants, alive, ended, merge, mode_of, show};
 use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -15,6 +15,9 @@ use crate::secret::Secret;
 use crate::store::{Lock, Reserved, StoreError, Stored};
 use crate::time::Timestamp;
 
+/// How long an issuer that did not answer is left alone where its answer is not needed yet.
+const REST_SECS: i64 = 15;
+
 /// One renewal, under the session's lock.
 pub(super) struct Renewal<'a> {
     pub sources: &'a Sources<'a>,
@@ -23,6 +26,8 @@ pub(super) struct Renewal<'a> {
     pub lock: &'a Lock,
     /// What can still be served if the renewal does not succeed.
     pub soft: Option<Stored>,
+    /// What the call needs.
+    pub wants: Wants,
     /// By what the life of a token is measured.
     pub measure: Measure,
     /// The workspace that a token is wanted for, whatever life another one's has left.
@@ -82,7 +87,13 @@ impl Renewal<'_> {
                 refresh_mark: sent.mark(),
                 at: now,
             };
-            if let Err(error) = self.change(&mut stored, |record| record.intent = Some(intent)) {
+            // A tool that ends us while the issuer does not answer is served at once the next time.
+            let rest = self.soft.as_ref().and_then(|soft| self.rest(&soft.record, now));
+            let noted = self.change(&mut stored, |record| {
+                record.intent = Some(intent);
+                record.cooldown_until = rest.or(record.cooldown_until);
+            });
+            if let Err(error) = noted {
                 return self.later(error);
             }
         }
@@ -91,7 +102,9 @@ impl Renewal<'_> {
             .map(str::to_owned)
             .or_else(|| stored.record.workspace.clone());
         self.asked = self.sources.world.now();
-        let outcome = attempt::refresh(self.sources.world, &http, &mode, &sent, workspace.as_deref());
+        let secs = self.wants.budget(self.soft.is_some());
+        let asks = (self.sources.world, &http);
+        let outcome = attempt::refresh(asks, &mode, &sent, workspace.as_deref(), secs);
         let renewed = self.settle(stored, &sent, outcome, reserved, (&mode, &http))?;
         let now = self.sources.world.now();
         match self.measure.needed_secs {
@@ -123,9 +136,17 @@ impl Renewal<'_> {
         Ok(rescued.or(stored))
     }
 
-    /// Serves what still lives, else fails.
+    /// Serves what still lives, else fails. The issuer may have taken longer than what was left of it.
     fn later(&mut self, error: Error) -> Result<Stored> {
-        self.soft.take().ok_or(error)
+        let now = self.sources.world.now();
+        let lives = |soft: &Stored| self.measure.life(&soft.record, now) != Life::Ended;
+        self.soft.take().filter(lives).ok_or(error)
+    }
+
+    /// Until when the issuer is left alone while a token is served that lives: no longer than it can be.
+    fn rest(&self, soft: &Record, now: Timestamp) -> Option<Timestamp> {
+        let until = now.plus(REST_SECS);
+        Some(self.measure.serves_until(soft, now)?.min(until))
     }
 
     /// Writes a change of the record.
@@ -162,6 +183,7 @@ impl Renewal<'_> {
             Outcome::Granted(tokens) => self.keep(stored, tokens, reserved, issuer),
             Outcome::NotSent(why) => {
                 drop(reserved);
+                // What was noted with the intent goes on: nothing was found out.
                 let _ = self.change(&mut stored, |record| record.intent = None);
                 self.later(Error::temporary(why).context(doing))
             }
@@ -186,7 +208,7 @@ impl Renewal<'_> {
             }
             Outcome::Misconfigured { code, description } => {
                 drop(reserved);
-                let _ = self.change(&mut stored, |record| record.intent = None);
+                let _ = self.change(&mut stored, unasked);
                 let says = description.map(|text| format!(": the issuer says “{}”", crate::report::sanitise(&text)));
                 let what = format!("the issuer answered `{code}`{}", says.unwrap_or_default());
                 let wants_factor = issuer.0.mfa.as_ref().filter(|mfa| mfa.wants(&code));
@@ -214,7 +236,7 @@ impl Renewal<'_> {
             }
             Outcome::Unready(error) => {
                 drop(reserved);
-                let _ = self.change(&mut stored, |record| record.intent = None);
+                let _ = self.change(&mut stored, unasked);
                 self.later(error.context(doing))
             }
         }
@@ -303,6 +325,12 @@ impl Renewal<'_> {
         self.sources.world.write_stderr(&told);
         Ok(renewed)
     }
+}
+
+/// As before anything was asked.
+fn unasked(record: &mut Record) {
+    record.intent = None;
+    record.cooldown_until = None;
 }
 
 /// What to do where a workspace, or the session that asks for it, was refused; the answer does not tell which.

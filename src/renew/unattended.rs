@@ -71,7 +71,7 @@ pub fn obtain(sources: &Sources, session: &Session) -> Result<Stored> {
         .lock(&key, PATIENCE, &|pause| sources.world.sleep(pause))?;
     let lock = lock.ok_or_else(|| Error::temporary(format!("another keyfob asks for `{}`", show(session, &key))))?;
     let measure = Measure::whole(Wants::default());
-    Unattended::new(sources, session, &key, &lock, (measure, given)).run()
+    Unattended::new(sources, session, &key, &lock, (Wants::default(), measure, given)).run()
 }
 
 /// The ID token of another session, where a session's grant is that. The caller holds no lock.
@@ -102,7 +102,7 @@ pub fn give(sources: &Sources, provider: &str, mode: &mut Mode) -> Result<()> {
 /// # Errors
 /// As [`obtain`].
 pub fn ask(world: &World, http: &Http, provider: &Provider, mode: &Mode) -> Result<TokenSet> {
-    match attempt::grant(world, http, provider.flow, mode) {
+    match attempt::grant((world, http), provider.flow, mode, attempt::BUDGET_SECS) {
         Outcome::Granted(tokens) => Ok(without_refresh(tokens)),
         outcome => Err(failure(outcome, provider).error),
     }
@@ -114,6 +114,7 @@ pub(super) struct Unattended<'a> {
     session: &'a Session,
     key: &'a Key,
     lock: &'a Lock,
+    wants: Wants,
     measure: Measure,
     /// The ID token of another session, where that is the grant.
     given: Option<Secret>,
@@ -127,13 +128,14 @@ impl<'a> Unattended<'a> {
         session: &'a Session,
         key: &'a Key,
         lock: &'a Lock,
-        (measure, given): (Measure, Option<Secret>),
+        (wants, measure, given): (Wants, Measure, Option<Secret>),
     ) -> Unattended<'a> {
         Unattended {
             sources,
             session,
             key,
             lock,
+            wants,
             measure,
             given,
             soft: None,
@@ -179,7 +181,8 @@ impl<'a> Unattended<'a> {
             Err(error) => return self.later(error.into()),
         };
         let asked = self.sources.world.now();
-        match attempt::grant(self.sources.world, &http, provider.flow, mode) {
+        let secs = self.wants.budget(self.soft.is_some());
+        match attempt::grant((self.sources.world, &http), provider.flow, mode, secs) {
             Outcome::Granted(tokens) => {
                 let kept = self.keep(stored, (tokens, asked), (&provider, mode), reserved)?;
                 self.long_enough(kept)
@@ -193,9 +196,11 @@ impl<'a> Unattended<'a> {
         }
     }
 
-    /// Serves what still lives, else fails.
+    /// Serves what still lives, else fails. The issuer may have taken longer than what was left of it.
     fn later(self, error: Error) -> Result<Stored> {
-        self.soft.ok_or(error)
+        let now = self.sources.world.now();
+        let lives = |soft: &Stored| self.measure.life(&soft.record, now) != Life::Ended;
+        self.soft.filter(lives).ok_or(error)
     }
 
     /// Why the issuer is not asked now.

@@ -20,6 +20,7 @@ pub(super) fn wants(sources: &Sources, session: &Session, request: &Request) -> 
     Ok(Wants {
         needed_secs: request.valid_for_secs,
         prefers_secs: request.prefers_secs,
+        within_secs: request.within_secs,
         id_token: request.id_token && renew::keeps_id_token(sources, session)?,
     })
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use rustix::process::Uid;
 use zeroize::Zeroizing;
 
 use super::StoreError;
@@ -23,6 +24,8 @@ pub(super) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
     listed: Cell<bool>,
+    /// Who we were when it was opened.
+    user: Uid,
 }
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -39,11 +42,13 @@ impl Folder {
             Err(errno) => return Err(refusal("opening", path, errno)),
         };
         let stat = rustix::fs::fstat(&fd).map_err(|errno| refusal("looking at", path, errno))?;
-        check_directory(path, &stat)?;
+        let user = rustix::process::geteuid();
+        check_directory(path, &stat, user)?;
         Ok(Some(Folder {
             fd,
             path: path.to_owned(),
             listed: Cell::new(false),
+            user,
         }))
     }
 
@@ -51,6 +56,11 @@ impl Folder {
     pub(super) fn is_same(&self, other: &Folder) -> bool {
         let seen = |folder: &Folder| rustix::fs::fstat(&folder.fd).map(|stat| (stat.st_dev, stat.st_ino));
         matches!((seen(self), seen(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
+    /// Whose it is: this user.
+    pub(super) fn user(&self) -> Uid {
+        self.user
     }
 
     /// The path of a name in it.
@@ -136,7 +146,7 @@ impl Folder {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return wrong("is not a regular file; remove it");
         }
-        if stat.st_uid != rustix::process::geteuid().as_raw() {
+        if stat.st_uid != self.user.as_raw() {
             return wrong("belongs to another user; remove it");
         }
         // None is what a file has that was replaced since it was opened: it is as whole as the new one.
@@ -314,12 +324,11 @@ fn mode(stat: &Stat) -> u32 {
     stat.st_mode as u32
 }
 
-/// Whether a directory is ours and only we can change it.
-pub(super) fn check_directory(path: &Path, stat: &Stat) -> Result<(), StoreError> {
+/// Whether a directory is this user's and nobody else can change it.
+pub(super) fn check_directory(path: &Path, stat: &Stat, user: Uid) -> Result<(), StoreError> {
     let path = path.display();
-    let euid = rustix::process::geteuid();
-    if stat.st_uid != euid.as_raw() {
-        let how = if euid.is_root() {
+    if stat.st_uid != user.as_raw() {
+        let how = if user.is_root() {
             "belongs to another user, and root would lock them out; run keyfob as that user"
         } else {
             "belongs to another user"

@@ -1,9 +1,15 @@
 //! `install` and `uninstall`: a home full of configurations, and every byte of it as it was.
 
+mod asking;
 mod back;
+mod containers;
 mod cut;
+mod git;
 mod home;
+mod kubectl;
 mod many;
+mod several;
+mod since;
 mod tool;
 
 use home::Home;

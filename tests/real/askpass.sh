@@ -3,6 +3,8 @@
 # It knows their variables and what the servers check; it must not know how keyfob keeps anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/askpass.sh
 
+# Checks of several steps are handed to `eval` as text on purpose.
+# shellcheck disable=SC2016
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need git git git-lfs git-lfs sshd openssh-server ssh openssh-client ssh-add openssh-client python3 python3 busybox busybox
@@ -101,6 +103,43 @@ keep_file() { keep protocol=cert host= "path=$WORK/home/.ssh/$1" username= "pass
 ok 'two passphrases are kept' eval 'keep_file id canary-key && keep_file other canary-wrong'
 ok 'askpass · hit · ssh: the key is opened' with_key "$WORK/home/.ssh/id"
 ok 'askpass · malformed · ssh: a key that it cannot tell the place of' fails with_key home/.ssh/id
+
+# By `keyfob install askpass`: git's own setting, and the environment that systemd makes of a file for what it starts.
+GENERATOR=/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator
+picture() { (cd "$WORK" && find home bin -printf '%y %m %p %l\n' | sort && find home -type f -exec sha256sum {} + | sort); }
+# Without a terminal, which is what ssh looks for before it asks a program.
+detached_ssh() {
+    env DISPLAY=:0 "SSH_ASKPASS=$1" setsid -w ssh -F none -p "$PORT" -i "$WORK/home/.ssh/id" -o IdentitiesOnly=yes \
+        -o UserKnownHostsFile="$WORK/known_hosts" -o PreferredAuthentications=publickey 127.0.0.1 echo in </dev/null
+}
+# At a terminal a person is asked, whatever the variable says.
+ssh_at_terminal() {
+    timeout 20 script -qefc "$(declare -p PORT WORK); DISPLAY=:0 SSH_ASKPASS=$1 ssh -F none -p $PORT -i $WORK/home/.ssh/id \
+        -o IdentitiesOnly=yes -o UserKnownHostsFile=$WORK/known_hosts -o PreferredAuthentications=publickey \
+        127.0.0.1 echo in" /dev/null <<<'' >terminal.out 2>&1 || true
+    grep -q 'Enter passphrase for key' terminal.out
+}
+# What the user manager gives to what it starts.
+environment() { env -i HOME="$HOME" XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR" "$GENERATOR" | sed -n "s/^$1=//p"; }
+after_install() {
+    mkdir -p run/systemd && export XDG_RUNTIME_DIR=$WORK/run
+    rm bin/keyfob-askpass
+    picture >before
+    ok 'git and ssh are wired' keyfob install askpass
+    ok 'askpass · hit · git: it asks keyfob by its own setting' env -u GIT_ASKPASS git ls-remote "$GIT/repo.git"
+    if [[ -x $GENERATOR ]]; then
+        ok 'systemd makes the variable of the file' eval '[[ $(environment SSH_ASKPASS) == "$WORK/bin/keyfob-askpass" ]]'
+    else
+        say 'skipped: no systemd is here'
+    fi
+    ok 'askpass · hit · ssh: without a terminal it asks keyfob' eval '[[ $(detached_ssh "$WORK/bin/keyfob-askpass") == in ]]'
+    ok 'and not without the variable' eval 'fails detached_ssh ""'
+    ok 'at a terminal it asks the person' ssh_at_terminal "$WORK/bin/keyfob-askpass"
+    ok 'both are unwired' keyfob uninstall askpass
+    ok 'every file is as it was' eval 'picture >after && diff before after'
+    ln -s "$KEYFOB" bin/keyfob-askpass
+}
+after_install
 
 eval "$(asked ssh-agent -s)" >/dev/null
 AGENT=$SSH_AGENT_PID

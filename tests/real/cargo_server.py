@@ -33,7 +33,7 @@ class Registry(issuing.Handler):
         print(registry, self.command, "/".join(path), "answered" if good else "refused", flush=True)
         if not good:
             login = 'Cargo login_url="%s/%s/me"' % (ADDRESS, registry)
-            self.answer(401, {"errors": [{"detail": "who are you"}]}, [("WWW-Authenticate", login)])
+            self.answer(401, {"errors": [{"detail": "who are you"}]}, WWW_Authenticate=login)
         elif path == ["index", "config.json"]:
             here = "%s/%s" % (ADDRESS, registry)
             self.answer(200, {"dl": here + "/dl/{crate}/{version}", "api": here, "auth-required": True})

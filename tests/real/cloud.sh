@@ -3,6 +3,8 @@
 # It knows their configuration and what their services check; it must not know how keyfob keeps or renews a session.
 # By hand: KEYFOB=target/debug/keyfob tests/real/cloud.sh.
 
+# Programs given to an inner shell expand there.
+# shellcheck disable=SC2016
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need curl curl jq jq python3 python3
@@ -21,7 +23,9 @@ await test -s port || die "the issuer does not answer: $(cat issuer.log)"
 ISSUER=http://127.0.0.1:$(<port)
 
 mkdir -p keyfob/config/providers .aws
-cat >keyfob/config/providers/acme.toml <<END
+# `acme` and `other` are sessions with ID tokens; `role` and `job` are a role's keys for that of `acme`.
+for name in acme other; do
+    cat >"keyfob/config/providers/$name.toml" <<END
 format = 1
 [login]
 flow = "device"
@@ -32,7 +36,9 @@ client_id = "acme-cli"
 scopes = ["openid"]
 id_token = true
 END
-cat >keyfob/config/providers/role.toml <<END
+done
+for name in role job; do
+    cat >"keyfob/config/providers/$name.toml" <<END
 format = 1
 [login]
 flow = "aws-web-identity"
@@ -45,6 +51,7 @@ duration_secs = 900
 [grant]
 subject_token = "profile:acme"
 END
+done
 printf 'format = 1\n[login]\nflow = "key"\n' >keyfob/config/providers/keys.toml
 cat >.aws/config <<END
 [profile role]
@@ -54,11 +61,15 @@ credential_process = $WORK/bin/keyfob aws role
 region = eu-central-1
 credential_process = $WORK/bin/keyfob aws keys
 END
-cat >google.json <<END
+# `asks_google WORDS`: what the library runs.
+asks_google() {
+    cat >google.json <<END
 {"type": "external_account", "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k",
  "subject_token_type": "urn:ietf:params:oauth:token-type:id_token", "token_url": "$ISSUER/exchange",
- "credential_source": {"executable": {"command": "$WORK/bin/keyfob google acme", "timeout_millis": 30000}}}
+ "credential_source": {"executable": {"command": "$WORK/bin/keyfob google $*", "timeout_millis": 30000}}}
 END
+}
+asks_google acme
 
 who() { aws sts get-caller-identity --endpoint-url "$MOTO" --profile "$1" --output json; }
 is() {
@@ -102,39 +113,52 @@ set_key ann canary 2>/dev/null
 keyfob account keys ann 2>/dev/null
 ok 'aws · malformed · aws-cli: what is no pair of keys is refused' told 'no pair of keys' who keys
 
-# Everything now ends after twenty seconds, of which the AWS client wants all it can get.
+# An ID token of two accounts, which no clock ends.
+printf 'format = 1\n[login]\nflow = "key"\n' >keyfob/config/providers/pair.toml
+for name in ann bob; do printf 'eyJhbGciOiJub25lIn0.eyJleHAiOjQwMDAwMDAwMDB9.canary' | keyfob set-token "pair:$name" --no-check 2>/dev/null; done
+asks_google pair
+ok 'google · two-accounts · google-auth: neither is guessed' told 'several accounts fit' google
+asks_google acme more
+ok 'google · malformed · google-auth: a call that is none says so' told 'expected one profile' google
+asks_google other
+
+# Everything now ends after twenty seconds, of which the AWS client wants all it can get. It is waited for once.
 life 20
 keyfob logout --local acme 2>/dev/null
 keyfob logout --local role 2>/dev/null
 ok 'a login with a short life' keyfob login acme --no-browser --no-qr
 ok 'aws · hit · aws-cli: keys of a short life' is role "$ROLE"
-KEYS=$(count keys) TOKENS=$(count id_tokens)
-sleep 19
+ok 'another login, and other keys' eval 'keyfob login other --no-browser --no-qr && keyfob aws job'
+sleep 20
 life 3600
-anew() { is role "$ROLE" && (($(count keys) == KEYS + 1)) && (($(count id_tokens) == TOKENS + 1)); }
-ok 'aws · refreshed · aws-cli: ended keys are asked for anew, with an ID token that is renewed first' anew
-life 20
-keyfob logout --local acme 2>/dev/null
-keyfob login acme --no-browser --no-qr 2>/dev/null
-sleep 19
-life 3600
-ok 'google · refreshed · google-auth: an ended ID token is renewed' google
+# `more COUNTED NUMBER …`: so many more than before were given.
+more() {
+    while (($# > 0)); do
+        (($(count "$1") == ${BEFORE[$1]} + $2)) || { echo "$1: $(count "$1") after ${BEFORE[$1]}"; return 1; }
+        shift 2
+    done
+}
+declare -A BEFORE=()
+remember() { BEFORE=([keys]=$(count keys) [id_tokens]=$(count id_tokens)); }
+remember
+ok 'aws · refreshed · aws-cli: ended keys are asked for anew, with an ID token that is renewed first' \
+    eval 'is role "$ROLE" && more keys 1 id_tokens 1'
+remember
+ok 'google · refreshed · google-auth: an ended ID token is renewed' eval 'google && more keys 0 id_tokens 1'
 
 # Twenty at once, with ended keys: each gets some, and they are asked for once.
-life 20
-keyfob logout --local role 2>/dev/null
-is role "$ROLE" >/dev/null
-sleep 19
-life 3600
-KEYS=$(count keys)
+remember
 at_once() {
     local i ids=()
-    for i in {1..20}; do keyfob aws role >"once.$i" & ids+=($!); done
+    for i in {1..20}; do keyfob aws job >"once.$i" & ids+=($!); done
     for i in "${ids[@]}"; do wait "$i" || return 1; done
-    (($(cat once.* | sort -u | wc -l) == 1)) && (($(count keys) == KEYS + 1))
+    (($(cat once.* | sort -u | wc -l) == 1)) && more keys 1 id_tokens 0
 }
-ok 'aws · refreshed · keyfob: twenty at once are one request' at_once
+ok 'twenty at once are one request' at_once
 
-sed -i 's/google acme/google nobody/' google.json
-ok 'google · malformed · google-auth: a profile that is none' told 'no provider' google
+# Last, because nothing is answered from here on.
+printf 'canary horse battery' | keyfob lock set --work-factor 12 --passphrase-file - >/dev/null 2>&1
+keyfob lock >/dev/null 2>&1
+ok 'aws · locked · aws-cli: the command that opens it is shown' told 'keyfob unlock' who role
+ok 'google · locked · google-auth: the command that opens it is shown' told 'keyfob unlock' google
 finish

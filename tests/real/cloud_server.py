@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MOTO = sys.argv[2]
-STATE = {"life": 3600, "refresh": 0, "id_tokens": {}, "keys": 0, "exchanges": 0}
+STATE = {"life": 3600, "given": 0, "refresh": set(), "id_tokens": {}, "keys": 0, "exchanges": 0}
 
 
 def id_token():
@@ -26,7 +26,7 @@ def id_token():
 
     end = int(time.time()) + STATE["life"]
     claims = {"iss": f"http://127.0.0.1:{PORT}", "sub": "ann", "aud": "acme-cli", "exp": end,
-              "jti": str(STATE["refresh"])}
+              "jti": str(STATE["given"])}
     token = part({"alg": "none"}) + "." + part(claims) + ".canary"
     STATE["id_tokens"][token] = end
     return token
@@ -68,12 +68,16 @@ class Handler(BaseHTTPRequestHandler):
                          "verification_uri": f"http://127.0.0.1:{PORT}/activate"})
 
     def token(self, form, _text):
-        if form["grant_type"] == "refresh_token" and form["refresh_token"] != f"canary-refresh-{STATE['refresh']}":
-            return self.reply(400, {"error": "invalid_grant"})
-        STATE["refresh"] += 1
-        return self.reply(200, {"access_token": f"canary-access-{STATE['refresh']}", "token_type": "Bearer",
-                                "expires_in": STATE["life"], "refresh_token": f"canary-refresh-{STATE['refresh']}",
-                                "id_token": id_token()})
+        """A refresh token is good once, whosever it is."""
+        if form["grant_type"] == "refresh_token":
+            if form["refresh_token"] not in STATE["refresh"]:
+                return self.reply(400, {"error": "invalid_grant"})
+            STATE["refresh"].remove(form["refresh_token"])
+        STATE["given"] += 1
+        number = STATE["given"]
+        STATE["refresh"].add(f"canary-refresh-{number}")
+        return self.reply(200, {"access_token": f"canary-access-{number}", "token_type": "Bearer", "id_token": id_token(),
+                                "expires_in": STATE["life"], "refresh_token": f"canary-refresh-{number}"})
 
     def sts(self, form, text):
         """Passes the request on to moto if its token is one of ours, and makes the keys end when the token does."""

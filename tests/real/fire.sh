@@ -15,18 +15,39 @@ EXAMPLE=$ROOT/examples/one-login
 . "$EXAMPLE/setup.sh"
 start() { serve "$@"; }
 make_work fire
-lay_out_keyfob cargo-credential-keyfob pnpm-credential-keyfob-acme
+lay_out_keyfob
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} PATH=$PATH
 mkdir "$WORK/tools" "$WORK/loops"
 ln -s "$CI_DIR/cloud/bin/aws" "$WORK/tools/aws"
 PATH=$WORK/tools:$PATH
+# Between keyfob and the tools: what it says, as it says it, and with the moment into a file.
+record() {
+    local name
+    mkdir "$WORK/recorder" "$WORK/said"
+    cat >"$WORK/recorder/keyfob" <<END
+#!/usr/bin/env bash
+"$WORK/bin/\${0##*/}" "\$@" | while IFS= read -r line || [[ -n \$line ]]; do
+    printf '%s %s\\n' "\$EPOCHREALTIME" "\$line" >>"$WORK/said/\$\$"
+    printf '%s\\n' "\$line"
+done
+exit "\${PIPESTATUS[0]}"
+END
+    chmod +x "$WORK/recorder/keyfob"
+    for name in cargo-credential-keyfob git-credential-keyfob docker-credential-keyfob; do
+        ln -s keyfob "$WORK/recorder/$name"
+    done
+    PATH=$WORK/recorder:$PATH
+}
 make_certificates
 make_repository
-# keyfob answers for the moment at which it is asked, and not for how long a busy machine takes to bring the answer to the
-# service: that looks away for a while. What keyfob gave is held to the second by the witness.
-start_services --grace=60
+record
+# keyfob answers for the moment at which it hands a token out, which is held to the second below; what a stumbling machine takes
+# to bring it is the tool's. With GRACE=0 nothing is taken that has ended.
+GRACE=${GRACE:-2}
+start_services "--grace=$GRACE"
 settle_down
-wire
+furnish
+wire >"$WORK/wired" || die "the tools were not wired: $(cat "$WORK/wired")"
 
 LIFE=5
 FIRE_SECS=${FIRE_SECS:-40}
@@ -39,13 +60,6 @@ run_git() { git ls-remote "$PASSWORDS/git/things.git"; }
 run_docker() { docker manifest inspect --insecure "$PASSWORD_HOST/things:1"; }
 run_aws() { aws sts get-caller-identity --endpoint-url "$TOKENS/aws" --output json; }
 run_cargo() { cargo search --registry acme things; }
-# What is served must not have ended before it was asked for, whatever the tools make of it.
-run_witness() {
-    local from=$EPOCHREALTIME token end
-    token=$(keyfob token acme) && end=$(printf 'Authorization: Bearer %s' "$token" | order end -H @-) || return 1
-    awk -v from="$from" -v end="$end" 'BEGIN { exit !(end > from) }' || { echo "it was asked for at $from and ended at $end"; return 1; }
-}
-
 # `loop NUMBER TOOL`: runs it until the time is over, and counts; what failed is kept.
 loop() {
     local place=$WORK/loops/$1 tool=$2 runs=0
@@ -65,32 +79,65 @@ fire() {
     local number=0 tool id ids=()
     UNTIL=$((SECONDS + FIRE_SECS))
     for tool in kubectl aws cargo kubectl aws cargo kubectl aws cargo kubectl aws cargo kubectl aws cargo kubectl aws cargo \
-        kubectl cargo git docker witness; do
+        kubectl cargo git docker; do
         number=$((number + 1))
         loop "$number" "$tool" &
         ids+=($!)
     done
     for id in "${ids[@]}"; do wait "$id" || return 1; done
 }
-# `looked_away`: what the services took after its end is less than one in a hundred of what they took in time.
+# How much life each token and each set of keys had when it was handed out: `HOW-MANY ENDED LEAST-SECONDS`.
+handed_out() {
+    python3 - "$ISSUER" "$WORK/said" <<'END'
+import datetime, json, pathlib, re, sys, urllib.request
+
+ends, left = {}, []
+
+
+def end(token):
+    request = urllib.request.Request(sys.argv[1] + "/end", headers={"Authorization": "Bearer " + token})
+    return float(urllib.request.urlopen(request).read())
+
+
+for line in "".join(path.read_text() for path in pathlib.Path(sys.argv[2]).iterdir()).splitlines():
+    moment, _, said = line.partition(" ")
+    token, keys = re.search(r"canary-access-\w+", said), re.search(r'"Expiration": ?"([^"]+)"', said)
+    if token:
+        ends[token[0]] = ends.get(token[0]) or end(token[0])
+        left.append(ends[token[0]] - float(moment))
+    elif keys:
+        left.append(datetime.datetime.fromisoformat(keys[1].replace("Z", "+00:00")).timestamp() - float(moment))
+print(len(left), sum(life <= 0 for life in left), "%.2f" % min(left))
+END
+}
+# Of many, and the issuer knows what was handed out.
+none_had_ended() {
+    local many ended least
+    read -r many ended least <<<"$1"
+    ((many > 50 && ended == 0)) || { echo "of $many that were handed out $ended had ended; the least life was $least s"; return 1; }
+}
 count() { grep -c "^$1" "$WORK/services.log" || true; }
-looked_away() { (($(count late) * 100 < $(count answered))) || { echo "late $(count late), answered $(count answered)"; return 1; }; }
 ran() { awk -v tool="$1" '$1 == tool { sum += $2 } END { print sum + 0 }' "$WORK"/loops/*/runs; }
-works() { ! cat "$WORK"/loops/*/"failed.$1" 2>/dev/null | grep . && (($(ran "$1") > 4)); }
+# `works TOOL LEAST`: it ran so often at least, and never failed.
+works() { ! cat "$WORK"/loops/*/"failed.$1" 2>/dev/null | grep . && (($(ran "$1") >= $2)); }
 
 order "life?$LIFE" >/dev/null
 ok 'a login' keyfob login acme --no-browser --no-qr
 ok "twenty processes of kubectl, aws and cargo for $FIRE_SECS s" fire
-for tool in kubectl aws cargo git docker witness; do say "$tool ran $(ran "$tool") times"; done
-say "the issuer: $(order seen); at the services $(count answered) in time, $(count late) late"
+for tool in kubectl aws cargo git docker; do say "$tool ran $(ran "$tool") times"; done
+HANDED_OUT=$(handed_out)
+say "the issuer: $(order seen); handed out, of them ended, the least life in seconds: $HANDED_OUT"
+say "at the services $(count answered) in time, $(count late) late, the latest $(awk '/^late/ { print $4 }' "$WORK/services.log" | sort -n | tail -n 1)"
 for tool in kubectl aws cargo git docker; do
     client=$tool
     [[ $tool != aws ]] || client=aws-cli
-    ok "$tool · refreshed · $client: no command failed, and it ran several times" works "$tool"
+    # One process of git and of docker, and more than five of the others.
+    least=6
+    [[ $tool != git && $tool != docker ]] || least=2
+    ok "$tool · refreshed · $client: no command failed, and it ran several times" works "$tool" "$least"
 done
-ok 'nothing was served that had ended' works witness
+ok 'nothing was handed out that had ended' none_had_ended "$HANDED_OUT"
 ok 'no service refused a token' fails grep '^refused' "$WORK/services.log"
-ok 'hardly one came to a service after its end' looked_away
 ok 'the session was renewed over and over' is_seen ".redeemed >= $((FIRE_SECS / LIFE / 2))"
 # A token is renewed at the earliest in its last two seconds.
 ok 'there was one redemption for each life of a token, and no more' is_seen ".redeemed <= $((FIRE_SECS / (LIFE - 2) + 2))"

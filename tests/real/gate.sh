@@ -74,7 +74,7 @@ setting() {
 
 keyring() {
     if ! has_keyring; then
-        say 'skipped: the kernel keeps no keys for us here'
+        skip 'unlocking for everybody' 'the kernel keeps no keys for us here'
         ok 'then unlocking for everybody is refused, with the other way' eval 'ends 4 unlock && says "keyfob unlock -- COMMAND"'
         return
     fi
@@ -87,7 +87,7 @@ keyring() {
     ok 'whatever clock somebody has' eval 'typed "" keyfob lock status && grep -q unlocked "$WORK/out"'
     ok 'locked at once' eval 'keyfob lock 2>/dev/null && locked'
     unlock --for 1h >/dev/null
-    ok 'taking it away forgets the key' eval 'done_well typed "$PASSPHRASE" keyfob lock clear --passphrase-file - && ! keyctl show @u 2>/dev/null | grep -q "keyfob-until:"'
+    ok 'taking it away forgets the key' eval 'done_well typed "$PASSPHRASE" keyfob lock clear --plain --passphrase-file - && ! keyctl show @u 2>/dev/null | grep -q "keyfob-until:"'
     ok 'and everybody is answered' kept
     ok 'it is set again' done_well set_it
 }
@@ -184,7 +184,7 @@ guesses
 ok 'fifty that ask a locked machine get their miss' fifty true
 ok 'fifty that ask while it is unlocked get the secret or their miss' fifty unlock --for 10s
 keyfob lock 2>/dev/null || true
-ok 'fifty that ask while it is taken away too' fifty typed "$PASSPHRASE" keyfob lock clear --passphrase-file -
+ok 'fifty that ask while it is taken away too' fifty typed "$PASSPHRASE" keyfob lock clear --plain --passphrase-file -
 ok 'and fifty while it is set' fifty set_it
 ok 'nothing is in clear then' fails in_clear
 for after in 010 020 030 050 080 120 160 200 250 300; do

@@ -171,7 +171,7 @@ minor=$(git version | sed 's/^git version 2\.\([0-9]*\).*/\1/')
 if ((minor >= 46)); then
     bearer
 else
-    say "skipped: bearer tokens need git 2.46 ($(git version) here)"
+    skip 'bearer tokens of git' "they need git 2.46 ($(git version) here)"
 fi
 ok 'no secret in a log, on stderr or in the home directory' no_leak
 finish

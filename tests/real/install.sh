@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # `keyfob install` in a home of odd configurations, and the tools themselves reading what it wrote; then the home as it was.
+# That a tool which was wired so is let in by a server is shown beside this: by one-login.sh for nine of them, and by
+# containers.sh, terraform.sh and askpass.sh.
 # It knows how each tool is asked what it has read; it must not know how keyfob edits anything.
 # By hand: KEYFOB=target/debug/keyfob tests/real/install.sh
 
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
-need git git docker docker.io skopeo skopeo kubectl kubernetes-client jq jq python3 python3 node nodejs npm npm
+need git git docker docker.io skopeo skopeo kubectl kubernetes-client jq jq python3 python3 node nodejs npm npm \
+    ssh openssh-client
 python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv python3-venv
 python_part cloud 'moto[server]==5.2.5' awscli==1.46.3 google-auth==2.62.2 requests==2.34.2
 python_part ansible ansible-core==2.19.14
@@ -23,8 +26,8 @@ for part in cloud ansible packages; do PATH=$PATH:$CI_DIR/$part/bin; done
 export PATH=$PATH:$CI_DIR/pnpm10/node_modules/.bin
 unset AWS_CONFIG_FILE AWS_PROFILE KUBECONFIG CARGO_HOME GOENV GOAUTH PIP_CONFIG_FILE UV_CONFIG_FILE \
     NPM_CONFIG_USERCONFIG TF_CLI_CONFIG_FILE ANSIBLE_CONFIG || true
-# What Debian has of Bazel and Vault is nothing, so only their files are looked at.
-for name in bazel vault; do
+# What Debian has of Bazel, .NET and Vault is nothing, so only their files are looked at.
+for name in bazel dotnet vault; do
     ln -s /bin/false "$WORK/bin/$name"
 done
 mkdir -p "$HOME" "$WORK/run" "$KEYFOB_HOME/config/providers"
@@ -94,6 +97,14 @@ skopeo_asks_keyfob() {
         says ann skopeo login --get-login h.example && skopeo logout h.example
 }
 
+# By a configuration of its own, because the odd one names files that there are not.
+ansible_asks_keyfob() {
+    export ANSIBLE_CONFIG=$WORK/ansible.cfg
+    printf canary-vault | keyfob set-token acme && keyfob install ansible acme && printf 'canary text\n' >"$WORK/vaulted" &&
+        ansible-vault encrypt "$WORK/vaulted" && fails grep -q canary "$WORK/vaulted" &&
+        says 'canary text' ansible-vault view "$WORK/vaulted" && keyfob uninstall ansible && fails test -e "$ANSIBLE_CONFIG"
+}
+
 terraform_takes_it() {
     terraform version >"$WORK/terraform.out" 2>&1 || return 1
     fails grep -iq 'warning\|error' "$WORK/terraform.out" || { cat "$WORK/terraform.out" && return 1; }
@@ -106,7 +117,7 @@ install_all() { keyfob install --all --replace --provider acme; }
 ok 'a dry run changes nothing' keyfob install --all --replace --provider acme --dry-run
 ok 'the home is untouched by it' is_as_it_was
 ok 'every tool is wired' install_all
-ok 'the list says so' bash -c "[[ \$(keyfob install --list | grep -c '  wired  acme  ') == 14 ]]"
+ok 'the list says so' bash -c "[[ \$(keyfob install --list | grep -c '  wired  acme  ') == 16 ]]"
 ok 'git reads its helper' says git-credential-keyfob-acme git config --global --get-all credential.helper
 ok 'docker finds a program by the store that is set' test -x "$(command -v docker-credential-keyfob-acme || echo none)"
 ok 'kubectl reads its user' says '"kubectl","acme"' kubectl config view -o 'jsonpath={.users[?(@.name=="keyfob-acme")].user.exec.args}'
@@ -130,5 +141,28 @@ ok 'docker and skopeo are wired for any profile' bash -c 'keyfob install docker 
 ok 'docker asks keyfob' docker_asks_keyfob
 ok 'skopeo asks keyfob' skopeo_asks_keyfob
 ok 'both are unwired' keyfob uninstall --all
+ok 'ansible-vault encrypts and decrypts with what keyfob has' ansible_asks_keyfob
 ok 'no file of the journal is left' fails test -e "$KEYFOB_HOME/state/install/journal.json"
+
+# docker and kubectl write the whole of their files anew, and git appends to its own: only ours comes out of them.
+comes_out_of_what_was_written_anew() {
+    keyfob install docker --replace && keyfob install kubectl acme --replace && keyfob install git || return 1
+    docker context create there --docker "host=$DOCKER_HOST" && docker context use there || return 1
+    kubectl config set-credentials eve --token=canary && kubectl config set-context d --cluster=x --user=eve &&
+        kubectl config use-context d && git config --global alias.z status || return 1
+    local tool
+    for tool in docker kubectl git; do
+        fails keyfob uninstall "$tool" || return 1
+    done
+    says 'nothing to change' keyfob install docker --replace || return 1
+    for tool in docker kubectl git; do
+        keyfob uninstall "$tool" --merge || return 1
+    done
+    jq -e '.credsStore == "desktop" and .currentContext == "there"' "$HOME/.docker/config.json" &&
+        says ann kubectl config view -o 'jsonpath={.contexts[?(@.name=="c")].context.user}' &&
+        says 'ann eve' kubectl config view -o 'jsonpath={.users[*].name}' &&
+        says status git config --global alias.z &&
+        fails grep -q keyfob "$HOME/.docker/config.json" "$HOME/.kube/config" "$HOME/.gitconfig"
+}
+ok 'what the tools have written anew loses ours alone' comes_out_of_what_was_written_anew
 finish

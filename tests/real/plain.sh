@@ -10,7 +10,6 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need python3 python3 curl curl jq jq restic restic borg borgbackup rclone rclone msmtp msmtp mbsync isync mutt mutt script bsdutils
-python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv python3-venv
 python_part ansible ansible-core==2.19.14
 make_work plain
 lay_out_keyfob keyfob-client
@@ -20,7 +19,7 @@ mkdir -p "$HOME" "$WORK/server" "$WORK/data" "$KEYFOB_HOME/config/providers"
 printf 'canary data\n' >"$WORK/data/file"
 
 SECRET=canary-$RANDOM$RANDOM
-for name in backup other; do
+for name in backup other many; do
     printf 'format = 1\n[login]\nflow = "key"\n' >"$KEYFOB_HOME/config/providers/$name.toml"
 done
 chmod -R go-rwx "$KEYFOB_HOME"
@@ -121,6 +120,11 @@ ok 'ansible · miss · ansible-vault: an id that is not known is told as such' a
 ok 'another password does not decrypt it' ansible_fails other 'Decryption failed'
 ok 'ansible · locked · ansible-vault: behind a passphrase nothing is given' locked ansible_fails backup 'keyfob unlock'
 ok 'token · locked · restic: neither is it to others' locked fails with_restic 'keyfob token backup' snapshots
-ok 'token · malformed · command: a call that is none has a status of its own' eval 'keyfob token 2>/dev/null; [[ $? == 64 ]]'
+ok 'token · malformed · restic: a call that is none is a failure' fails with_restic 'keyfob token backup more' snapshots
+ok 'which has a status of its own' eval 'keyfob token 2>/dev/null; [[ $? == 64 ]]'
+for name in ann bob; do printf 'canary-%s\n' "$name" | keyfob set-token "many:$name" --no-check 2>/dev/null; done
+ok 'token · two-accounts · restic: neither is guessed' eval 'fails with_restic "keyfob token many" snapshots 2>&1 | grep -q "several accounts fit"'
+ok 'ansible · two-accounts · ansible-vault: neither is guessed' ansible_fails many 'several accounts fit'
+ok 'ansible · malformed · ansible-vault: an id that is no name of a profile' ansible_fails 'a b' 'keyfob: error'
 ok 'no secret is in what the tools wrote' eval '! grep -raqF "$SECRET" "$HOME" "$WORK/restic" "$WORK/borg" "$WORK/borg-home" "$WORK/rclone.conf" "$WORK/mbsyncrc" "$WORK/muttrc" "$WORK"/ansible.*'
 finish

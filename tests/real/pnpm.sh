@@ -10,22 +10,9 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 need curl curl jq jq openssl openssl python3 python3 node nodejs npm npm
-# verdaccio wants a tag of node-fetch that not every mirror of npm has; the version behind it is this one.
-verdaccio_part() {
-    local place=$CI_DIR/verdaccio
-    [[ -e $place/ready ]] && return 0
-    rm -rf "$place"
-    mkdir -p "$place"
-    printf '{"private":true,"dependencies":{"verdaccio":"6.2.0"},"overrides":{"node-fetch":"2.7.0"}}\n' >"$place/package.json"
-    npm install --silent --no-audit --no-fund --prefix "$place" >"$CI_DIR/verdaccio.log" 2>&1 || {
-        tail -n 20 "$CI_DIR/verdaccio.log" >&2
-        die 'cannot install verdaccio from npm'
-    }
-    : >"$place/ready"
-}
 node_part pnpm10 pnpm@10.34.9
 node_part pnpm12 pnpm@12.21.0
-verdaccio_part
+node_part verdaccio verdaccio@6.2.0
 make_work pnpm
 lay_out_keyfob pnpm-credential-keyfob pnpm-credential-keyfob-acme pnpm-credential-keyfob-nobody pnpm-credential-keyfob-verdaccio
 start_servers
@@ -115,12 +102,15 @@ one_version 10
 one_version 12
 configured "https://$HOST/npm/" "keyfob pnpm https://$HOST/npm/"
 ok 'the newest takes a command with arguments, here a URL' fetches 12
-ok 'pnpm · miss · command: there is no word for a miss' ends 2 'there is none' keyfob pnpm https://elsewhere.example
-ok 'pnpm · malformed · command: a name without a profile' ends 64 'expected a profile' pnpm-credential-keyfob
+ok 'there is no word for a miss' ends 2 'there is none' keyfob pnpm https://elsewhere.example
+ok 'a name without a profile is no call' ends 64 'expected a profile' pnpm-credential-keyfob
+saw true
 provider other
-ok 'pnpm · two-accounts · command: two that fit are named, and none of them is taken' \
-    ends 5 'both claim' keyfob pnpm "https://$HOST/npm/"
+ok 'two that fit are named, and none of them is taken' ends 5 'both claim' keyfob pnpm "https://$HOST/npm/"
+ok "pnpm · two-accounts · pnpm $(pnpm_of 12 --version): nothing is sent" eval "fails fetches 12 && saw '.good == 0'"
 no_provider other
+configured "https://$HOST/npm/" "keyfob pnpm acme more"
+ok "pnpm · malformed · pnpm $(pnpm_of 12 --version): a call that is none gives it nothing" eval "fails fetches 12 && saw '.good == 0'"
 start_verdaccio
 ok 'verdaccio gives a token, and keyfob keeps it' keeps_its_token
 configured "http://$VERDACCIO/" "$WORK/bin/pnpm-credential-keyfob-verdaccio"

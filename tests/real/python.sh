@@ -6,11 +6,10 @@
 # shellcheck source=../../.ci/lib.sh
 . "$(dirname "$0")/../../.ci/lib.sh"
 need curl curl jq jq python3 python3 script bsdutils
-python3 -c 'import ensurepip' 2>/dev/null || need /usr/share/doc/python3-venv/copyright python3-venv
 python_part pip-old pip==23.2.1
 python_part pip-new pip==26.3
 python_part uv uv==0.13.9
-python_part python-keyring keyring==25.7.0 twine==7.0.0 poetry==2.5.1 'setuptools>=68'
+python_part python-keyring keyring==25.7.0 twine==7.0.0 poetry==2.5.1 pip==26.3 'setuptools>=68'
 make_work python
 lay_out_keyfob keyring
 mkdir -p "$WORK/server" "$WORK/home"

@@ -287,7 +287,7 @@ full_disks() {
     ok 'that says so' says blocked '.config'
     host full
     if ((EUID != 0)) || ! mount -t tmpfs -o size=64k,mode=0700 tmpfs "$WORK/hosts/full/home" 2>/dev/null; then
-        say 'skipped: a full disk needs root, and a file system that can be mounted'
+        skip 'a full disk' 'it needs root, and a file system that can be mounted'
         return
     fi
     dd if=/dev/zero of="$WORK/hosts/full/home/filler" bs=1k count=64 2>/dev/null || true
@@ -355,7 +355,7 @@ empty_box() { ! holds_canary "$WORK/box/root"; }
 
 containers() {
     if ((EUID != 0)) || ! start_container; then
-        say "skipped: a container needs root, and a machine that can have one: $(tail -n 1 "$WORK/engine.log" 2>/dev/null)"
+        skip 'a container' "it needs root, and a machine that can have one: $(tail -n 1 "$WORK/engine.log" 2>/dev/null)"
         return
     fi
     local file=$WORK/box/root/.config/acme/session

@@ -11,23 +11,17 @@
 # shellcheck source=tool_lib.sh
 . "$(dirname "$0")/tool_lib.sh"
 if ! command -v terraform >/dev/null; then
-    say 'SKIPPED: terraform is not installed; its protocol is tested by its documented messages alone'
+    skip terraform 'it is not installed; what was proved here is what its documented messages prove'
     exit 0
 fi
 need curl curl jq jq openssl openssl python3 python3 script bsdutils
 make_work terraform
-lay_out_keyfob terraform-credentials-keyfob
+lay_out_keyfob
 start_servers
 export TF_CLI_CONFIG_FILE=$WORK/terraformrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
-mkdir -p "$HOME/.terraform.d/plugins"
-ln -s "$KEYFOB" "$HOME/.terraform.d/plugins/terraform-credentials-keyfob"
 
-# `configured [WORD]`: the helper, with this argument.
-configured() {
-    local words=()
-    if (($# > 0)); then words=("\"$1\""); fi
-    printf 'credentials_helper "keyfob" {\n  args = [%s]\n}\n' "${words[*]}" >"$TF_CLI_CONFIG_FILE"
-}
+# `configured [PROFILE]`: the helper, for this profile or for all.
+configured() { keyfob install terraform "$@" >"$WORK/wired" 2>&1 || die "terraform was not wired: $(cat "$WORK/wired")"; }
 # Fetches a module from the registry, which only answers who has a token.
 fetches() {
     rm -rf "$WORK/project"
@@ -58,8 +52,8 @@ logs_in() {
     } | BROWSER=true timeout 60 script -qefc "env TERM=dumb terraform login -no-color $HOST" "$WORK/login.out" >/dev/null 2>&1
 }
 
-say "$(terraform version | head -n 1), with TLS from $SSL_CERT_FILE"
 configured
+say "$(terraform version | head -n 1), with TLS from $SSL_CERT_FILE"
 ok 'terraform · miss · terraform: a host that nobody knows is asked for without a token, and refused there' \
     eval 'fails fetches && saw ".good == 0 and .bad > 0"'
 ok 'the helper says {} and nothing else' eval '[[ $(quiet helper get "$HOST") == "{}" ]]'
@@ -85,7 +79,11 @@ provider other
 ok 'terraform · two-accounts · terraform: two that fit are named, and none of them is taken' \
     eval 'fails fetches && fails_with "both claim" helper get "$HOST"'
 no_provider other
-ok 'terraform · malformed · messages: another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
+configured 'a b'
+saw true
+ok 'terraform · malformed · terraform: an argument that is none gives it nothing' eval 'fails fetches && saw ".good == 0"'
+configured
+ok 'another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
 ok 'an object with more than a token is read and refused' eval \
     'printf %s "{\"token\":\"canary\",\"client_key\":\"canary\"}" | fails_with "nothing else" helper store h.example'
 keyfob logout acme --local >/dev/null 2>&1
@@ -96,4 +94,6 @@ ok 'terraform · refreshed · terraform: when it has ended, the next fetch has a
     eval 'fetches && saw ".good > 0 and .bad == 0"'
 ok 'no secret is in Terraform'\''s directories or outputs' \
     eval '! holds_canary "$HOME" "$WORK/project" "$WORK/init.out" "$WORK/login.out" "$TF_CLI_CONFIG_FILE"'
+ok 'it is unwired' keyfob uninstall terraform
+ok 'and asks nobody' eval 'fails fetches && [[ ! -e $TF_CLI_CONFIG_FILE && ! -e $HOME/.terraform.d/plugins ]]'
 finish

@@ -1,8 +1,9 @@
-"""An issuer and three registries on the loopback, for tests/real/terraform.sh, go.sh and pnpm.sh.
+"""An issuer and registries on the loopback, for tests/real/terraform.sh, go.sh, pnpm.sh and session.sh.
 
-It knows OAuth's client credentials (RFC 6749, section 4.4), what Terraform, go and npm fetch, and no keyfob.
+It knows OAuth's client credentials (RFC 6749, section 4.4), what Terraform, go, npm, git and docker fetch, and no keyfob.
 Run with a directory: it reads cert.pem and key.pem there, and writes `issuer` (an http address) and `host` (of https).
-The registries answer whoever sends a token that the issuer gave out and has not ended, and the token `canary-static`.
+The registries answer whoever sends a token that the issuer gave out and has not ended, and the token `canary-static`: as a
+bearer token, or as a password, whatever the user's name is.
 GET at the issuer: /life?secs=N is what it says of the life of the next tokens; /end ends all tokens that it gave out, which
 no clock does, so that a slow machine is as good as a fast one; /counts says how many tokens were given out (`tokens`),
 and how many requests were answered and refused since the last time (`good`, `bad`).
@@ -10,7 +11,6 @@ and how many requests were answered and refused since the last time (`good`, `ba
 
 import base64
 import hashlib
-import http.server
 import io
 import json
 import pathlib
@@ -18,9 +18,10 @@ import secrets
 import ssl
 import sys
 import tarfile
-import threading
 import urllib.parse
 import zipfile
+
+import issuing
 
 PLACE = pathlib.Path(sys.argv[1])
 STATE = {"life": 3600, "tokens": 0, "good": 0, "bad": 0}
@@ -49,30 +50,19 @@ def packed(files):
 
 MOD = f"module {MODULE}\n\ngo 1.24\n"
 ZIP = zipped({f"{MODULE}@v1.0.0/go.mod": MOD, f"{MODULE}@v1.0.0/hello.go": "package hello\n\nconst Word = \"hello\"\n"})
+# Of git the list of branches is enough, and of docker what says that an image has no layers.
+BRANCHES = b"%s\trefs/heads/main\n" % hashlib.sha1(b"one").hexdigest().encode()
+DOCKER = "application/vnd.docker."
+CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+MANIFEST = json.dumps({
+    "schemaVersion": 2, "mediaType": DOCKER + "distribution.manifest.v2+json", "layers": [],
+    "config": {"mediaType": DOCKER + "container.image.v1+json", "size": len(CONFIG),
+               "digest": "sha256:" + hashlib.sha256(CONFIG).hexdigest()},
+}).encode()
 TGZ = packed({"package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}), "package/index.js": ""})
 
 
-class Base(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, kind="application/json", **headers):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-
-class Issuer(Base):
+class Issuer(issuing.Handler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/life":
@@ -93,12 +83,18 @@ class Issuer(Base):
         self.answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": STATE["life"]})
 
 
-class Registry(Base):
+class Registry(issuing.Handler):
     def is_welcome(self):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        good = scheme == "Bearer" and token in GOOD
+        if scheme == "Basic":
+            token = base64.b64decode(token).decode(errors="replace").partition(":")[2]
+        good = scheme in ("Basic", "Bearer") and token in GOOD
         STATE["good" if good else "bad"] += 1
         return good
+
+    def challenge(self, path):
+        """git and docker send nothing before they are asked."""
+        return {"WWW_Authenticate": 'Basic realm="things"'} if path.startswith(("/git/", "/v2/")) else {}
 
     def do_GET(self):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
@@ -113,11 +109,21 @@ class Registry(Base):
             self.answer(302, {}, Location=back)
         elif not self.is_welcome():
             # A registry that hides what there is from whoever may not see it.
-            self.answer(404 if path.startswith("/go/") else 401, {"errors": ["who are you?"]})
+            self.answer(404 if path.startswith("/go/") else 401, {"errors": ["who are you?"]}, **self.challenge(path))
+        elif path == "/whoami":
+            self.answer(200, {"name": "ann"})
+        elif path == "/git/things.git/info/refs":
+            self.answer(200, BRANCHES, "text/plain")
+        elif path == "/v2/":
+            self.answer(200, {})
+        elif path == "/v2/things/manifests/1":
+            self.answer(200, MANIFEST, DOCKER + "distribution.manifest.v2+json")
+        elif path == "/v2/things/blobs/sha256:" + hashlib.sha256(CONFIG).hexdigest():
+            self.answer(200, CONFIG, "application/octet-stream")
         elif path == "/modules/acme/hello/local/versions":
             self.answer(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
         elif path == "/modules/acme/hello/local/1.0.0/download":
-            self.answer(204, b"", **{"X-Terraform-Get": f"file://{PLACE}/module"})
+            self.answer(204, b"", X_Terraform_Get=f"file://{PLACE}/module")
         elif path == f"/go/{MODULE}/@v/list":
             self.answer(200, b"v1.0.0\n", "text/plain")
         elif path == f"/go/{MODULE}/@v/v1.0.0.info":
@@ -154,18 +160,11 @@ class Registry(Base):
             self.answer(401, {})
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-
 (PLACE / "module").mkdir(exist_ok=True)
 (PLACE / "module" / "main.tf").write_text('output "word" {\n  value = "hello"\n}\n', encoding="ascii")
-issuer, registry = Server(("127.0.0.1", 0), Issuer), Server(("127.0.0.1", 0), Registry)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(PLACE / "cert.pem", PLACE / "key.pem")
-registry.socket = context.wrap_socket(registry.socket, server_side=True, do_handshake_on_connect=False)
-threading.Thread(target=registry.serve_forever, daemon=True).start()
-(PLACE / "issuer").write_text(f"http://127.0.0.1:{issuer.server_address[1]}", encoding="ascii")
-(PLACE / "host.part").write_text(f"127.0.0.1:{registry.server_address[1]}", encoding="ascii")
+(PLACE / "issuer").write_text(issuing.listen(Issuer), encoding="ascii")
+(PLACE / "host.part").write_text(issuing.listen(Registry, context).removeprefix("https://"), encoding="ascii")
 (PLACE / "host.part").rename(PLACE / "host")
-issuer.serve_forever()
+issuing.threading.Event().wait()

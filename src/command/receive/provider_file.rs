@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::record::{About, Record, Synced};
 use crate::report::sanitise;
 use crate::resolve::Session;
+use crate::store::Stored;
 
 /// The first line of such a file. Without it the file is a person's, and stays.
 const MARK: &str =
@@ -41,15 +42,17 @@ pub(super) fn ready(run: &Run, synced: &Synced) -> Result<Provider> {
             ))),
         };
     };
-    let text = text(old.as_deref().filter(|_| is_ours), synced, about);
+    let others = match is_ours {
+        true => others(run, synced)?,
+        false => Vec::new(),
+    };
+    let text = text(old.as_deref().filter(|_| is_ours), !others.is_empty(), synced, about);
     let provider = Provider::parse(&text, &synced.provider, "the provider file of the sender")?;
     within_preset(&provider)?;
     if old.as_deref() == Some(text.as_str()) {
         return Ok(provider);
     }
-    if is_ours {
-        keeps_others(run, synced, &provider)?;
-    }
+    keeps_others(&others, synced, &provider)?;
     let directory = run.sources.config.directory();
     let written = login::private_dir(directory).and_then(|()| {
         // It has the parts of other modes too, which neither a full disk nor a kill may take away.
@@ -114,10 +117,11 @@ fn within_preset(new: &Provider) -> Result<()> {
     }
 }
 
-/// Makes sure that sessions of this machine's own, and of other senders and accounts, are used as they were before: nobody
-/// who may send one here may lead another's token anywhere, or give it to others here.
-fn keeps_others(run: &Run, synced: &Synced, new: &Provider) -> Result<()> {
+/// Sessions of this machine's own, and of other senders and accounts, that can be used: at most one of each mode that the
+/// file has now.
+fn others(run: &Run, synced: &Synced) -> Result<Vec<(Mode, Stored)>> {
     let now = run.world.now();
+    let mut found = Vec::new();
     for old in run.sources.config.provider(&synced.provider)?.modes {
         let session = Session::kept(&synced.provider, &old.name, None);
         let is_others = |record: &Record| {
@@ -127,10 +131,17 @@ fn keeps_others(run: &Run, synced: &Synced, new: &Provider) -> Result<()> {
             !is_replaced && (lives || super::is_own(record, now))
         };
         let stored = run.sources.stores.group(&session.group())?;
-        let Some(other) = stored.iter().find(|stored| is_others(&stored.record)) else {
-            continue;
-        };
-        let Some(what) = difference(&old, new.modes.iter().find(|mode| mode.name == old.name)) else {
+        let other = stored.into_iter().find(|stored| is_others(&stored.record));
+        found.extend(other.map(|other| (old, other)));
+    }
+    Ok(found)
+}
+
+/// Makes sure that the other sessions are used as they were before: nobody who may send one here may lead another's token
+/// anywhere, or give it to others here.
+fn keeps_others(others: &[(Mode, Stored)], synced: &Synced, new: &Provider) -> Result<()> {
+    for (old, other) in others {
+        let Some(what) = difference(old, new.modes.iter().find(|mode| mode.name == old.name)) else {
             continue;
         };
         let name = profile::show(&synced.provider, &old.name, &other.record.key.account);
@@ -187,8 +198,30 @@ fn path(run: &Run, provider: &str) -> PathBuf {
     run.sources.config.directory().join(format!("{provider}.toml"))
 }
 
-/// The file with the part of this mode, and those of other modes as they are.
-fn text(old: Option<&str>, synced: &Synced, about: &About) -> String {
+/// The file with the part of this mode, and those of other modes as they are. With `is_shared` it keeps its title and the
+/// words of its program too: they are how another's session is known here.
+fn text(old: Option<&str>, is_shared: bool, synced: &Synced, about: &About) -> String {
+    let mut text = match old.and_then(|text| text.split(PART).next()) {
+        Some(old) if is_shared => old.to_owned(),
+        _ => head(about),
+    };
+    let begin = format!("`{}`\n", synced.mode);
+    for part in old.into_iter().flat_map(|text| text.split(PART).skip(1)) {
+        // Modes and a provider without any do not go together.
+        let fits = !synced.mode.is_empty() && !part.starts_with("``") && !part.starts_with(&begin);
+        if fits {
+            text += PART;
+            text += part;
+        }
+    }
+    text += PART;
+    text += &begin;
+    text += &tables(synced, about);
+    text
+}
+
+/// What stands before the parts of modes.
+fn head(about: &About) -> String {
     let title = quoted(&about.title);
     let mut text = format!("{MARK}format = 1\ntitle = {title}\n\n[login]\nflow = \"key\"\n");
     if let Some(program) = &about.program {
@@ -206,18 +239,6 @@ fn text(old: Option<&str>, synced: &Synced, about: &About) -> String {
             let _ = writeln!(text, "commands = {{ {} }}", commands.join(", "));
         }
     }
-    let begin = format!("`{}`\n", synced.mode);
-    for part in old.into_iter().flat_map(|text| text.split(PART).skip(1)) {
-        // Modes and a provider without any do not go together.
-        let fits = !synced.mode.is_empty() && !part.starts_with("``") && !part.starts_with(&begin);
-        if fits {
-            text += PART;
-            text += part;
-        }
-    }
-    text += PART;
-    text += &begin;
-    text += &tables(synced, about);
     text
 }
 
@@ -290,6 +311,7 @@ mod tests {
         };
         let named = |mode: &str| Synced::named("acme", mode, None);
         let parse = |text: &str| Provider::parse(text, "acme", "test").unwrap();
+        let text = |old, named: &Synced, about| text(old, false, named, about);
         let one = text(None, &named("dev"), &about);
         let two = text(Some(&one), &named("prod"), &about);
         let again = text(Some(&two), &named("dev"), &about);

@@ -4,14 +4,16 @@
 //! trimmed and nothing is guessed.
 //! Implements `protocol.md`, sections "What it sends" of the native protocol and of git.
 
+use zeroize::Zeroizing;
+
 use crate::error::Result;
 use crate::model::{Action, Proves, Request, Understands};
 use crate::secret::Secret;
 use crate::target::{self, Target};
 use crate::time::Timestamp;
 
-use super::Dialect;
 use super::line::{self, Line, malformed};
+use super::{BASIC, Dialect};
 
 /// What a request comes to.
 pub(super) enum Question {
@@ -88,7 +90,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     let complete = match action {
         Action::Store => read_credential(&fields, &mut request, dialect)?,
         Action::Erase => read_rejected(&fields, &mut request)?,
-        Action::Get | Action::List => {
+        Action::Get | Action::List | Action::Places => {
             // An earlier helper may have had a password; it is not what is asked for.
             request.secret = None;
             true
@@ -192,8 +194,23 @@ fn read_rejected(fields: &Fields, request: &mut Request) -> Result<bool> {
             .name("authtype")?
             .filter(|scheme| !scheme.is_empty())
             .map(str::to_owned);
+        unpack(request);
     }
     Ok(true)
+}
+
+/// A password that we gave as a ready value, which comes back with our mark, is what it was again.
+fn unpack(request: &mut Request) {
+    let is_basic = request.authtype.as_deref() == Some(BASIC);
+    let ours = request.secret.as_ref().filter(|_| is_basic && request.mark.is_some());
+    let bytes = ours.and_then(|ready| data_encoding::BASE64.decode(ready.expose().as_bytes()).ok());
+    let pair = bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map(Zeroizing::new);
+    if let Some((_, secret)) = pair.as_ref().and_then(|pair| pair.split_once(':')) {
+        request.secret = Some(Secret::new(secret.to_owned()));
+        request.authtype = None;
+    }
 }
 
 impl<'a> Fields<'a> {

@@ -9,11 +9,34 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::model::{Credential, Source, Understands, Workspace};
 use crate::protocol::{authorization, fits_line};
+use crate::secret::Secret;
+use crate::target::Target;
 
-use super::Dialect;
 use super::line::MAX_LINE;
+use super::{BASIC, Dialect};
 
-/// Encodes an answer; an empty one is a miss.
+/// Whether the answer is a session's for the web, which git is then told to hand to no helper that keeps things: git gives
+/// whatever one of them answers to all of its chain. A caller of our own protocol has no chain.
+pub(super) fn is_passing(credential: &Credential, target: Option<&Target>, dialect: Dialect) -> bool {
+    let is_session = match &credential.source {
+        Source::Environment(_) => true,
+        Source::Store { profile, .. } => profile.is_some(),
+    };
+    // What asks git for another scheme's, such as mail, does not read a ready value.
+    let is_web = target.is_some_and(|target| matches!(target.scheme(), "https" | "http"));
+    is_session && is_web && dialect == Dialect::Git
+}
+
+/// What a header says after `Basic`; nothing where the two do not fit there.
+fn basic(username: Option<&str>, secret: &Secret) -> Option<Zeroizing<String>> {
+    let fits = |text: &str| !text.chars().any(char::is_control);
+    let username = username.filter(|name| !name.contains(':') && fits(name) && fits(secret.expose()))?;
+    let pair = Zeroizing::new(format!("{username}:{}", secret.expose()));
+    Some(Zeroizing::new(data_encoding::BASE64.encode(pair.as_bytes())))
+}
+
+/// Encodes an answer; an empty one is a miss. One that is `passing` is marked so that no other helper keeps it, where the
+/// caller can read that.
 ///
 /// # Errors
 /// [`crate::error::Class::Refused`] when an attribute does not fit a line.
@@ -21,11 +44,13 @@ pub(super) fn encode(
     credential: &Credential,
     understands: Understands,
     dialect: Dialect,
+    passing: bool,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let Credential {
         username,
         secret,
         authtype,
+        is_token: _,
         refresh,
         expires_at,
         subject,
@@ -40,8 +65,16 @@ pub(super) fn encode(
         return Ok(Zeroizing::default());
     }
     let mark = mark.as_ref().filter(|_| understands.state);
+    // A password is kept by every helper; a ready value by none, where it is called ephemeral. A rejected one is known
+    // again by its mark.
+    let is_known = mark.is_some() || matches!(source, Source::Environment(_));
+    let ready = match authtype {
+        None if passing && understands.authtype && is_known => basic(username.as_deref(), secret),
+        _ => None,
+    };
+    let scheme = authtype.as_deref().or(ready.as_ref().map(|_| BASIC));
     let mut reply = Reply::default();
-    if authtype.is_some() {
+    if scheme.is_some() {
         reply.put("capability[]", "authtype")?;
     }
     if mark.is_some() {
@@ -50,12 +83,12 @@ pub(super) fn encode(
     if let Some(username) = username {
         reply.put("username", username)?;
     }
-    match authtype {
+    match scheme {
         Some(scheme) => {
             reply.put("authtype", scheme)?;
-            reply.put("credential", secret.expose())?;
+            reply.put("credential", ready.as_ref().map_or(secret.expose(), |ready| ready))?;
             // A variable's value is not to be written to disk by the next helper either.
-            if matches!(source, Source::Environment(_)) {
+            if passing || matches!(source, Source::Environment(_)) {
                 reply.put("ephemeral", "1")?;
             }
         }
@@ -118,7 +151,6 @@ fn refused(what: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
     use crate::time::Timestamp;
 
     fn header() -> Credential {
@@ -126,6 +158,7 @@ mod tests {
             username: Some("u".into()),
             secret: Secret::new("canary".into()),
             authtype: Some("Bearer".into()),
+            is_token: false,
             refresh: None,
             expires_at: Some(Timestamp::from_unix(9)),
             account: None,
@@ -146,6 +179,7 @@ mod tests {
                 ..Understands::default()
             },
             dialect,
+            is_passing(credential, Target::from_url("https://a.example").ok().as_ref(), dialect),
         )
         .unwrap();
         String::from_utf8(reply.to_vec()).unwrap()
@@ -166,6 +200,10 @@ mod tests {
         );
         let password = Credential {
             authtype: None,
+            source: Source::Store {
+                store: "file",
+                profile: None,
+            },
             ..header()
         };
         let text = encoded(&password, true, true, Dialect::Git);
@@ -173,6 +211,39 @@ mod tests {
             text,
             "capability[]=state\nusername=u\npassword=canary\npassword_expiry_utc=9\nstate[]=keyfob:9f\n"
         );
+    }
+
+    #[test]
+    fn a_password_of_a_session_is_a_ready_value_that_nobody_keeps() {
+        let session = |username: &str| Credential {
+            username: Some(username.into()),
+            authtype: None,
+            source: Source::Store {
+                store: "file",
+                profile: Some("acme".into()),
+            },
+            ..header()
+        };
+        assert_eq!(
+            encoded(&session("u"), true, true, Dialect::Git),
+            "capability[]=authtype\ncapability[]=state\nusername=u\nauthtype=Basic\ncredential=dTpjYW5hcnk=\nephemeral=1\n\
+             password_expiry_utc=9\nstate[]=keyfob:9f\n"
+        );
+        // Who cannot read that, who would not know it again, and what does not fit, is served as before.
+        for (username, authtype, state, dialect) in [
+            ("u", false, true, Dialect::Git),
+            ("u", true, false, Dialect::Git),
+            ("u:v", true, true, Dialect::Git),
+            ("u", true, true, Dialect::Native),
+        ] {
+            let text = encoded(&session(username), authtype, state, dialect);
+            assert!(
+                text.contains("password=canary\n") && !text.contains("ephemeral"),
+                "{text}"
+            );
+        }
+        let mail = Target::from_url("imaps://a.example").ok();
+        assert!(!is_passing(&session("u"), mail.as_ref(), Dialect::Git));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::super::folder::{Folder, temporary_of};
 use super::super::sealed::{ASKING, CURRENT, DataKey, SETTING_UP, cache_name, current_id, write_current};
 use super::super::slot::{Flaw, Header};
 use super::super::stores::{Look, Slot, Stores, is_slot};
-use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
+use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, mark, tries};
 use crate::record::Key;
 use crate::secret::Secret;
 use crate::world::random;
@@ -155,18 +155,21 @@ impl Stores {
         gate.write(&self.disk)
     }
 
-    /// Takes an opened gate away. The data key goes back into the keychain, or the records become plain files.
+    /// Takes an opened gate away. The data key goes back into the keychain; where there is none, the records become plain
+    /// files if `plain` allows it, or if that was begun.
     ///
     /// # Errors
-    /// When a keychain is there and does not take the key; what the system refused. Another call goes on.
-    pub fn clear_gate(&self, opened: Opened, person: bool) -> Result<(Place, Converted), StoreError> {
+    /// [`StoreError::Unavailable`] when there is no keychain and they may not; nothing is changed then. When a keychain is
+    /// there and does not take the key; what the system refused. Another call goes on.
+    pub fn clear_gate(&self, opened: Opened, plain: bool, person: bool) -> Result<(Place, Converted), StoreError> {
         let Opened { mut gate, keys, _turn } = opened;
         let place = if gate.stage == Stage::Opening {
             Place::Nowhere
         } else {
-            // Until the gate is away its key must not stay in the keychain unseen.
-            gate.stage = Stage::Sealing;
-            self.give_back(&mut gate, &keys, person)?
+            if !plain && let Err(why @ StoreError::Unavailable(_)) = self.seat.source.find(gate.current(), person) {
+                return Err(why);
+            }
+            self.give_back(&mut gate, &keys, plain, person)?
         };
         let mut converted = Converted::default();
         if place == Place::Keychain {
@@ -189,27 +192,53 @@ impl Stores {
         }
         data.remove(FILE)?;
         data.sync()?;
-        tries::forget(&self.disk)
+        tries::forget(&self.disk)?;
+        self.mark_open();
+        Ok(())
+    }
+
+    /// Marks the data directory as one without a gate, if that is so and nobody is setting one this moment.
+    ///
+    /// Only so that reading is cheaper: without the mark a gate is looked for each time.
+    pub(in super::super) fn mark_open(&self) {
+        let Ok(Some(data)) = self.disk.data() else { return };
+        if self.disk.check(data.user()).unwrap_or(true) {
+            return;
+        }
+        let right = self.disk.lock_shared(SWITCH, Duration::ZERO, &|_| ());
+        if matches!(right, Ok(Some(_))) && !self.disk.has(FILE) {
+            mark::set(&data);
+        }
     }
 
     /// Puts the keys into the keychain, and sees that they are there. The gate notes before that they may be.
-    fn give_back(&self, gate: &mut Gate, keys: &Keys, person: bool) -> Result<Place, StoreError> {
-        let before = gate.kept();
+    fn give_back(&self, gate: &mut Gate, keys: &Keys, plain: bool, person: bool) -> Result<Place, StoreError> {
+        let (before, stage) = (gate.kept(), gate.stage);
+        // Until the gate is away its key must not stay in the keychain unseen.
+        gate.stage = Stage::Sealing;
         gate.keys.iter_mut().for_each(|wrapped| wrapped.keychain = true);
         gate.write(&self.disk)?;
         for (at, (id, key)) in keys.iter().enumerate() {
             match self.seat.source.keep(id, key, person) {
                 Ok(()) => (),
-                Err(StoreError::Unavailable(_)) => {
+                Err(why @ StoreError::Unavailable(_)) => {
                     for wrapped in &mut gate.keys[at..] {
                         wrapped.keychain = before.contains(&wrapped.id);
                     }
-                    return Ok(Place::Nowhere);
+                    if plain {
+                        return Ok(Place::Nowhere);
+                    }
+                    // It went away a moment ago. What it has not taken before that is as it was.
+                    if at == 0 {
+                        gate.stage = stage;
+                    }
+                    gate.write(&self.disk)?;
+                    return Err(why);
                 }
                 Err(error) => return Err(error),
             }
             if self.seat.source.find(id, person)?.is_none_or(|kept| *kept != **key) {
-                return Err(StoreError::Unavailable("the keychain did not keep the key".into()));
+                return Err(StoreError::Failed("the keychain did not keep the key".into()));
             }
         }
         Ok(Place::Keychain)

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::home::Home;
+use super::home::{Home, assert_whole};
 use crate::http_server::Reply;
 use crate::issuer::{DeviceEnd, Endpoint, Issuer, Script};
 use crate::part::{is_root, strace};
@@ -276,4 +276,27 @@ fn a_panic_says_where_and_never_why() {
         output.stderr
     );
     assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
+fn a_tool_that_ends_us_while_the_issuer_is_silent_is_served_at_once_the_next_time() {
+    let home = Home::new(Script {
+        grace: Duration::from_secs(60),
+        before_commit: Duration::from_secs(60),
+        ..Script::default()
+    });
+    home.nearly_expire();
+    let mut killed = home.sandbox.keyfob(&["token", "acme"]).spawn();
+    while home.issuer.refreshes() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill();
+    drop(killed);
+    home.token().expect_success();
+    assert_eq!(
+        home.issuer.refreshes(),
+        1,
+        "the issuer is left alone while the token lives"
+    );
+    assert_whole(&home.sandbox, "after the kill");
 }

@@ -67,6 +67,23 @@ fn a_clock_a_little_wrong_changes_nothing_and_a_very_wrong_one_renews() {
 }
 
 #[test]
+fn a_token_that_ended_while_the_issuer_was_asked_is_not_served() {
+    let home = Rc::new(Home::new(Script {
+        dropped_answers: 2,
+        ..Script::default()
+    }));
+    home.nearly_expire();
+    let (first, seen) = (now(), Rc::clone(&home));
+    let clock = move || first.plus(if seen.issuer.refreshes() > 0 { 130 } else { 0 });
+    let world = self::world(&home.sandbox, 0).with_time(clock, std::thread::sleep);
+    let mut request = Request::new(Action::Get, "token");
+    request.profile = Some("acme".into());
+    let answer = Sources::open(&world).unwrap().resolve(&request);
+    assert_eq!(answer.unwrap_err().class, Class::Temporary);
+    assert_eq!(home.issuer.refreshes(), 1, "no time was left for another try");
+}
+
+#[test]
 fn a_rest_that_was_noted_years_ahead_ends_with_the_wrong_clock() {
     let home = Home::new(Script::default());
     let ahead = 10 * YEAR;

@@ -79,7 +79,7 @@ fn lock_set(sandbox: &Sandbox) -> Run {
 
 fn lock_clear(sandbox: &Sandbox) -> Run {
     sandbox
-        .keyfob(&["lock", "clear", "--passphrase-file", "-"])
+        .keyfob(&["lock", "clear", "--plain", "--passphrase-file", "-"])
         .stdin(PASSPHRASE)
 }
 

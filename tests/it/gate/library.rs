@@ -69,7 +69,7 @@ fn the_key_leaves_the_keychain_and_comes_back() {
         stores.get(&session("ann")).unwrap().is_some(),
         "this process has opened it"
     );
-    let (place, converted) = stores.clear_gate(opened, false).unwrap();
+    let (place, converted) = stores.clear_gate(opened, false, false).unwrap();
     assert_eq!(
         (place, converted.moved, home.keychain().len()),
         (Place::Keychain, 0, before)
@@ -93,7 +93,7 @@ fn a_locked_keychain_with_a_key_that_records_need_changes_nothing() {
     let stores = home.stores();
     let opened = open(&stores);
     home.lock_keychain(true);
-    let cleared = stores.clear_gate(opened, false);
+    let cleared = stores.clear_gate(opened, false, false);
     assert!(
         matches!(cleared, Err(StoreError::Locked(_))),
         "it never falls back to plain files"

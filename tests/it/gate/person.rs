@@ -309,7 +309,7 @@ fn at_a_terminal_the_passphrase_is_asked_twice_and_a_slip_changes_nothing() {
         "{}",
         output.text()
     );
-    let output = terminal(&sandbox, "lock clear", &format!("{PASSPHRASE}\n"));
+    let output = terminal(&sandbox, "lock clear --plain", &format!("{PASSPHRASE}\n"));
     assert_eq!(output.code(), 0, "{}", output.text());
     assert_eq!(status(&sandbox)["set"], false);
 }

@@ -139,8 +139,35 @@ fn a_gate_without_a_key_in_the_keychain_needs_none() {
     assert_eq!(stage(&home), Stage::Set);
     // A clearing that tries the keychain and finds none leaves no debt behind either.
     let stores = home.stores();
-    let (place, _) = stores.clear_gate(open(&stores), false).unwrap();
+    let (place, _) = stores.clear_gate(open(&stores), true, false).unwrap();
     assert_eq!(place, Place::Nowhere);
+}
+
+#[test]
+fn a_gate_is_not_taken_away_into_plain_files_that_nobody_asked_for() {
+    let home = Home::new();
+    put(&home.stores(), &record(session("ann"), 1, "canary"), "sealed").unwrap();
+    set(&home.stores()).unwrap();
+    let gate = || std::fs::read(home.data().join("gate.json")).unwrap();
+    let before = gate();
+    let refused = |stores: &Stores| {
+        let cleared = stores.clear_gate(open(stores), false, false);
+        assert!(matches!(cleared, Err(StoreError::Unavailable(_))), "{cleared:?}");
+    };
+    home.source().take_away(true);
+    refused(&home.stores());
+    assert!(gate() == before);
+    home.source().take_away(false);
+    // It answers when it is looked for, and goes away before it is given the key.
+    let source = home.source();
+    refused(&with(&home, Moment::Found, move || source.take_away(true)));
+    assert!(gate() == before);
+    assert!(matches!(home.stores().get(&session("ann")), Err(StoreError::Gated(_))));
+    home.source().take_away(false);
+    let stores = home.stores();
+    let (place, _) = stores.clear_gate(open(&stores), false, false).unwrap();
+    assert_eq!((place, home.keychain().len()), (Place::Keychain, 1));
+    assert!(home.stores().get(&session("ann")).unwrap().is_some());
 }
 
 #[test]
@@ -151,7 +178,7 @@ fn a_key_that_is_half_way_back_in_the_keychain_is_taken_out_again() {
     // The keychain takes the key, and goes away before it can be asked for it.
     let source = home.source();
     let stores = with(&home, Moment::Kept, move || source.take_away(true));
-    let cleared = stores.clear_gate(open(&stores), false);
+    let cleared = stores.clear_gate(open(&stores), true, false);
     assert!(matches!(cleared, Err(StoreError::Unavailable(_))), "{cleared:?}");
     drop(stores);
     let stores = home.stores();

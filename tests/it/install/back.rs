@@ -31,6 +31,25 @@ fn our_lines_come_out_beside_what_was_changed_since() {
 }
 
 #[test]
+fn our_lines_at_the_end_come_out_before_what_was_added_behind_them() {
+    for (own, left) in [
+        ("[x]\n\ty = 1\n", "[x]\n\ty = 1\n"),
+        ("[x]\n\ty = 1", "[x]\n\ty = 1\n"),
+        ("", ""),
+    ] {
+        let home = Home::empty();
+        if !own.is_empty() {
+            home.sandbox.write(".gitconfig", own);
+        }
+        home.keyfob(&["install", "git", "acme"]).run().expect_success();
+        home.append(".gitconfig", "[alias]\n\tz = status\n");
+        home.keyfob(&["uninstall", "git"]).run().expect_code(5);
+        home.keyfob(&["uninstall", "git", "--merge"]).run().expect_success();
+        assert_eq!(home.read(".gitconfig"), format!("{left}[alias]\n\tz = status\n"));
+    }
+}
+
+#[test]
 fn our_own_lines_that_were_changed_are_left_to_a_person() {
     let home = Home::full();
     home.keyfob(&["install", "git"]).run().expect_success();

@@ -72,18 +72,20 @@ pub(super) const CONFIGURATIONS: &[(&str, u32, &str)] = &[
 ];
 
 /// The programs that a tool is recognised by, which are not on every machine.
-const STUBS: [&str; 14] = [
+const STUBS: [&str; 16] = [
     "ansible-vault",
     "aws",
     "bazel",
     "cargo",
     "docker",
+    "dotnet",
     "git",
     "go",
     "kubectl",
     "pip",
     "pnpm",
     "podman",
+    "ssh",
     "terraform",
     "uv",
     "vault",

@@ -1,5 +1,7 @@
 //! What each tool then reads, asked of the tool itself where it is on the machine.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::home::{Home, has};
 
 fn said(home: &Home, program: &str, args: &[&str]) -> String {
@@ -13,12 +15,20 @@ fn git_asks_keyfob_after_its_other_helpers() {
     let helpers = said(&home, "git", &["config", "--global", "--get-all", "credential.helper"]);
     let ours = format!("{} git", home.path("bin/keyfob").display());
     assert_eq!(helpers, format!("store\ncache --timeout 9\n{ours}\n"));
-    home.keyfob(&["install", "git", "acme", "--replace"])
-        .run()
-        .expect_success();
+    home.keyfob(&["install", "git", "--replace"]).run().expect_success();
     let helpers = said(&home, "git", &["config", "--global", "--get-all", "credential.helper"]);
+    assert_eq!(helpers, format!("\n{ours}\n"));
+    home.keyfob(&["install", "git", "acme"]).run().expect_success();
     let ours = home.path("bin/git-credential-keyfob-acme");
-    assert_eq!(helpers, format!("\n{}\n", ours.display()));
+    for place in [
+        "https://acme.example",
+        "https://*.wide.example",
+        "https://*.*.wide.example",
+    ] {
+        let key = format!("credential.{place}.helper");
+        let helpers = said(&home, "git", &["config", "--global", "--get-all", &key]);
+        assert_eq!(helpers, format!("\n{}\n", ours.display()), "{place}");
+    }
     // And git runs it.
     let ask = home.sandbox.program("git", &["credential", "fill"]);
     let asked = ask.stdin("protocol=https\nhost=nobody.example\n\n").run();
@@ -108,6 +118,28 @@ fn kubectl_reads_our_user() {
 }
 
 #[test]
+fn an_old_kubectl_is_wired_by_the_api_that_it_reads() {
+    for (version, api) in [
+        (r#"{"clientVersion": {"major": "1", "minor": "20+"}}"#, "v1beta1"),
+        (r#"{"clientVersion": {"major": "1", "minor": "22"}}"#, "v1"),
+        ("what?", "v1"),
+    ] {
+        let home = Home::empty();
+        let script = home
+            .sandbox
+            .write("old/kubectl", &format!("#!/bin/sh\necho '{version}'\n"));
+        std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path =
+            std::env::join_paths([home.path("bin"), home.path("old"), "/usr/bin".into(), "/bin".into()]).unwrap();
+        let run = home.keyfob(&["install", "kubectl"]).env("PATH", &path);
+        run.run().expect_success();
+        let text = home.read(".kube/config");
+        let line = format!("apiVersion: client.authentication.k8s.io/{api}\n");
+        assert!(text.contains(&line), "{version}: {text}");
+    }
+}
+
+#[test]
 fn a_program_that_stands_before_ours_is_named() {
     let home = Home::empty();
     let first = home.path("first");
@@ -143,7 +175,7 @@ fn variables_of_the_tools_say_where_their_configurations_are() {
             "containers",
             "XDG_CONFIG_HOME",
             "",
-            "containers/registries.conf.d/99-keyfob.conf",
+            "containers/registries.conf.d/zz-keyfob.conf",
         ),
     ] {
         let run = home.keyfob(&["install", tool, "acme"]);
@@ -183,7 +215,8 @@ fn a_tool_is_wired_for_the_places_that_it_may_serve() {
     ])
     .run()
     .expect_success();
-    let expected = format!("//npm.example/team/registry/r/:tokenHelper={pnpm}\n");
+    // Another place is one more wiring.
+    let expected = format!("{expected}//npm.example/team/registry/r/:tokenHelper={pnpm}\n");
     assert_eq!(home.read(".npmrc"), expected);
     let below = [
         "install",
@@ -210,23 +243,12 @@ fn a_tool_is_wired_for_the_places_that_it_may_serve() {
         .run()
         .expect_code(64);
     assert!(output.stderr.contains("--url"), "{}", output.stderr);
+    home.keyfob(&["uninstall", "bazel"]).run().expect_success();
     home.keyfob(&["install", "bazel"]).run().expect_success();
     assert_eq!(
         home.read(".bazelrc"),
         format!("common --credential_helper={}\n", link("bazel-credential-keyfob"))
     );
-}
-
-#[test]
-fn podmans_own_helpers_stay_before_ours() {
-    let home = Home::empty();
-    home.sandbox.write(
-        ".config/containers/registries.conf",
-        "credential-helpers = [\"other\"] # c\n",
-    );
-    home.keyfob(&["install", "containers", "acme"]).run().expect_success();
-    let ours = home.read(".config/containers/registries.conf.d/99-keyfob.conf");
-    assert_eq!(ours, "credential-helpers = [\"other\", \"keyfob-acme\"]\n");
 }
 
 #[test]
@@ -344,26 +366,52 @@ fn openbao_reads_a_file_of_its_own() {
 
 #[test]
 fn wiring_for_another_profile_says_who_is_left_out() {
-    let home = Home::empty();
-    home.sandbox
-        .write_provider("other", &super::home::PROVIDER.replace("acme", "other"));
-    home.keyfob(&["install", "aws", "acme"]).run().expect_success();
-    let output = home.keyfob(&["install", "aws", "other"]).run().expect_success();
+    let home = super::several::two(Home::empty());
+    home.keyfob(&["install", "docker", "acme"]).run().expect_success();
+    let output = home.keyfob(&["install", "docker", "other"]).run().expect_success();
     assert!(
-        output.text().contains("aws: wired for other, no longer for acme\n"),
+        output.text().contains("docker: wired for other, no longer for acme\n"),
         "{}",
         output.text()
     );
-    let before = home.read(".aws/config");
+    let before = home.read(".docker/config.json");
     let output = home.keyfob(&["install", "--all", "--provider", "acme"]).run();
     let output = output.expect_success();
     assert!(
-        output.text().contains("aws: left as it is, wired for other\n"),
+        output.text().contains("docker: left as it is, wired for other\n"),
         "{}",
         output.text()
     );
-    assert_eq!(home.read(".aws/config"), before);
-    let output = home.keyfob(&["install", "aws", "acme", "--name", "x"]).run();
-    let output = output.expect_success();
-    assert!(output.text().contains("wired for acme as x, no longer for other"));
+    assert_eq!(home.read(".docker/config.json"), before);
+}
+
+#[test]
+fn a_program_that_ours_now_hides_is_named() {
+    let home = Home::empty();
+    let last = home.path("last");
+    std::fs::create_dir(&last).unwrap();
+    std::os::unix::fs::symlink("/bin/false", last.join("keyring")).unwrap();
+    let path = std::env::join_paths([home.path("bin"), "/usr/bin".into(), "/bin".into(), last]).unwrap();
+    for _ in 0..2 {
+        let run = home.keyfob(&["install", "uv"]).env("PATH", &path);
+        let output = run.run().expect_success();
+        assert!(output.stderr.contains("now hides"), "{}", output.stderr);
+        assert!(!output.stderr.contains("comes before"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_directory_for_links_that_is_made_now_needs_a_new_login() {
+    let home = Home::empty();
+    let install = |tool: &str| {
+        let run = home.sandbox.program(home.sandbox.keyfob_path(), &["install", tool]);
+        run.env("PATH", "/usr/bin:/bin").run().expect_success().stderr
+    };
+    let said = install("docker");
+    assert!(said.contains("log in again"), "{said}");
+    let said = install("uv");
+    assert!(
+        said.contains("is not on PATH") && !said.contains("log in again"),
+        "{said}"
+    );
 }

@@ -440,6 +440,33 @@ fn a_second_sender_changes_nothing_of_how_the_first_ones_token_is_used() {
 }
 
 #[test]
+fn a_second_sender_gives_a_provider_no_other_title_and_no_other_words() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.keyfob_home().join("config/providers/acme.toml");
+    let receive = |account: &str, title: &str| {
+        let about = serde_json::json!({"title": title, "variables": ["ACME_TOKEN"],
+            "program": {"name": title, "prefix": "CTL", "auth": false, "commands": [["me", "whoami"]]}});
+        let text = serde_json::json!({"version": 1, "provider": "acme", "mode": "dev", "account": account,
+            "secret": format!("canary-{account}"), "about": about});
+        sandbox
+            .keyfob(&["receive"])
+            .stdin(text.to_string())
+            .run()
+            .expect_success();
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let first = receive("ann", "acme");
+    assert!(
+        first.contains("title = \"acme\"") && first.contains("whoami"),
+        "{first}"
+    );
+    assert_eq!(receive("bob", "other"), first);
+    // Alone again, it may.
+    sandbox.keyfob(&["logout", "acme/dev:ann"]).run().expect_success();
+    assert!(receive("bob", "other").contains("title = \"other\""));
+}
+
+#[test]
 fn a_full_disk_or_a_kill_takes_no_other_modes_part_of_a_provider_file() {
     let sandbox = Sandbox::new();
     let place = "https://acme.example";

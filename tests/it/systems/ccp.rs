@@ -22,6 +22,7 @@ struct State {
     codes: BTreeMap<String, String>,
     mails: Vec<(String, String)>,
     log: Vec<Request>,
+    silent: bool,
 }
 
 /// The running double; dropping it closes its port.
@@ -92,6 +93,11 @@ impl Ccp {
         lock(&self.state).families.end_all();
     }
 
+    /// Whether nothing is answered.
+    pub fn is_silent(&self, silent: bool) {
+        lock(&self.state).silent = silent;
+    }
+
     /// How long the access tokens live that are given from now on.
     pub fn life_secs(&self, life: u64) {
         lock(&self.state).families.life_secs = Some(life);
@@ -104,6 +110,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 fn answer(state: &mut State, request: &Request) -> Reply {
     state.log.push(request.clone());
+    if state.silent {
+        return Reply::Silence(Vec::new());
+    }
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let fields: BTreeMap<String, String> = form(&request.body).into_iter().collect();

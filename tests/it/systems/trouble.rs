@@ -123,7 +123,7 @@ fn a_locked_machine_answers_nothing_and_says_how_to_unlock_it() {
         assert!(!has_secrets, "{}: something is in clear", case.program.name);
         run(case, Trouble::Locked);
         case.done("unlock --passphrase-file words");
-        case.done("lock clear --passphrase-file words");
+        case.done("lock clear --plain --passphrase-file words");
         case.done("print-access-token");
         assert_eq!(secrets(&case.home()), secrets(&before));
     });

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
-use super::program::{Program, until};
+use super::program::{Program, Terminal, until};
 use super::trouble_case::{Case, changed, each, secrets};
 use super::{ccp, myclaude};
 use crate::sandbox::{Output, Running};
@@ -79,31 +79,90 @@ fn an_interrupt_at_a_question_gives_the_terminal_back_and_keeps_nothing_of_it() 
     each(|case| {
         let program = &case.program;
         let (_, questions) = QUESTIONS.iter().find(|(name, _)| *name == program.name).unwrap();
-        // The state of the terminal, and how the program ended as a shell sees it.
         let before = case.home();
         for (line, question) in *questions {
-            let what = format!("{} {line}", program.name);
-            let shell = format!(
-                "trap : INT; stty -g > modes; {} {line}; echo $? > code; stty -g > modes-after",
-                program.name
-            );
-            let mut terminal = program.terminal(&shell);
-            terminal.shows(question);
-            // The prompt is written a moment before the echo is switched off.
-            std::thread::sleep(Duration::from_millis(200));
-            terminal.interrupts();
-            let output = terminal.ends();
-            let file = |name: &str| std::fs::read_to_string(program.sandbox.path().join(name)).unwrap();
-            assert_eq!(file("code"), "130\n", "{what}: {}", output.text());
-            assert_eq!(file("modes"), file("modes-after"), "{what}");
-            assert!(!output.text().contains("error: "), "{what}: {}", output.text());
-            for name in ["code", "modes", "modes-after", "keys"] {
-                let _ = std::fs::remove_file(program.sandbox.path().join(name));
-            }
-            assert_eq!(changed(&before, &case.home()), Vec::<String>::new(), "{what}");
+            interrupt_at(program, line, question);
+            let changed = changed(&before, &case.home());
+            assert_eq!(changed, Vec::<String>::new(), "{} {line}", program.name);
         }
         case.done("print-access-token");
     });
+}
+
+/// Types Ctrl-C where a program asks this on a terminal.
+fn interrupt_at(program: &Program, line: &str, question: &str) {
+    interrupt_when(program, line, |terminal| {
+        terminal.shows(question);
+    });
+}
+
+/// Types Ctrl-C on a terminal where a program waits: it ends as by the signal, and the terminal is as it was.
+fn interrupt_when(program: &Program, line: &str, waits: impl FnOnce(&mut Terminal)) {
+    let what = format!("{} {line}", program.name);
+    // The state of the terminal, and how the program ended as a shell sees it.
+    let shell = format!("trap : INT; stty -g > modes; {what}; echo $? > code; stty -g > modes-after");
+    let mut terminal = program.terminal(&shell);
+    waits(&mut terminal);
+    // The prompt is written a moment before the echo is switched off.
+    std::thread::sleep(Duration::from_millis(200));
+    terminal.interrupts();
+    let output = terminal.ends();
+    let file = |name: &str| std::fs::read_to_string(program.sandbox.path().join(name)).unwrap();
+    assert_eq!(file("code"), "130\n", "{what}: {}", output.text());
+    assert_eq!(file("modes"), file("modes-after"), "{what}");
+    assert!(!output.text().contains("error: "), "{what}: {}", output.text());
+    for name in ["code", "modes", "modes-after", "keys"] {
+        let _ = std::fs::remove_file(program.sandbox.path().join(name));
+    }
+}
+
+#[test]
+fn an_interrupt_at_a_passphrase_unlocks_nothing_and_imports_nothing() {
+    each(|case| {
+        case.done("export --all --output bundle.age --without-refresh --passphrase-file words --work-factor 10");
+        let check = |case: &Case, lines: &[&str]| {
+            let before = case.home();
+            for line in lines {
+                interrupt_at(&case.program, &case.words(line).join(" "), "assphrase");
+                let changed = changed(&before, &case.home());
+                assert_eq!(changed, Vec::<String>::new(), "{} {line}", case.program.name);
+            }
+        };
+        check(case, &["import bundle.age"]);
+        case.done("lock set --passphrase-file words --work-factor 12");
+        let lines = [
+            "unlock",
+            "unlock --for 10m",
+            "unlock -- true",
+            "lock clear --plain",
+            "lock set",
+        ];
+        check(case, &lines);
+        assert_eq!(case.run("print-access-token", "", false).0.code(), 4, "it is locked");
+        case.done("lock clear --plain --passphrase-file words");
+        case.done("print-access-token");
+    });
+}
+
+#[test]
+fn an_interrupt_of_a_logout_that_tells_its_service_leaves_the_session_forgotten_and_all_else() {
+    let (program, service) = ccp::logged_in();
+    let before = Case::files(&program);
+    assert!(!secrets(&before).is_empty());
+    service.is_silent(true);
+    let revoke = "/v1/auth/revoke";
+    interrupt_when(&program, "auth logout", |_| {
+        until(revoke, || (service.count(revoke) > 0).then_some(()));
+    });
+    // It is forgotten first, so that nothing of it can be used again whatever the service heard.
+    let after = Case::files(&program);
+    assert!(secrets(&after).is_empty(), "{:?}", secrets(&after));
+    assert!(changed(&before, &after).iter().all(|path| path.contains("/records/")));
+    program.call(&["auth", "whoami"]).run.run().expect_code(2);
+    service.is_silent(false);
+    let code = service.issue(ccp::EMAIL);
+    program.done(&["auth", "login", "--email", ccp::EMAIL, "--code", &code]);
+    program.done(&["auth", "whoami"]);
 }
 
 #[test]

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 fn home() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://acme.example", "basic")
 }
 
 fn get(sandbox: &Sandbox) -> Output {
@@ -76,4 +75,38 @@ fn locked_machines_give_no_password() {
     gate::set(&sandbox);
     sandbox.keyfob(&["lock"]).run().expect_success();
     fails(&sandbox, "run `keyfob unlock");
+}
+
+#[test]
+fn miss_is_the_one_sentence_that_docker_knows() {
+    let output = get(&Sandbox::new());
+    assert_eq!(output.code(), 1);
+    assert_eq!(output.text().trim_end(), "credentials not found in native keychain");
+}
+
+#[test]
+fn malformed_messages_and_operations_are_told_on_stdout() {
+    let sandbox = Sandbox::new();
+    for (operation, stdin) in [
+        ("get", "a\0b"),
+        (
+            "store",
+            "{\"ServerURL\":\"acme.example\",\"Username\":7,\"Secret\":\"canary\"}",
+        ),
+        ("store", "no JSON"),
+        ("renew", "acme.example"),
+    ] {
+        let output = sandbox.keyfob(&["docker", operation]).stdin(stdin).run();
+        assert_eq!(output.code(), 1, "{operation} {stdin:?}");
+        assert!(
+            !output.text().is_empty() && !output.text().contains("canary"),
+            "{operation}"
+        );
+        assert_eq!(output.stderr, "");
+    }
+    let output = sandbox.keyfob(&["docker", "get"]).stdin("").run();
+    assert_eq!(
+        (output.code(), output.text().trim_end()),
+        (1, "no credentials server URL")
+    );
 }

@@ -1,13 +1,12 @@
 //! An entry of a netrc file, for programs that read nothing else.
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 fn home() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://acme.example", "basic")
 }
 
 fn ask(sandbox: &Sandbox) -> Output {
@@ -43,4 +42,22 @@ fn locked_machines_give_no_password() {
     sandbox.keyfob(&["lock"]).run().expect_success();
     let output = ask(&sandbox).expect_code(4);
     assert!(output.stderr.contains("run `keyfob unlock"), "{}", output.stderr);
+}
+
+#[test]
+fn malformed_calls_and_what_netrc_cannot_say_print_nothing() {
+    let (sandbox, _) = home();
+    for args in [
+        &["netrc"] as &[&str],
+        &["netrc", "acme"],
+        &["netrc", "https://a.example", "b"],
+    ] {
+        let output = sandbox.keyfob(args).run().expect_code(64);
+        assert_eq!(output.text(), "");
+    }
+    let spaced = "protocol=https\nhost=b.example\nusername=ann\npassword=canary of words\n\n";
+    sandbox.keyfob(&["store"]).stdin(spaced).run().expect_success();
+    let output = sandbox.keyfob(&["netrc", "https://b.example"]).run();
+    assert_ne!(output.code(), 0);
+    assert_eq!(output.text(), "");
 }

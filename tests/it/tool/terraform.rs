@@ -66,3 +66,10 @@ fn malformed_a_long_object_is_read_to_its_end_and_refused() {
     assert_eq!(run.expect_code(1).text(), "");
     assert!(sandbox.files_with("canary").is_empty());
 }
+
+#[test]
+fn miss_is_an_empty_object() {
+    let output = CALL.run(&Sandbox::new()).expect_success();
+    assert_eq!(output.text(), "{}\n");
+    assert_eq!(output.stderr, "");
+}

@@ -288,12 +288,12 @@ proptest! {
         let credential = Credential {
             username: Some(username), secret: Secret::new(secret), authtype, refresh: Some(Secret::new(refresh)),
             expires_at: Some(Timestamp::from_unix(end)), account: None, subject: None, workspace: None,
-            source: Source::Store { store: "file", profile: None }, mark: Some("9f".into()), proof: None,
+            source: Source::Store { store: "file", profile: None }, mark: Some("9f".into()), proof: None, is_token: false,
         };
         let understands = Understands { authtype: true, state: true, ..Understands::default() };
         for dialect in [Dialect::Git, Dialect::Native] {
             let mut input = b"protocol=https\nhost=a.example\n".to_vec();
-            input.extend_from_slice(&encode(&credential, understands, dialect).unwrap());
+            input.extend_from_slice(&encode(&credential, understands, dialect, false).unwrap());
             let back = ask(Action::Store, dialect, &input).unwrap().unwrap();
             prop_assert_eq!(&back.username, &credential.username);
             prop_assert_eq!(back.secret.as_ref(), Some(&credential.secret));
@@ -305,13 +305,28 @@ proptest! {
     }
 
     #[test]
+    fn what_is_rejected_of_a_session_is_its_secret_again(username in "[^\\p{Cc}]{0,20}", secret in TEXT) {
+        let source = Source::Store { store: "file", profile: Some("acme".into()) };
+        let credential = Credential {
+            username: Some(username), secret: Secret::new(secret), authtype: None, refresh: None,
+            expires_at: None, account: None, subject: None, workspace: None, source, mark: Some("9f".into()), proof: None,
+            is_token: false,
+        };
+        let understands = Understands { authtype: true, state: true, ..Understands::default() };
+        let mut input = b"protocol=https\nhost=a.example\n".to_vec();
+        input.extend_from_slice(&encode(&credential, understands, Dialect::Git, true).unwrap());
+        let back = ask(Action::Erase, Dialect::Git, &input).unwrap().unwrap();
+        prop_assert_eq!(back.secret.as_ref(), Some(&credential.secret));
+    }
+
+    #[test]
     fn an_answer_is_whole_lines_or_refused(username in ".{0,9}", secret in "(a|\n|\r|\\x00|=){0,9}") {
         let credential = Credential {
             username: Some(username.clone()), secret: Secret::new(secret.clone()), authtype: None, refresh: None,
-            expires_at: None, account: None, subject: None, workspace: None, source: Source::Environment("X".into()), mark: None, proof: None,
+            expires_at: None, account: None, subject: None, workspace: None, source: Source::Environment("X".into()), mark: None, proof: None, is_token: false,
         };
         let broken = [&username, &secret].iter().any(|text| text.contains(['\n', '\r', '\0']));
-        match encode(&credential, Understands::default(), Dialect::Git) {
+        match encode(&credential, Understands::default(), Dialect::Git, false) {
             Ok(reply) => {
                 prop_assert!(!broken);
                 prop_assert_eq!(reply.iter().filter(|b| **b == b'\n').count(), 2);
