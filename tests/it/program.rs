@@ -46,7 +46,8 @@ fn link(sandbox: &Sandbox, name: &str) -> PathBuf {
     path
 }
 
-fn ctl() -> Sandbox {
+/// A home with that program.
+pub fn ctl() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write_provider("ctl", CTL);
     link(&sandbox, "ctl");
@@ -57,7 +58,8 @@ fn start(sandbox: &Sandbox, args: &[&str]) -> Run {
     sandbox.program(sandbox.path().join("bin/ctl"), args)
 }
 
-fn run(sandbox: &Sandbox, args: &[&str]) -> Output {
+/// Runs it.
+pub fn run(sandbox: &Sandbox, args: &[&str]) -> Output {
     start(sandbox, args).run()
 }
 
@@ -230,29 +232,6 @@ fn of_several_accounts_a_hint_names_the_one_that_is_meant() {
         "{}",
         named.stderr
     );
-}
-
-#[test]
-fn no_other_provider_is_shown() {
-    let sandbox = ctl();
-    sandbox.write_provider("other", "format = 1\n[login]\nflow = \"key\"\n");
-    let list = run(&sandbox, &["provider", "list"]).expect_success();
-    assert!(
-        list.text().contains("ctl") && !list.text().contains("other"),
-        "{}",
-        list.text()
-    );
-    assert!(!list.text().contains("github"), "{}", list.text());
-    for word in ["show", "check"] {
-        let output = run(&sandbox, &["provider", word, "other"]).expect_code(64);
-        assert!(
-            output.stderr.contains("signs in to no other provider"),
-            "{}",
-            output.stderr
-        );
-    }
-    let check = run(&sandbox, &["provider", "check"]).expect_success();
-    assert_eq!(check.text(), "ctl: good\n");
 }
 
 #[test]

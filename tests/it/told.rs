@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::issuer::{Issuer, Script};
+use crate::program::{ctl, run};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -106,8 +107,16 @@ fn the_command_for_a_long_path_is_whole() {
         sandbox.keyfob(&["store"]).stdin(whole).run()
     };
     store().expect_success();
-    let path = sandbox.files().into_keys();
-    let records: Vec<_> = path.filter(|path| path.to_string_lossy().contains("/data/")).collect();
+    let mut records = Vec::new();
+    let mut left = vec![home.join("data")];
+    while let Some(directory) = left.pop() {
+        for path in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => left.push(path),
+                false => records.push(path),
+            }
+        }
+    }
     for path in &records {
         std::fs::set_permissions(path, Permissions::from_mode(0o622)).unwrap();
     }
@@ -122,4 +131,27 @@ fn the_command_for_a_long_path_is_whole() {
         .run();
     let whole = |path: &std::path::PathBuf| told.stderr.contains(&format!("run `chmod 600 {}`\n", path.display()));
     assert!(records.iter().any(whole), "{}", told.stderr);
+}
+
+#[test]
+fn no_other_provider_is_shown() {
+    let sandbox = ctl();
+    sandbox.write_provider("other", "format = 1\n[login]\nflow = \"key\"\n");
+    let list = run(&sandbox, &["provider", "list"]).expect_success();
+    assert!(
+        list.text().contains("ctl") && !list.text().contains("other"),
+        "{}",
+        list.text()
+    );
+    assert!(!list.text().contains("github"), "{}", list.text());
+    for word in ["show", "check"] {
+        let output = run(&sandbox, &["provider", word, "other"]).expect_code(64);
+        assert!(
+            output.stderr.contains("signs in to no other provider"),
+            "{}",
+            output.stderr
+        );
+    }
+    let check = run(&sandbox, &["provider", "check"]).expect_success();
+    assert_eq!(check.text(), "ctl: good\n");
 }
