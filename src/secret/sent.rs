@@ -47,38 +47,64 @@ const CODES: &[&str] = &[
 
 /// The secrets that went with one request.
 #[derive(Debug, Clone, Default)]
-pub struct Sent(Vec<Secret>);
+pub struct Sent {
+    secrets: Vec<Secret>,
+    /// How keys begin, which is no secret.
+    prefix: Option<String>,
+}
 
 /// A request without a secret.
-pub static NOTHING: Sent = Sent(Vec::new());
+pub static NOTHING: Sent = Sent {
+    secrets: Vec::new(),
+    prefix: None,
+};
 
 impl Sent {
     /// Adds one.
     pub fn add(&mut self, secret: &str) {
         if !secret.is_empty() {
-            self.0.push(Secret::new(secret.to_owned()));
+            self.secrets.push(Secret::new(secret.to_owned()));
         }
     }
 
     /// Adds all of another request.
     pub fn add_all(&mut self, other: &Sent) {
-        self.0.extend(other.0.iter().cloned());
+        self.secrets.extend(other.secrets.iter().cloned());
+    }
+
+    /// Says how keys begin: of a whole one in somebody's words that much is shown.
+    pub fn begin(&mut self, prefix: &str) {
+        self.prefix = Some(prefix.to_owned());
     }
 
     /// Words in which there is no secret, nor a part of one of six bytes or more, also with spaces or line ends in
     /// between. Others are dropped whole: what is left of them could be put together.
     pub fn words(&self, words: Option<String>) -> Option<String> {
-        words.filter(|words| !self.0.iter().any(|secret| secret.has_part_in(words, PART)))
+        let mut words = words?;
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        for secret in &self.secrets {
+            let rest = match secret.expose().strip_prefix(prefix) {
+                Some(rest) if !prefix.is_empty() && !rest.is_empty() => {
+                    words = words.replace(secret.expose(), &format!("{prefix}…"));
+                    &Secret::new(rest.to_owned())
+                }
+                _ => secret,
+            };
+            if rest.has_part_in(&words, PART) {
+                return None;
+            }
+        }
+        Some(words)
     }
 
     /// Whether a text is nothing but the code of a refusal, and no secret in disguise.
     pub fn is_code(&self, text: &str) -> bool {
-        CODES.contains(&text) || !self.0.iter().any(|secret| secret.has_part_in(text, PART))
+        CODES.contains(&text) || !self.secrets.iter().any(|secret| secret.has_part_in(text, PART))
     }
 
     /// Whether a whole secret is in a text; one that is too short to be told from a word is not looked for.
     pub fn is_in(&self, text: &str) -> bool {
-        self.0
+        self.secrets
             .iter()
             .any(|secret| secret.len() >= PART && secret.has_part_in(text, usize::MAX))
     }
@@ -129,6 +155,21 @@ mod tests {
         }
         assert_eq!(sent.words(None), None);
         assert!(NOTHING.words(Some("anything".into())).is_some());
+    }
+
+    #[test]
+    fn of_a_key_its_beginning_may_be_shown() {
+        let mut sent = sent(&["acme_key_canary-1"]);
+        assert_eq!(sent.words(Some("an acme_key_ is needed".into())), None);
+        sent.begin("acme_key_");
+        for (words, shown) in [
+            ("the key acme_key_canary-1 is old", Some("the key acme_key_… is old")),
+            ("an acme_key_ is needed", Some("an acme_key_ is needed")),
+            ("it is acme_key_canary", None),
+            ("it ends with nary-1", None),
+        ] {
+            assert_eq!(sent.words(Some(words.into())).as_deref(), shown, "{words}");
+        }
     }
 
     #[test]
