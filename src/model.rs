@@ -86,8 +86,11 @@ pub struct Request {
     /// Whether the ID token is wanted, and not the access token.
     pub id_token: bool,
     /// The tool asks for everything that it fetches: the target may lie below the place that a credential was kept for, and
-    /// one that the named profile does not serve is declined instead of refused.
+    /// one that the named profile does not serve is declined as for [`Request::wired`].
     pub wide: bool,
+    /// The tool names the place, and its configuration the profile, for all places: one that the profile does not serve is
+    /// declined, so that the tool asks somebody else. Where a person names both it is refused.
+    pub wired: bool,
     /// Scopes that the credential must have.
     pub scopes: Vec<String>,
     /// Whether a person may be asked.
@@ -163,6 +166,7 @@ impl Request {
             within_secs: None,
             id_token: false,
             wide: false,
+            wired: false,
             scopes: Vec::new(),
             interactive: false,
             understands: Understands::default(),
@@ -181,6 +185,8 @@ pub enum Answer {
     Done,
     /// It would be mine, but there is nothing.
     Absent,
+    /// It is there, as a bearer token of this profile, which the tool has no way to send.
+    Unsendable(String),
     /// Not mine, or not an action that I do for this target.
     Declined,
     /// Targets with the user name at each, for [`Action::List`]; without one for [`Action::Places`].

@@ -280,18 +280,20 @@ fn read_port(port: &str) -> Result<u16, Malformed> {
 
 /// A DNS name of letters, digits and hyphens (RFC 1123, section 2.1) or a dotted quad, in lower case.
 ///
+/// Underscores are taken too: hosts of many a company's own network have them, and what resolves names lets them be.
+///
 /// One trailing dot is kept, so that such a name is a host of its own.
 fn read_name(host: &str) -> Result<String, Malformed> {
     let name = host.strip_suffix('.').unwrap_or(host);
     let label_is_good = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     if name.len() > 253 || !name.split('.').all(label_is_good) {
         return Err(Malformed(
-            "`host` is not a DNS name of letters, digits, dots and hyphens",
+            "`host` is not a DNS name of letters, digits, dots, hyphens and underscores",
         ));
     }
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -367,11 +369,23 @@ mod tests {
 
     #[test]
     fn hosts_outside_the_byte_rules_are_refused() {
-        let hosts = "|.|..|a..b|.a|-a|a-|a_b|a;b|a b|a%2eb|a@b|victim。example|xn--|a.xn--|127.1|0x7f.1|2130706433|1.2.3.4.|\
+        let hosts = "|.|..|a..b|.a|-a|a-|a_b-|a;b|a b|a%2eb|a@b|victim。example|xn--|a.xn--|127.1|0x7f.1|2130706433|1.2.3.4.|\
             1.2.3|a.1|a:|a:0|a:0443|a:65536|a:99999|a:+1|a:1:2|[::1|[::g]|[::1]x|[::1]:|::1|a\u{0}b|a\tb|a/b|a\\b|[fe80::1%25eth0]";
         for host in hosts.split('|') {
             assert!(Target::from_parts("https", host, None).is_err(), "{host:?}");
         }
+    }
+
+    #[test]
+    fn an_underscore_is_a_letter_like_any_other() {
+        for (url, host) in [
+            ("https://My_Git.corp/", "my_git.corp"),
+            ("https://_x.a_.example", "_x.a_.example"),
+        ] {
+            assert_eq!(at(url).host(), host);
+        }
+        assert_ne!(at("https://my_git.corp"), at("https://my-git.corp"));
+        assert_ne!(at("https://my_git.corp"), at("https://mygit.corp"));
     }
 
     #[test]

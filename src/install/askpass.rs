@@ -22,6 +22,9 @@ pub(super) const ASKPASS: Tool = Tool {
 
 const PROGRAM: &str = "keyfob-askpass";
 const KEY: &str = "core.askPass";
+
+/// The helpers for all places and for single ones.
+const HELPERS: &str = r"^credential\.(.*\.)?helper$";
 const VARIABLE: &str = "SSH_ASKPASS";
 
 /// Our file among those from which the user manager makes the environment of what it starts.
@@ -39,10 +42,21 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
 fn for_git(wiring: &mut Wiring, program: &str) -> Result<()> {
     let path = git::file(wiring)?;
     let replace = wiring.options.replace;
+    let profile = match wiring.options.profile {
+        Some(_) => Some(wiring.program(git::PROGRAM)?),
+        None => None,
+    };
     let mut is_helper = false;
     wiring.edit_with(&path, git::sense, |git| {
-        let helpers = git(&["git", "config", "--file", "{}", "--get-all", git::KEY]);
-        is_helper = helpers.is_ok_and(|helpers| helpers.lines().any(is_ours));
+        let helpers = git(&["git", "config", "--file", "{}", "--get-regexp", HELPERS]).unwrap_or_default();
+        is_helper = helpers
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .any(|(key, helper)| match key {
+                git::KEY => is_ours(helper),
+                // At the profile's own places.
+                _ => profile.as_ref().is_some_and(|program| helper.ends_with(program)),
+            });
         // What git has of its own says it twice where a file is included; the last one counts.
         let old = git(&["git", "config", "--file", "{}", "--get", KEY]).unwrap_or_default();
         let old = old.trim_end_matches('\n');

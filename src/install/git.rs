@@ -23,6 +23,9 @@ pub(super) const GIT: Tool = Tool {
 
 pub(super) const KEY: &str = "credential.helper";
 
+/// What git runs, without a profile.
+pub(super) const PROGRAM: &str = "git-credential-keyfob";
+
 /// What is in the path of each of our programs.
 const OWN: &str = "keyfob";
 
@@ -200,7 +203,7 @@ fn helper(wiring: &mut Wiring) -> Result<String> {
     let command = match wiring.options.profile {
         // git's own configuration could have an argument; the link is what every other tool has.
         Some(_) => {
-            let name = wiring.program("git-credential-keyfob")?;
+            let name = wiring.program(PROGRAM)?;
             let link = wiring.link_beside(&name)?;
             quoted(&link)
         }

@@ -66,7 +66,7 @@ fn serve(call: &mut Call) -> u8 {
 
 fn answer(call: &mut Call, prompt: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let prompt = read(prompt).ok_or_else(|| Error::usage("answering a prompt: it is none that keyfob knows"))?;
-    let mut request = call.request(Action::Get, &ASKPASS);
+    let mut request = call.wired(Action::Get, &ASKPASS);
     request.target = Some(prompt.target);
     request.username = prompt.username;
     request.any_port = prompt.any_port;

@@ -177,7 +177,7 @@ mod tests {
         for uri in [
             "s3://bucket/x",
             "file:///etc/passwd",
-            "https://my_bucket.example/x",
+            "https://my;bucket.example/x",
             "https://ann:pw@cache.example/x",
             "https:///x",
             "ftp://cache.example",

@@ -122,7 +122,13 @@ fn answer(call: &mut Call, line: &[u8]) -> Answered {
         [named] => Some(named.as_str()),
         _ => return Err(Error::usage("expected one profile or URL in cargo's configuration, found more").into()),
     };
-    let request = request(call, named, Some(target))?;
+    if let Some(url) = named.filter(|named| named.contains("://"))
+        && !is_meant(url, &target)?
+    {
+        return Err(Stop::Refusal(Refusal::UrlNotSupported));
+    }
+    let mut request = request(call, named, Some(target))?;
+    request.wired = true;
     serves(call, &asked, request)
 }
 
@@ -139,9 +145,19 @@ fn request(call: &Call, named: Option<&str>, index: Option<Target>) -> Result<Re
     Ok(request)
 }
 
+/// Whether an index is at or below the URL that cargo's configuration names.
+fn is_meant(url: &str, index: &Target) -> Result<bool> {
+    if index::to_target(url).is_some_and(|root| index.is_within(&root)) {
+        return Ok(true);
+    }
+    let root = Target::from_url(url).map_err(|error| Error::usage(error).context("reading the URL"))?;
+    Ok(index.is_within(&root))
+}
+
 fn get(call: &mut Call, _: &Asked, request: Request) -> Answered {
     match (call.ask)(&request) {
         Ok(Answer::Found(credential)) => Ok(wire::found(&value(&credential)?, credential.expires_at)),
+        Ok(Answer::Declined) => Err(Stop::Refusal(Refusal::UrlNotSupported)),
         Ok(_) => Err(Stop::Refusal(Refusal::NotFound)),
         // The next provider may have one; cargo's own words for that it has not would name no command of ours.
         Err(error) if error.class == Class::Login && !error.last => {
@@ -179,7 +195,7 @@ fn login(call: &mut Call, asked: &Asked, mut request: Request) -> Answered {
     request.action = Action::Store;
     // Nobody is asked for what would not be kept.
     if (call.ask)(&request)? == Answer::Declined {
-        return Err(elsewhere(call, request, "login").into());
+        return Err(elsewhere(call, request, "login"));
     }
     let given = match &asked.token {
         Some(token) => token.clone(),
@@ -200,7 +216,7 @@ fn login(call: &mut Call, asked: &Asked, mut request: Request) -> Answered {
         _ => request.secret = Some(given),
     }
     match (call.ask)(&request)? {
-        Answer::Declined => Err(elsewhere(call, request, "login").into()),
+        Answer::Declined => Err(elsewhere(call, request, "login")),
         _ => Ok(wire::encode(&Reply::Login)),
     }
 }
@@ -217,7 +233,7 @@ fn prompt(asked: &Asked) -> String {
 fn logout(call: &mut Call, _: &Asked, mut request: Request) -> Answered {
     request.action = Action::Store;
     if (call.ask)(&request)? == Answer::Declined {
-        return Err(elsewhere(call, request, "logout").into());
+        return Err(elsewhere(call, request, "logout"));
     }
     request.action = Action::Get;
     let before = (call.ask)(&request);
@@ -236,8 +252,9 @@ fn logout(call: &mut Call, _: &Asked, mut request: Request) -> Answered {
     }
 }
 
-/// Why cargo's own command does nothing where a provider has the sessions, with the command that does.
-fn elsewhere(call: &mut Call, mut request: Request, command: &str) -> Error {
+/// Why cargo's own command does nothing where a provider has the sessions, with the command that does; or that the
+/// registry is none of the profile's, so that cargo asks its next provider.
+fn elsewhere(call: &mut Call, mut request: Request, command: &str) -> Stop {
     request.action = Action::Get;
     request.secret = None;
     request.authtype = None;
@@ -245,17 +262,19 @@ fn elsewhere(call: &mut Call, mut request: Request, command: &str) -> Error {
         Ok(Answer::Found(credential)) => match credential.source {
             Source::Environment(name) => {
                 let message = format!("the token of this registry is in the variable `{name}`");
-                return Error::refused(message).hint(format!("set or unset {name}"));
+                return Error::refused(message).hint(format!("set or unset {name}")).into();
             }
             Source::Store { profile, .. } => profile,
         },
+        Ok(Answer::Declined) => return Stop::Refusal(Refusal::UrlNotSupported),
         // It has the command already, for who has no session and wants one.
-        Err(error) if command == "login" => return error,
+        Err(error) if command == "login" => return error.into(),
         _ => None,
     };
     let profile = profile.or(request.profile).unwrap_or_else(|| "PROFILE".into());
     Error::refused("a provider of keyfob has the sessions of this registry")
         .hint(format!("run `keyfob {command} {profile}`"))
+        .into()
 }
 
 /// One token on stdout, for `cargo:token-from-stdout`. It has no words for a miss: an empty line would be sent.

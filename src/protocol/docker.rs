@@ -99,7 +99,7 @@ type Reply = Result<Zeroizing<Vec<u8>>, Stop>;
 fn get(call: &mut Call) -> Reply {
     let input = protocol::read(call.input)?;
     let (key, target) = read_key(&input)?;
-    let mut request = call.request(Action::Get, &DOCKER);
+    let mut request = call.wired(Action::Get, &DOCKER);
     request.target = Some(target);
     request.newest = true;
     request.understands.identity_token = true;
@@ -126,29 +126,32 @@ fn store(call: &mut Call) -> Reply {
     if secret.len() > MAX_TOKEN {
         return Err(Error::refused("storing the credential: `Secret` is longer than 64 KiB").into());
     }
-    let mut request = call.request(Action::Store, &DOCKER);
+    let mut request = call.wired(Action::Store, &DOCKER);
     request.target = Some(key::to_target(&server)?);
     request.username = Some(username);
     request.secret = Some(secret);
-    match (call.ask)(&request)? {
-        // docker would believe that it is kept.
-        Answer::Declined => Err(Error::refused("storing the credential: it is not kept for this registry").into()),
-        _ => Ok(Zeroizing::default()),
+    if (call.ask)(&request)? == Answer::Declined {
+        // docker would believe that it is kept. It logs in with what it got, and brings that back.
+        protocol::declined(call, request)?;
     }
+    Ok(Zeroizing::default())
 }
 
 /// Whether or not there was anything, it is gone; a caller fails its whole logout on anything else.
 fn erase(call: &mut Call) -> Reply {
     let input = protocol::read(call.input)?;
-    let mut request = call.request(Action::Erase, &DOCKER);
+    let mut request = call.wired(Action::Erase, &DOCKER);
     request.target = Some(read_key(&input)?.1);
     (call.ask)(&request)?;
     Ok(Zeroizing::default())
 }
 
-/// Names what `get` finds. The input is a placeholder, and nobody's terminal has to end it.
+/// Names what `get` finds, each with the name that it says. The input is a placeholder, and nobody's terminal has to end it.
 fn list(call: &mut Call) -> Reply {
-    let request = call.request(Action::List, &DOCKER);
+    let mut request = call.request(Action::List, &DOCKER);
+    // As in a get, which docker asks for each of them.
+    request.newest = true;
+    request.understands.identity_token = true;
     let answer = (call.ask)(&request)?;
     let Answer::Listed(rows) = answer else {
         return Ok(Zeroizing::new(b"{}\n".to_vec()));

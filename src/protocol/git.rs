@@ -123,6 +123,7 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
     };
     if request.profile.is_none() {
         request.profile.clone_from(&call.profile);
+        request.wired = true;
     }
     match (action, (call.ask)(&request)?) {
         (Action::Get, Answer::Found(credential)) => {
@@ -130,11 +131,24 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
             let reply = encode::encode(&credential, request.understands, dialect, passing)?;
             Ok(reply.is_empty() || protocol::deliver(call, &reply))
         }
+        // To git it is a miss; the person would be asked for a password, and not hear why.
+        (Action::Get, Answer::Unsendable(profile)) if dialect == Dialect::Git => {
+            protocol::tell(call.errors, &report::lines(&unsendable(&profile)));
+            Ok(true)
+        }
         (Action::Store, Answer::Declined) if dialect == Dialect::Native => {
             Err(Error::refused("storing the credential: it is not kept for this target"))
         }
         _ => Ok(true),
     }
+}
+
+/// Why a git without the capability `authtype`, which came with 2.46, has no answer where there is a session.
+fn unsendable(profile: &str) -> Error {
+    Error::refused(format!(
+        "the session `{profile}` is a bearer token, which this git does not send"
+    ))
+    .hint("update git to 2.46 or later; or, if the server takes it as a password, say `scheme = \"basic\"` in the provider's target")
 }
 
 #[cfg(test)]
@@ -224,6 +238,18 @@ mod tests {
                 assert_eq!(answered, (0, String::new(), String::new()));
             }
         }
+    }
+
+    #[test]
+    fn a_session_that_this_git_cannot_send_is_a_miss_with_its_reason() {
+        let mut ask = || Ok(Answer::Unsendable("acme".into()));
+        let (status, output, errors) = call("git", &["get"], HOST, &mut ask);
+        assert_eq!((status, output.as_str()), (0, ""));
+        assert!(errors.contains("`acme`") && errors.contains("2.46"), "{errors}");
+        assert_eq!(
+            call("keyfob", &["get"], HOST, &mut ask),
+            (0, String::new(), String::new())
+        );
     }
 
     #[test]

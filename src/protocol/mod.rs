@@ -18,6 +18,7 @@ mod docker;
 mod git;
 mod goauth;
 mod google;
+mod kept;
 mod keyring;
 mod kubectl;
 mod kubelet;
@@ -42,6 +43,7 @@ use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
+use kept::{declined, not_kept};
 use web::{NOBODY, authorization, bearer, fetched, headers, is_password, of_own_token};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
@@ -103,6 +105,14 @@ impl Call<'_> {
     fn request(&self, action: Action, protocol: &Protocol) -> Request {
         let mut request = Request::new(action, protocol.name);
         request.profile.clone_from(&self.profile);
+        request
+    }
+
+    /// The same of a tool that names the place itself, and is wired for all places: what the profile does not serve is
+    /// somebody else's.
+    fn wired(&self, action: Action, protocol: &Protocol) -> Request {
+        let mut request = self.request(action, protocol);
+        request.wired = true;
         request
     }
 }
@@ -308,21 +318,6 @@ fn say_profile(request: &mut Request, named: Option<&str>) {
 /// Whether a person asks how a protocol is called.
 fn wants_help(args: &[String]) -> bool {
     matches!(args, [word] if word == "--help" || word == "-h")
-}
-
-/// The failure of a store for a place whose provider declined it: it has sessions, or takes passwords alone.
-fn not_kept(call: &mut Call, request: &Request) -> Error {
-    let profile = request.profile.as_deref().unwrap_or("PROFILE");
-    let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut password = request.clone();
-    (password.secret, password.authtype, password.apart) = (None, None, false);
-    if matches!((call.ask)(&password), Ok(Answer::Done)) {
-        let message = format!("storing the token for {place}: its provider keeps passwords there, and no tokens");
-        return Error::refused(message).hint("set `scheme = \"bearer\"` for the target in the provider file");
-    }
-    let message =
-        format!("storing the secret for {place}: its provider has sessions, and keeps nothing that a tool brings");
-    Error::refused(message).hint(format!("run `keyfob login {profile}`"))
 }
 
 /// Writes a whole answer; whether it arrived.

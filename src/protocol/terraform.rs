@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_input_is_read_to_its_end_also_where_the_host_is_refused() {
-        let words = ["keyfob", "terraform", "store", "my_host"].map(String::from);
+        let words = ["keyfob", "terraform", "store", "my;host"].map(String::from);
         let mut input = &b"{\"token\":\"canary\"}"[..];
         let (mut output, mut errors) = (Vec::new(), Vec::new());
         let status = serve(&mut Call {

@@ -49,6 +49,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         _ => return Err(usage("the operation is not `get`, `store` or `erase`")),
     };
     let (mut request, input) = of_own_token(call, &VAULT, action, profile)?;
+    request.wired = true;
     request.target = Some(server(call)?);
     match action {
         Action::Get => get(call, request),
@@ -102,11 +103,12 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
         ));
     }
     request.secret = Some(token);
-    match (call.ask)(&request)? {
+    if (call.ask)(&request)? == Answer::Declined {
         // Vault would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(call, &request)),
-        _ => Ok(Zeroizing::default()),
+        request.understands.authtype = true;
+        protocol::declined(call, request)?;
     }
+    Ok(Zeroizing::default())
 }
 
 fn usage(what: &str) -> Error {

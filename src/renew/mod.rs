@@ -163,6 +163,13 @@ pub fn fresh(sources: &Sources, session: &Session, stored: Stored, wants: Wants)
     .run()
 }
 
+/// Whether [`fresh`] has something to serve, or a way to get it: nobody is asked.
+pub fn can_serve(sources: &Sources, session: &Session, record: &Record) -> bool {
+    let life = Measure::whole(Wants::default()).life(record, sources.world.now());
+    let renewable = record.refresh.is_some() && record.synced_at.is_none();
+    session.is_unattended() || (alive(session, record).is_ok() && (renewable || life != Life::Ended))
+}
+
 /// The session with a token for another workspace, for which the issuer is asked as for any renewal.
 ///
 /// # Errors

@@ -1,10 +1,16 @@
 //! What tools bring back for a provider: a credential to keep, and one that a server refused.
 
+use std::time::Duration;
+
 use super::{Session, Sources, session};
 use crate::error::{Error, Result};
 use crate::model::{Answer, Request};
 use crate::record::{MAX_SECRET, Record};
 use crate::renew;
+use crate::store::Torn;
+
+/// How long an erase waits for who is at work on a record that cannot be read; each holds its lock for milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
 /// are brought by tools keeps it.
@@ -47,7 +53,13 @@ pub(super) fn store(sources: &Sources, session: &Session, request: &Request) -> 
 /// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
 /// refresh token is forgotten. Without a secret a tool forgets what it brought itself; a session ends by `keyfob logout`.
 pub(super) fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    for stored in sources.stores.group(&session.group())? {
+    let wait = |pause| sources.world.sleep(pause);
+    // What a tool brought it may forget unread; an issuer's may be put right by a login.
+    let torn = match &request.secret {
+        None if session.keeps() => Torn::Remove(PATIENCE, &wait),
+        _ => Torn::Leave,
+    };
+    for stored in sources.stores.readable(&session.group(), torn)? {
         let record = &stored.record;
         if session.keeps() && !is_meant(session, request, record) {
             continue;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
 use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::secret::Secret;
-use crate::store::{Lock, Stored};
+use crate::store::{Lock, StoreError, Stored, Torn};
 use crate::target::Target;
 
 /// How long a store or erase waits for another one; each holds the lock for milliseconds.
@@ -28,9 +28,40 @@ pub(super) fn answer(sources: &Sources, target: &Target, request: &Request) -> R
 }
 
 fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
+    let found = sources
+        .stores
+        .group(&Group::origin(target))
+        .map_err(|error| torn(error, target))?;
+    Ok(match choose(sources, found, target, request)? {
+        Some(stored) => Answer::Found(Box::new(credential(stored))),
+        None => Answer::Absent,
+    })
+}
+
+/// A record that cannot be read keeps back all that is kept for its origin, until it is forgotten.
+fn torn(error: StoreError, target: &Target) -> Error {
+    let damaged = matches!(error, StoreError::Damaged(_));
+    let error = Error::from(error);
+    if !damaged {
+        return error;
+    }
+    error.hint(format!(
+        "forget it and log in again: run `keyfob erase` with `url={target}` on stdin"
+    ))
+}
+
+/// The one of these records that a request gets.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when several users' fit.
+pub(super) fn choose(
+    sources: &Sources,
+    mut found: Vec<Stored>,
+    target: &Target,
+    request: &Request,
+) -> Result<Option<Stored>> {
     let now = sources.world.now();
     let margin = request.valid_for_secs.map_or(0, i64::from);
-    let mut found = sources.stores.group(&Group::origin(target))?;
     found.retain(|stored| {
         let record = &stored.record;
         matches(record, target, request)
@@ -51,10 +82,7 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
     if let Some(first) = found.first().filter(|_| request.any_port) {
         only_port(sources, target, &first.record)?;
     }
-    Ok(match found.into_iter().next() {
-        Some(stored) => Answer::Found(Box::new(credential(stored))),
-        None => Answer::Absent,
-    })
+    Ok(found.into_iter().next())
 }
 
 /// Whose credential it is must be known where the tool cannot say it, and has no order of its own.
@@ -147,7 +175,7 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
     let old = match sources.stores.get(&key) {
         Ok(old) => old,
         // A damaged record is set aside by the write; nothing of it can be kept.
-        Err(crate::store::StoreError::Damaged(_)) => None,
+        Err(StoreError::Damaged(_)) => None,
         Err(error) => return Err(error.into()),
     };
     let family = data_encoding::HEXLOWER.encode(&sources.world.random::<16>());
@@ -178,7 +206,8 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 }
 
 /// Forgets all that match; with a secret in the request only those that hold this very one, so that a fresh token is
-/// not lost because a stale one was rejected.
+/// not lost because a stale one was rejected. Without one, what cannot be read any more goes too: nobody can tell whose
+/// it is.
 fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     let group = Group::origin(target);
     let fits = |record: &Record| {
@@ -188,7 +217,12 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
             .is_none_or(|secret| record.secret.as_ref() == Some(secret));
         matches(record, target, request) && same
     };
-    for stored in sources.stores.group(&group)? {
+    let wait = |pause| sources.world.sleep(pause);
+    let torn = match &request.secret {
+        None => Torn::Remove(PATIENCE, &wait),
+        Some(_) => Torn::Leave,
+    };
+    for stored in sources.stores.readable(&group, torn)? {
         if !fits(&stored.record) {
             continue;
         }

@@ -1,5 +1,7 @@
 //! Credentials of a provider: the environment's, else the stored session's, renewed when it is about to end.
 
+mod offline;
+
 use std::path::PathBuf;
 
 use super::{Sources, brought, identity, proof, synced, workspace};
@@ -9,7 +11,7 @@ use crate::model::{ANY_USERNAME, Action, Answer, Credential, IDENTITY_TOKEN, Req
 use crate::record::{Group, Key, Record};
 use crate::renew;
 use crate::secret::Secret;
-use crate::store::Stored;
+use crate::store::{StoreError, Stored};
 use crate::time::Timestamp;
 
 /// What a request asks of a provider.
@@ -131,7 +133,7 @@ impl Session {
         }
         let records = match (sources.stores.group(&self.group()), &self.account) {
             (Err(_), Some(_)) => sources.stores.get(&self.key())?.into_iter().collect(),
-            (records, _) => records?,
+            (records, _) => records.map_err(|error| self.torn(error))?,
         };
         if records.is_empty() && self.hidden.is_none() {
             // Where the file is no good, there is no session.
@@ -142,6 +144,16 @@ impl Session {
             return Ok(found.map(|(found, _)| found).into_iter().collect());
         }
         Ok(records)
+    }
+
+    /// A record that cannot be read keeps back every account's, until a login or an erase writes over it.
+    fn torn(&self, error: StoreError) -> Error {
+        let damaged = matches!(error, StoreError::Damaged(_));
+        let error = Error::from(error);
+        match damaged {
+            true => error.hint(format!("run `keyfob login {}`", self.show())),
+            false => error,
+        }
     }
 
     /// The session that another machine put into a file here, where there was no keyfob to take it, and the directory of
@@ -411,7 +423,7 @@ fn found(
     let plain = request.target.is_none() || bearer;
     if !plain && session.bearer && session.username.is_none() {
         // A bearer token as somebody's password would be refused by the server, and the tool would ask a person.
-        return Ok(Answer::Declined);
+        return Ok(Answer::Unsendable(session.show()));
     }
     Ok(Answer::Found(Box::new(Credential {
         username: if plain && session.bearer {

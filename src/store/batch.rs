@@ -131,7 +131,6 @@ impl Stores {
                 return Err(self.undo(&ready, at + 1, error));
             }
         }
-        self.mark_open();
         Ok(ready.iter().filter_map(|row| self.leave_former(row).err()).collect())
     }
 

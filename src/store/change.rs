@@ -162,9 +162,6 @@ impl Stores {
             self.set_aside(&folder, &slot)?;
         }
         temporary.commit(&slot, &bytes)?;
-        if header.store != "sealed" {
-            self.mark_open();
-        }
         Ok(match header.extra.contains_key(ALSO) {
             true => self.empty_other_places(&folder, &slot).err(),
             false => None,

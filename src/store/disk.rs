@@ -17,7 +17,6 @@ use rustix::process::Uid;
 use super::StoreError;
 use super::beside::Beside;
 use super::folder::{Folder, check_directory, refusal};
-use super::gate;
 use crate::record::Group;
 use crate::world::random;
 
@@ -86,25 +85,18 @@ impl Disk {
     /// The directories between it and the data directory are checked only before a change: with the two checked, all
     /// that another user could do there is to move a directory of ours, and every record knows its own place.
     pub(super) fn folder(&self, digest: &str) -> Result<Option<Folder>, StoreError> {
-        let folder = self.unproven_folder(digest)?;
+        let folder = Folder::open(&self.path(digest), false)?;
         if let Some(folder) = &folder {
             self.check(folder.user())?;
         }
         Ok(folder)
     }
 
-    /// The same for who reads alone, and calls [`Disk::check`] before anything of it is believed.
-    pub(super) fn unproven_folder(&self, digest: &str) -> Result<Option<Folder>, StoreError> {
-        Folder::open(&self.path(digest), false)
-    }
-
-    /// Makes sure that the data directory is this user's and nobody else can change it. Says whether it is marked as one
-    /// without a gate.
-    pub(super) fn check(&self, user: Uid) -> Result<bool, StoreError> {
+    /// Makes sure that the data directory is this user's and nobody else can change it.
+    fn check(&self, user: Uid) -> Result<(), StoreError> {
         let stat = rustix::fs::statat(CWD, &self.data, AtFlags::empty());
         let stat = stat.map_err(|errno| refusal("looking at", &self.data, errno))?;
-        check_directory(&self.data, &stat, user)?;
-        Ok(gate::is_marked(&stat))
+        check_directory(&self.data, &stat, user)
     }
 
     /// Opens the directory of a group, and does `first` in it; makes it, and makes it again if it vanishes meanwhile.

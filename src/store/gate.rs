@@ -2,14 +2,13 @@
 //!
 //! `gate.json` in the data directory is the gate: as long as it is there, the keys that it names come from a person who
 //! knows the passphrase and from nowhere else. The unlocked key lies where the sealed store looks first, in the kernel's
-//! keyring, so that a call without a gate pays nothing for it; for what lies in clear `gate/mark.rs` sees to that. What happens to records when a gate is set or taken away
-//! is in `gate/convert.rs`, how wrong passphrases slow down in `gate/tries.rs`, and how a key is handed to one program
+//! keyring, so that a sealed answer pays nothing for it; one that lies in clear costs a look. What happens to records when
+//! a gate is set or taken away is in `gate/convert.rs`, how wrong passphrases slow down in `gate/tries.rs`, and how a key is handed to one program
 //! in `gate/handed.rs`. It knows no terminal and no command. scrypt is RFC 7914. Design, section 8.
 
 mod convert;
 mod handed;
 mod lost;
-mod mark;
 mod tries;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -29,7 +28,6 @@ use crate::time::Timestamp;
 use crate::world::random;
 
 pub use convert::{Converted, Place};
-pub(super) use mark::is_on as is_marked;
 
 /// The gate's file. It changes under the lock `gate.lock`.
 pub(super) const FILE: &str = "gate.json";
@@ -209,7 +207,6 @@ impl Gate {
         data.sweep(FILE)?;
         let mut text = serde_json::to_vec(self).expect("texts and numbers");
         text.push(b'\n');
-        mark::remove(&data);
         data.replace(FILE, &text)
     }
 

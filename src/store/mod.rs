@@ -30,6 +30,7 @@ mod sealed;
 pub mod session_file;
 mod slot;
 mod stores;
+mod torn;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub use parts::Items;
 pub use sealed::{DataKey, KeySource, NoSource};
 pub use slot::Header;
 pub use stores::{Chosen, Stored, Stores};
+pub use torn::Torn;
 
 /// One row of the table: a store's name, and how it is made.
 pub struct Row {

@@ -2,8 +2,7 @@
 //!
 //! Changes are in `change.rs`, what happens to a record that cannot be written in `rescue.rs`. It knows slots and the
 //! table, and no store in particular. On the road of a stored credential it opens the group's directory and reads the
-//! records in it; where one is not sealed it looks whether there is a gate, unless the data directory is marked as one
-//! without. Design, section 8; security review, sections 3d and 4a.
+//! records in it; where one is not sealed it looks whether there is a gate. Design, section 8; security review, sections 3d and 4a.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -284,7 +283,7 @@ impl Stores {
     }
 
     fn look(&self, group: &Group, only: Option<&str>) -> Result<Vec<Stored>, StoreError> {
-        let Some(folder) = self.disk.unproven_folder(&group.digest())? else {
+        let Some(folder) = self.disk.folder(&group.digest())? else {
             return Ok(Vec::new());
         };
         let names = folder.names()?;
@@ -299,11 +298,9 @@ impl Stores {
         let found = slots
             .iter()
             .map(|slot| self.read(&folder, slot, Some(group), Look::Whole));
-        let found: Result<Vec<Stored>, _> = found.filter_map(Result::transpose).collect();
+        let found: Vec<Stored> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         // A sealed one needs no such question: a gate keeps its key back. Asked afterwards, a gate that came meanwhile holds.
-        let is_marked_open = self.disk.check(folder.user())?;
-        let found = found?;
-        if !is_marked_open && found.iter().any(|stored| stored.store != "sealed") {
+        if found.iter().any(|stored| stored.store != "sealed") {
             self.unlocked()?;
         }
         Ok(found)

@@ -41,6 +41,7 @@ fn only_case_and_default_port_are_the_same_registry() {
         "victim.example.evil",
         "victim.exampl",
         "a.victim.example",
+        "victim_.example",
     ] {
         assert_eq!(docker(&home, "get", key), (1, NOT_FOUND.into()), "{key}");
     }
@@ -50,7 +51,7 @@ fn only_case_and_default_port_are_the_same_registry() {
         "u@victim.example",
         "victim。example",
         "victim.example#",
-        "victim_.example",
+        "victim;.example",
     ] {
         let (status, text) = docker(&home, "get", key);
         assert!(status == 1 && text.starts_with("keyfob: "), "{key}: {text}");
@@ -106,6 +107,17 @@ fn a_damaged_store_is_not_an_absent_credential() {
         text.starts_with("keyfob: ") && text != NOT_FOUND && !text.contains("canary"),
         "{text}"
     );
+    assert!(
+        text.contains("run `keyfob erase` with `url=https://registry.example`"),
+        "{text}"
+    );
+    // What was rejected cannot have come from it; without a secret everything there is meant.
+    let rejected = b"protocol=https\nhost=registry.example\nusername=u\npassword=canary-x\n";
+    let erased = home.run("keyfob", &["git", "erase"], rejected);
+    assert_eq!((erased.status, erased.stderr.as_slice()), (0, &b""[..]));
+    assert_ne!(docker(&home, "get", "registry.example"), (1, NOT_FOUND.into()));
+    assert_eq!(docker(&home, "erase", "registry.example"), (0, String::new()));
+    assert_eq!(docker(&home, "get", "registry.example"), (1, NOT_FOUND.into()));
 }
 
 /// Cuts every file that holds something in half.

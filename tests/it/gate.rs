@@ -1,12 +1,11 @@
 //! The per-machine gate: what is answered while it is closed, how it is opened, and what a person types.
 //!
-//! Kills and keychains are in `gate/crash.rs` and `gate/library.rs`, sessions at other places in `gate/place.rs`, what
-//! others do meanwhile in `gate/race.rs`, and what a home without a gate pays for it in `gate/mark.rs`. Where the kernel has no keyring for us, which is so in
+//! Kills and keychains are in `gate/crash.rs` and `gate/library.rs`, sessions at other places in `gate/place.rs`,
+//! and what others do meanwhile in `gate/race.rs`. Where the kernel has no keyring for us, which is so in
 //! many containers, the other road is the one that is shown, and said.
 
 mod crash;
 mod library;
-mod mark;
 mod person;
 mod place;
 mod race;
@@ -467,4 +466,27 @@ fn a_gate_that_cannot_be_understood_opens_nothing() {
     std::fs::write(&place, &whole).unwrap();
     std::fs::set_permissions(&place, PermissionsExt::from_mode(0o622)).unwrap();
     run(&sandbox, &["token", "other"], "").expect_code(4);
+}
+
+#[test]
+fn without_a_gate_a_stored_answer_looks_for_one_once_and_locks_nothing() {
+    if !strace() {
+        return;
+    }
+    let (sandbox, _issuer) = home();
+    for (args, stdin) in [(&["token", "acme"][..], ""), (&["git", "get"], KEPT)] {
+        // It meddles with a call that nobody makes.
+        let run = sandbox
+            .keyfob(args)
+            .stdin(stdin)
+            .injected("openat,newfstatat,statx,access,flock,sync:error=EIO:when=9999");
+        run.run().expect_success();
+        let seen = std::fs::read_to_string(sandbox.path().join("strace.log")).unwrap();
+        let looks: Vec<&str> = seen.lines().filter(|line| line.contains("gate")).collect();
+        assert!(
+            matches!(looks[..], [look] if look.contains("gate.json") && look.contains("ENOENT")),
+            "{args:?}: {looks:?}"
+        );
+        assert!(seen.contains("records") && !seen.contains("/locks"), "{args:?}: {seen}");
+    }
 }

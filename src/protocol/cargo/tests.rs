@@ -94,6 +94,21 @@ fn requests_are_answered_until_there_are_no_more() {
 }
 
 #[test]
+fn a_registry_that_the_configuration_does_not_mean_is_the_next_providers() {
+    for kind in ["get", "login", "logout"] {
+        let elsewhere = message(kind, ",\"token\":\"canary\",\"args\":[\"https://elsewhere.example\"]");
+        let answered = plugin(&elsewhere, &mut |_| panic!("asked"));
+        assert_eq!(answered.0, "{\"Err\":{\"kind\":\"url-not-supported\"}}\n", "{kind}");
+        let unserved = message(kind, ",\"token\":\"canary\",\"args\":[\"acme\"]");
+        let answered = plugin(&unserved, &mut |request| {
+            assert!(request.wired);
+            Ok(Answer::Declined)
+        });
+        assert_eq!(answered.0, "{\"Err\":{\"kind\":\"url-not-supported\"}}\n", "{kind}");
+    }
+}
+
+#[test]
 fn a_message_that_is_not_understood_asks_nothing_and_shows_no_value() {
     for input in [
         "canary\n".to_owned(),
@@ -103,7 +118,6 @@ fn a_message_that_is_not_understood_asks_nothing_and_shows_no_value() {
         "{\"v\":1,\"kind\":\"get\"}\n".into(),
         message("get", "").replace("\"index-url\"", "\"url\""),
         message("get", ",\"args\":[\"canary-a\",\"b\"]"),
-        message("get", ",\"args\":[\"https://elsewhere.example\"]"),
         message("login", ",\"token\":7"),
         "a".repeat(protocol::MAX_INPUT + 1),
     ] {

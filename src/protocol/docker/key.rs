@@ -104,6 +104,7 @@ mod tests {
             ("http://localhost:5000", "http://localhost:5000"),
             ("[::1]:5000", "https://[::1]:5000"),
             ("ghcr.io/org?x=1", "https://ghcr.io/org"),
+            ("my_registry:5000", "https://my_registry:5000"),
         ] {
             assert_eq!(url(key).as_deref(), Some(expected), "{key}");
         }
@@ -117,7 +118,7 @@ mod tests {
             "https://u:p@a",
             "a#b",
             "https://",
-            "my_registry",
+            "my;registry",
             "?x",
             "a/../b",
         ] {

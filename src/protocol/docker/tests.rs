@@ -147,6 +147,20 @@ fn a_secret_of_64_kib_is_stored_and_a_longer_one_is_not() {
 fn what_is_not_kept_is_a_failure_but_what_is_not_there_is_erased() {
     let body = r#"{"ServerURL":"a.example","Username":"u","Secret":"canary"}"#;
     assert_eq!(call(&["store"], body.as_bytes(), &mut |_| Ok(Answer::Declined)).0, 1);
+    // docker logs in with what it got, and brings that back.
+    for (secret, expected) in [("canary", 0), ("canary-2", 1)] {
+        let mut asked = Vec::new();
+        let (status, text) = call(&["store"], body.as_bytes(), &mut |request| {
+            assert!(request.wired);
+            asked.push(request.action);
+            Ok(match request.action {
+                Action::Get => found(Some("token"), secret, None),
+                _ => Answer::Declined,
+            })
+        });
+        assert_eq!(status, expected, "{text}");
+        assert_eq!(asked[..2], [Action::Store, Action::Get]);
+    }
     for answer in [Answer::Absent, Answer::Declined, Answer::Done] {
         assert_eq!(
             call(&["erase"], b"a.example", &mut |_| Ok(answer.clone())),

@@ -228,6 +228,9 @@ impl<'a> Fields<'a> {
                 key => {
                     let known = GIT_KEYS.iter().chain(native).find(|known| known.as_bytes() == key);
                     let Some(known) = known else { continue };
+                    if key.len() + line.value.len() + 2 > line::MAX_LINE {
+                        return Err(malformed("a line is longer than 65535 bytes"));
+                    }
                     if fields.bytes(known).is_some() {
                         return Err(malformed(format!("`{known}` stands more than once")));
                     }

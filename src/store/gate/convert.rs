@@ -16,7 +16,7 @@ use super::super::folder::{Folder, temporary_of};
 use super::super::sealed::{ASKING, CURRENT, DataKey, SETTING_UP, cache_name, current_id, write_current};
 use super::super::slot::{Flaw, Header};
 use super::super::stores::{Look, Slot, Stores, is_slot};
-use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, mark, tries};
+use super::{FILE, Gate, Keys, Opened, SHORTEST, Stage, tries};
 use crate::record::Key;
 use crate::secret::Secret;
 use crate::world::random;
@@ -192,23 +192,7 @@ impl Stores {
         }
         data.remove(FILE)?;
         data.sync()?;
-        tries::forget(&self.disk)?;
-        self.mark_open();
-        Ok(())
-    }
-
-    /// Marks the data directory as one without a gate, if that is so and nobody is setting one this moment.
-    ///
-    /// Only so that reading is cheaper: without the mark a gate is looked for each time.
-    pub(in super::super) fn mark_open(&self) {
-        let Ok(Some(data)) = self.disk.data() else { return };
-        if self.disk.check(data.user()).unwrap_or(true) {
-            return;
-        }
-        let right = self.disk.lock_shared(SWITCH, Duration::ZERO, &|_| ());
-        if matches!(right, Ok(Some(_))) && !self.disk.has(FILE) {
-            mark::set(&data);
-        }
+        tries::forget(&self.disk)
     }
 
     /// Puts the keys into the keychain, and sees that they are there. The gate notes before that they may be.

@@ -118,6 +118,18 @@ fn invalid_utf8_is_refused_where_it_matters_and_nowhere_else() {
 }
 
 #[test]
+fn a_line_of_a_known_key_is_at_most_65535_bytes_long() {
+    let long = |key: &str, len: usize| format!("url=https://a.example/\n{key}={}\n", "x".repeat(len - key.len() - 2));
+    let decoded = |text: &str| ask(Action::Store, Dialect::Git, text.as_bytes());
+    assert!(decoded(&long("password", line::MAX_LINE)).is_ok());
+    assert!(decoded(&long("password", line::MAX_LINE + 1)).is_err());
+    // What a server says comes to git's helpers whole.
+    for key in ["wwwauth[]", "later"] {
+        assert!(decoded(&long(key, line::MAX_LINE * 3)).is_ok(), "{key}");
+    }
+}
+
+#[test]
 fn unknown_attributes_are_ignored() {
     let lines = "foo=bar\nfoo[]=1\ncapability[]=zzz\n=x\nquit=1\ncontinue=1\nstate[]=other:1\nhost =x\nHost=x\n";
     let request = git(Action::Get, lines).unwrap();
