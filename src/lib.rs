@@ -79,6 +79,9 @@ pub fn run(world: &World) -> u8 {
             None => return unread(world),
         }
     }
+    if args.get(1).is_some_and(|word| word == "help") {
+        says_help(&mut args);
+    }
     let program = world::program_name(args.first().map(String::as_str));
     let (said, at, found) = asked(program, &args);
     if let Some(found) = found {
@@ -86,6 +89,15 @@ pub fn run(world: &World) -> u8 {
         return serve(world, found, rest, &said);
     }
     own(world, &args, protocol::link(program))
+}
+
+/// What many programs take for `--help` is one for us too, where we are called by our own name.
+fn says_help(args: &mut Vec<String>) {
+    let program = world::program_name(args.first().map(String::as_str));
+    if program.trim_end_matches(".exe") == "keyfob" {
+        args.remove(1);
+        args.push("--help".into());
+    }
 }
 
 /// What stands before the protocol's name, where the rest begins, and the protocol that a tool speaks; none for an own

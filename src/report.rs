@@ -40,10 +40,15 @@ pub fn exit_code(class: Class) -> u8 {
 /// The lines for stderr: `keyfob: error: …`, and `keyfob: hint: …` when there is a next step.
 pub fn lines(error: &Error) -> String {
     let mut text = format!("keyfob: error: {}\n", message(error));
-    if let Some(hint) = &error.hint {
-        text += &format!("keyfob: hint: {}\n", sanitise(hint));
+    if let Some(hint) = hint(error) {
+        text += &format!("keyfob: hint: {hint}\n");
     }
     text
+}
+
+/// The next step, fit for a terminal. It is whole: a command that is cut does something else, or nothing.
+pub fn hint(error: &Error) -> Option<String> {
+    error.hint.as_deref().map(printable)
 }
 
 /// The chain of causes as one line.
@@ -153,7 +158,8 @@ fn skip_string(rest: &mut Rest) {
 
 #[cfg(test)]
 mod tests {
-    use super::{json, printable, sanitise};
+    use super::{json, lines, printable, sanitise};
+    use crate::error::Error;
 
     #[test]
     fn escape_sequences_are_dropped_whole() {
@@ -176,6 +182,17 @@ mod tests {
         assert_eq!(sanitise("\u{202e}gnp.exe\u{200b}"), "gnp.exe");
         assert_eq!(sanitise(&"x".repeat(300)).chars().count(), 201);
     }
+
+    #[test]
+    fn a_command_to_copy_is_whole_and_cannot_act() {
+        let path = "x".repeat(300);
+        let error = Error::failure("a").hint(format!("run `chmod 600 /{path}\u{1b}[2J\n`"));
+        assert_eq!(
+            lines(&error),
+            format!("keyfob: error: a\nkeyfob: hint: run `chmod 600 /{path} `\n")
+        );
+    }
+
     #[test]
     fn a_path_keeps_its_length_and_its_spaces() {
         let path = format!("/a  b/{}", "x".repeat(300));

@@ -3,8 +3,11 @@
 //! A [`Secret`] can be read from outside but never written: it has no `Display` and no `Serialize`, and its `Debug` is a
 //! fixed word. The one way out is [`Secret::expose`], which a reviewer can search for.
 
+mod sent;
+
 use std::fmt;
 
+pub use sent::{NOTHING, Sent};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::config::{Call, Marks, Query, Slot, Template};
 use crate::oauth::token::{self, TokenSet};
 use crate::record;
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 
 /// Everything but what a URL never escapes (RFC 3986, section 2.3), so that naive readers see the names they know.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -111,6 +111,8 @@ pub struct Answer<'a> {
     pub retry_after_secs: Option<i64>,
     /// The body.
     pub body: &'a [u8],
+    /// The secrets that it answers to.
+    pub sent: &'a Sent,
 }
 
 /// What a service gave.
@@ -134,7 +136,12 @@ pub fn document(status: u16, content_type: &str, body: &[u8]) -> Result<Value, S
     if !token::is_json(content_type) {
         return Err(format!("status {status} and something other than JSON"));
     }
-    serde_json::from_slice(body).map_err(|error| format!("status {status} and JSON in which {}", record::place(&error)))
+    serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "status {status} and JSON that cannot be used: {}",
+            record::place(&error)
+        )
+    })
 }
 
 /// Whether an answer that cannot be read came from the service all the same, which has acted then.
@@ -190,11 +197,12 @@ pub fn granted(call: &Call, mut document: Value, key_prefix: Option<&str>) -> Re
     })
 }
 
-/// What the service says to a person; not yet fit for a terminal.
-pub fn message(call: &Call, document: &Value) -> Option<String> {
+/// What the service says to a person, without what was sent to it; not yet fit for a terminal.
+pub fn message(call: &Call, answer: &Answer, document: &Value) -> Option<String> {
+    let shown = |pointer: &str| answer.sent.words(text_at(document, Some(pointer)));
     match &call.reply.message {
-        Some(pointer) => text_at(document, Some(pointer)),
-        None => MESSAGES.iter().find_map(|pointer| text_at(document, Some(pointer))),
+        Some(pointer) => shown(pointer),
+        None => MESSAGES.iter().find_map(|pointer| shown(pointer)),
     }
 }
 
@@ -341,8 +349,19 @@ mod tests {
             (json!({"error": "x"}), Some("x")),
             (json!({"error": true}), None),
             (Value::Null, None),
+            (json!({"error": "x", "message": "canary-1 is wrong"}), Some("x")),
+            (json!({"message": "canary is wrong"}), None),
         ] {
-            assert_eq!(message(&call(None), &reply).as_deref(), text, "{reply}");
+            let mut sent = Sent::default();
+            sent.add("canary-1");
+            let answer = Answer {
+                status: 400,
+                content_type: "application/json",
+                retry_after_secs: None,
+                body: b"",
+                sent: &sent,
+            };
+            assert_eq!(message(&call(None), &answer, &reply).as_deref(), text, "{reply}");
         }
     }
 }

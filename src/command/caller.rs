@@ -135,13 +135,16 @@ impl<'a> Caller<'a> {
             token: Some(&token),
             key: self.mode.oauth.dpop_key.as_ref(),
         };
-        let reply = match service::ask_as(&self.http, call, values, bearer, CALL) {
+        let mut reply = match service::ask_as(&self.http, call, values, bearer, CALL) {
             Ok(reply) => reply,
             Err(failure @ Failure::NotSent(_)) => return Err(Error::temporary(failure).context(doing)),
             Err(failure @ Failure::CutOff(_)) => {
                 return Ok(Answered::Unknown(Error::temporary(failure).context(doing)));
             }
         };
+        if let Some(prefix) = &self.mode.key_prefix {
+            reply.sent.begin(prefix);
+        }
         let status = reply.status;
         let answer = service::answer(&reply);
         if let Some(error) = login::wants_factor(&self.mode, &reply) {

@@ -1,5 +1,6 @@
 //! `login` and `set-token`: obtain a credential, learn whom it speaks for, keep it, say where.
 
+mod draft;
 mod found;
 mod identity;
 mod turn;
@@ -7,6 +8,7 @@ mod turn;
 use std::io::Write;
 use std::time::Duration;
 
+use draft::Draft;
 use found::Named;
 use identity::Known;
 use turn::Turn;
@@ -28,10 +30,14 @@ use crate::store::Stored;
 pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
     let mut client_id = args.client_id;
-    if !args.set.is_empty() || (client_id.is_some() && is_bare_preset(run, &profile.provider)?) {
-        write_provider_file(run, &profile.provider, client_id.take().as_deref(), &args.set)?;
-    }
-    let (mut provider, at) = provider_of(run, &profile)?;
+    let draft = Draft::of(run, &profile.provider, client_id.as_deref(), &args.set)?;
+    let (mut provider, at) = match &draft {
+        Some(draft) => {
+            client_id = None;
+            draft.provider(run, &profile)?
+        }
+        None => run.sources.config.profile(&profile)?,
+    };
     let name = provider.name.clone();
     renew::give(run.sources, &name, &mut provider.modes[at])?;
     let flow = login::find(match (args.with_token, args.device) {
@@ -95,13 +101,16 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     };
     // Held until the session is kept. Whoever has a code already asks nobody.
     let mut turn = None;
-    let is_usual = args.auth_url.is_none() && client_id.is_none();
+    let is_usual = || {
+        let is_there = draft.as_ref().is_none_or(|draft| draft.is_there(run));
+        args.auth_url.is_none() && client_id.is_none() && is_there
+    };
     if flow.makes && options.code.is_none() {
         let meant = wanted.or_else(|| options.email.clone());
         let session = Session::named(&provider, at, None, meant);
         match turn::take(run, &session, &extra)? {
             Turn::Mine(lock) => turn = Some(lock),
-            Turn::Adopted(stored) if is_usual => {
+            Turn::Adopted(stored) if is_usual() => {
                 run.note("Another login at the same time made this session:\n");
                 tell(run, &frame, &session, &stored)?;
                 return Ok(0);
@@ -119,7 +128,7 @@ pub(super) fn login(run: &Run, args: cli::Login) -> Result<u8> {
     let login = frame.with(&known);
     let check = if flow.makes { Check::Lenient } else { Check::Strict };
     let visitor = obtained.visitor.take();
-    let kept = keep(run, &login, obtained, check);
+    let kept = keep(run, &login, obtained, check, draft.as_ref());
     drop(turn);
     match (visitor, &kept) {
         (Some(visitor), Ok(stored)) => visitor.tell_success(&login, &stored.record.key.account),
@@ -148,11 +157,6 @@ fn other_account(run: &Run, provider: &Provider, at: usize, wanted: Option<&str>
     stored.iter().any(|stored| stored.record.key.account != wanted)
 }
 
-/// Whether a name is a preset's, without a provider file of the user.
-fn is_bare_preset(run: &Run, name: &str) -> Result<bool> {
-    Ok(preset::find(name).is_some() && !run.sources.config.names()?.iter().any(|own| own == name))
-}
-
 /// The account that the arguments name; a user name and password have one always.
 fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Result<Option<String>> {
     let wanted = profile.account.clone().filter(|name| !name.is_empty());
@@ -165,7 +169,7 @@ fn wanted_account(provider: &Provider, profile: &Profile, command: &str) -> Resu
 
 pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
     let (profile, token) = profile_and_key(run, args.profile, args.key)?;
-    let (provider, at) = provider_of(run, &profile)?;
+    let (provider, at) = run.sources.config.profile(&profile)?;
     let wanted = wanted_account(&provider, &profile, "set-token")?;
     renew::check_place(run.sources, &provider, &provider.modes[at], wanted.as_deref())?;
     let options = Options {
@@ -189,7 +193,7 @@ pub(super) fn set_token(run: &Run, args: cli::SetToken) -> Result<u8> {
         run.note("keyfob: warning: this keeps a secret on a CI machine; a variable of one step does not\n");
     }
     let check = if args.no_check { Check::None } else { Check::Strict };
-    keep(run, &login, obtained, check).map(|_| 0)
+    keep(run, &login, obtained, check, None).map(|_| 0)
 }
 
 /// What the arguments of `set-token` mean; a key among them is shown nowhere.
@@ -222,74 +226,6 @@ fn is_key_of_the_only_one(run: &Run, text: &str) -> bool {
         let prefix = provider.modes[at].key_prefix.as_ref();
         prefix.is_some_and(|prefix| text.starts_with(prefix.as_str()))
     })
-}
-
-/// The provider; of a preset that is not in use yet, what it must be told first.
-fn provider_of(run: &Run, profile: &Profile) -> Result<(Provider, usize)> {
-    let found = run.sources.config.profile(profile);
-    if !is_bare_preset(run, &profile.provider)? {
-        return found;
-    }
-    found.map_err(|error| {
-        let name = &profile.provider;
-        let slots: String = preset::wants(name).map(|slot| format!(" --set {slot}=…")).collect();
-        let with_id = format!("{}[oauth]\nclient_id = \"id\"\n", preset::file(name));
-        let only_id = Provider::parse(&with_id, name, name).is_ok();
-        let lacks = match only_id {
-            true => format!("the preset `{name}` needs the client id of your OAuth app"),
-            false => format!("the preset `{name}` must be told what only you know: {error}"),
-        };
-        let page = format!("`keyfob provider show {name}` says where to register");
-        Error::usage(lacks).hint(match only_id || !slots.is_empty() {
-            true => format!("run `keyfob login {name}{slots} --client-id ID`; {page}"),
-            false => page,
-        })
-    })
-}
-
-/// Writes the provider file that makes a preset the user's own.
-fn write_provider_file(run: &Run, name: &str, client_id: Option<&str>, set: &[String]) -> Result<()> {
-    if preset::find(name).is_none() {
-        return Err(Error::usage(format!("`--set` is for presets, and `{name}` is none")));
-    }
-    let plain = |text: &str, more: &[u8]| {
-        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b) || more.contains(&b);
-        !text.is_empty() && text.bytes().all(good)
-    };
-    if client_id.is_some_and(|id| !plain(id, b"")) {
-        return Err(Error::usage(
-            "the client id has characters other than letters, digits, `.`, `_`, `-` and `:`",
-        ));
-    }
-    let mut text = preset::file(name);
-    if !set.is_empty() {
-        text += "\n[instance]\n";
-    }
-    for pair in set {
-        let pair = pair
-            .split_once('=')
-            .filter(|(key, value)| plain(key, b"") && plain(value, b"/"));
-        let (key, value) = pair.ok_or_else(|| {
-            Error::usage("`--set` is not a name, `=`, and a value of letters, digits, `.`, `_`, `-`, `:` and `/`")
-        })?;
-        text += &format!("{key} = \"{value}\"\n");
-    }
-    if let Some(id) = client_id {
-        text += &format!("\n[oauth]\nclient_id = \"{id}\"\n");
-    }
-    // A file that is wrong would be in the way of the next try.
-    Provider::parse(&text, name, "the new provider file")?;
-    let directory = run.sources.config.directory();
-    let path = directory.join(format!("{name}.toml"));
-    let written = private_dir(directory).and_then(|()| write_new(&path, text.as_bytes()));
-    match written {
-        Ok(()) => run.note(&format!("Wrote {}.\n", printable(&path.display().to_string()))),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::usage(format!("{} exists already", path.display())).hint("change what it says there"));
-        }
-        Err(error) => return Err(Error::failure(format!("writing {}: {}", path.display(), error.kind()))),
-    }
-    Ok(())
 }
 
 /// Makes a directory of provider files, and those above it.
@@ -342,7 +278,7 @@ enum Check {
 /// How long giving back tokens that nobody wants may take: a whole call, and a quarter of another.
 const REVOCATION: Duration = Duration::from_secs(10);
 
-fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
+fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check, draft: Option<&Draft>) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
     // A flow's last call is the one that the tokens came from; those that follow say whose they are.
     let asked = login.http.sent_at().unwrap_or_else(|| run.world.now());
@@ -352,7 +288,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         Ok(known) => (known, None),
         Err(error) => (Known::default(), Some(error)),
     };
-    let Known { subject, said } = known;
+    let Known { subject, said, refusal } = known;
     let at = login
         .provider
         .modes
@@ -380,6 +316,12 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         record.subject.clone_from(&subject);
     };
     let placed = renew::check_place(run.sources, login.provider, login.mode, Some(&account));
+    // A preset serves its targets from now on, and not when its credential was never there.
+    let file = match draft {
+        Some(draft) => Some(draft.write(run)),
+        None if run.sources.config.names()?.contains(&login.provider.name) => None,
+        None => Some(Draft::bare(&login.provider.name).write(run)),
+    };
     if let Some(error) = refused.or(placed.err()) {
         if check == Check::Lenient && matches!(error.class, Class::Refused | Class::Store) {
             let mut unwanted = Record::new(session.key(), String::new(), "keyfob");
@@ -389,11 +331,17 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         }
         return Err(error);
     }
-    // A preset serves its targets from now on, and not when its credential was never there.
-    if !run.sources.config.names()?.contains(&login.provider.name) {
-        write_provider_file(run, &login.provider.name, None, &[])?;
-    }
+    let file = file.transpose()?;
     let stored = renew::keep(run.sources, &session, &account, "keyfob", fill)?;
+    if let Some(file) = file {
+        file.stays(run);
+    }
+    if let Some(refusal) = refusal {
+        let name = session.show();
+        return Err(refusal.hint(format!(
+            "the session is kept without a name; `keyfob whoami {name}` asks again, `keyfob logout {name}` ends it"
+        )));
+    }
     tell(run, login, &session, &stored)?;
     workspace::begin(run, &session, &stored, workspace.as_deref());
     Ok(stored)

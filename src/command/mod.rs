@@ -180,12 +180,7 @@ impl Run<'_> {
     fn profile(&self, given: Option<&str>) -> Result<Profile> {
         if let Some(text) = given.or(self.provider.as_deref()) {
             let profile = self.completed(Profile::parse(text)?)?;
-            return match &self.program {
-                Some(program) if self.is_others(&profile.provider) => Err(Error::usage(format!(
-                    "`{program}` signs in to no other provider; the name of an account goes with `--account`"
-                ))),
-                _ => Ok(profile),
-            };
+            return self.is_ours(&profile.provider).map(|()| profile);
         }
         let names = self.sources.config.names()?;
         match names.as_slice() {
@@ -221,6 +216,17 @@ impl Run<'_> {
     /// Whether a provider is none of the program's whose sign-in we are.
     fn is_others(&self, provider: &str) -> bool {
         self.program.is_some() && self.provider.as_deref().is_some_and(|own| own != provider)
+    }
+
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when a provider is none of the program's whose sign-in we are.
+    fn is_ours(&self, provider: &str) -> Result<()> {
+        match &self.program {
+            Some(program) if self.is_others(provider) => Err(Error::usage(format!(
+                "`{program}` signs in to no other provider; the name of an account goes with `--account`"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The failure of a command that needs one provider.

@@ -23,9 +23,10 @@ pub(super) fn run(run: &Run, args: cli::Provider) -> Result<u8> {
 }
 
 fn list(run: &Run, as_json: bool) -> Result<u8> {
-    let own = run.sources.config.names()?;
+    let mut own = run.sources.config.names()?;
+    own.retain(|name| !run.is_others(name));
     let presets: Vec<&str> = preset::names()
-        .filter(|name| !own.iter().any(|own| own == name))
+        .filter(|name| !run.is_others(name) && !own.iter().any(|own| own == name))
         .collect();
     if as_json {
         return run
@@ -50,6 +51,7 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
 
 /// What a provider says; of a preset that is not in use its page, which says how to take it into use.
 fn show(run: &Run, name: &str) -> Result<u8> {
+    run.is_ours(name)?;
     let own = run.sources.config.names()?;
     let page = preset::page(name).filter(|_| !own.iter().any(|own| own == name));
     let body = match (run.sources.config.provider(name), &page) {
@@ -225,10 +227,13 @@ fn line(text: &mut String, name: &str, value: &str) {
 
 /// Every mistake of every file, not only the first file's.
 fn check(run: &Run, name: Option<&str>) -> Result<u8> {
+    // As a program's sign-in we have one provider.
+    let name = name.or(run.provider.as_deref().filter(|_| run.program.is_some()));
     if let Some(path) = name.filter(|name| name.contains('/') || name.ends_with(".toml")) {
         return check_file(run, path);
     }
     if let Some(name) = name {
+        run.is_ours(name)?;
         let provider = run.sources.config.provider(name)?;
         let all = run.sources.config.names()?;
         let others = all.iter().filter(|other| *other != name);
@@ -254,6 +259,13 @@ fn check(run: &Run, name: Option<&str>) -> Result<u8> {
                 run.note(&report::lines(&error));
             }
         }
+    }
+    for file in run.sources.config.misnamed()? {
+        wrong += 1;
+        let shown = report::printable(&file.display().to_string());
+        let error = Error::usage(format!("{shown}: its name is no provider's"))
+            .hint("call it by lower-case letters, digits and dashes, such as `my-tool.toml`");
+        run.note(&report::lines(&error));
     }
     run.sources.config.refresh_index()?;
     if wrong > 0 {

@@ -2,12 +2,19 @@
 
 use super::Run;
 use crate::cli;
+use crate::config::preset;
 use crate::error::{Error, Result};
 use crate::report::{message, sanitise};
 
 pub(super) fn run(run: &Run, args: &cli::Register) -> Result<u8> {
     let profile = run.profile(args.profile.as_deref())?;
-    let (provider, _) = run.sources.config.profile(&profile)?;
+    let name = &profile.provider;
+    let provider = match run.sources.config.profile(&profile) {
+        Ok((provider, _)) => provider,
+        // The page is where the client id comes from that a preset lacks.
+        Err(error) if run.sources.config.has_file(name) => return Err(error),
+        Err(error) => preset::with_any_client(name).ok_or(error)?,
+    };
     let Some(page) = &provider.register else {
         let what = format!(
             "the file of the provider `{}` names no page to register at",

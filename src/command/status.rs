@@ -10,7 +10,7 @@ use super::text::{field, table};
 use super::{Run, SCHEMA, session_of};
 use crate::cli;
 use crate::config::{Profile, profile};
-use crate::error::{Class, Result};
+use crate::error::{Class, NO_PROVIDER, Result};
 use crate::record::{Group, Record};
 use crate::report::{self, exit_code, printable, sanitise};
 use crate::resolve::{self, Session};
@@ -51,6 +51,9 @@ pub(super) fn status(run: &Run, args: &cli::Status) -> Result<u8> {
     {
         // A word that is no mode is not told as a session that lacks. A session whose file lost its mode is shown.
         has_mode(run, wanted)?;
+    }
+    if let Some(wanted) = wanted.as_ref().filter(|_| rows.is_empty() && damaged.is_empty()) {
+        is_known(run, wanted)?;
     }
     let live = rows.iter().any(|row| row["state"] != "ended") || !variables.is_empty();
     let code = match (live, damaged.is_empty(), &wanted) {
@@ -100,6 +103,14 @@ fn has_mode(run: &Run, wanted: &Profile) -> Result<()> {
         Ok(_) => run.sources.config.profile(wanted).map(|_| ()),
         // Another's file, or none: nothing can be said of its modes.
         Err(_) => Ok(()),
+    }
+}
+
+/// Makes sure that a profile without a session is one of a provider that there is. A wrong file is one.
+fn is_known(run: &Run, wanted: &Profile) -> Result<()> {
+    match run.sources.config.provider(&wanted.provider) {
+        Err(error) if error.code.as_deref() == Some(NO_PROVIDER) => Err(error),
+        _ => Ok(()),
     }
 }
 

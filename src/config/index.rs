@@ -283,6 +283,13 @@ pub(super) fn outdated(directory: &Path, path: &Path) -> bool {
 
 /// The provider files of a directory: name and path of each `NAME.toml`, in no order. None where there is no directory.
 pub(super) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = all_files(directory)?;
+    files.retain(|(stem, _)| super::profile::check_name("provider", stem).is_ok());
+    Ok(files)
+}
+
+/// The same with those whose name is no provider's.
+pub(super) fn all_files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -298,7 +305,7 @@ pub(super) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     for entry in entries.flatten() {
         let path = entry.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if path.extension().is_some_and(|end| end == "toml") && super::profile::check_name("provider", stem).is_ok() {
+        if path.extension().is_some_and(|end| end == "toml") {
             files.push((stem.to_owned(), path.clone()));
         }
     }

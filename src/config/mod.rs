@@ -187,7 +187,8 @@ impl<'w> Config<'w> {
         }
         match preset::find(name) {
             // As a file would take it into use.
-            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}")),
+            Some(_) => Provider::parse(&preset::file(name), name, &format!("preset {name}"))
+                .map_err(|error| preset::lacks(name, &error)),
             None => Err(Error::usage(format!("there is no provider `{name}`"))
                 .code(NO_PROVIDER)
                 .hint("run `keyfob provider list` to see those there are")),
@@ -279,7 +280,14 @@ impl<'w> Config<'w> {
     /// # Errors
     /// As [`Config::provider`]; [`Class::Usage`] when there is no such mode.
     pub fn profile(&self, profile: &Profile) -> Result<(Provider, usize)> {
-        let provider = self.provider(&profile.provider)?;
+        self.with_mode(self.provider(&profile.provider)?, profile)
+    }
+
+    /// The same with a provider that was read already.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] when there is no such mode.
+    pub fn with_mode(&self, provider: Provider, profile: &Profile) -> Result<(Provider, usize)> {
         let at = match &profile.mode {
             Some(mode) => mode_at(&provider, mode)?,
             None => self.mode_in_use(&provider)?.0,
@@ -299,6 +307,18 @@ impl<'w> Config<'w> {
         names.extend(self.brought().map(|(name, _)| name.to_owned()));
         names.sort();
         Ok(names)
+    }
+
+    /// The files beside them whose names are no provider's, so that they are passed over; sorted.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn misnamed(&self) -> Result<Vec<PathBuf>> {
+        let mut files = index::all_files(&self.directory).doing("listing the provider files")?;
+        files.retain(|(stem, _)| profile::check_name("provider", stem).is_err());
+        let mut paths: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
+        paths.sort();
+        Ok(paths)
     }
 
     /// Whether provider files were edited in place since the index was made; costs a look at each.

@@ -4,7 +4,9 @@
 //! `login` writes. So a tool's own password for a well-known host is kept like any other.
 
 use super::instance;
+use super::provider::Provider;
 use super::section::File;
+use crate::error::Error;
 
 /// Name and text of each preset.
 const TABLE: &[(&str, &str)] = &[
@@ -56,6 +58,27 @@ pub fn wants(name: &str) -> impl Iterator<Item = &'static str> {
 /// The text of the file that takes a preset into use, up to where its own tables begin.
 pub fn file(name: &str) -> String {
     format!("format = 1\npreset = \"{name}\"\n")
+}
+
+/// The preset as one has it who registered an app; none where it must be told more than the client id.
+pub fn with_any_client(name: &str) -> Option<Provider> {
+    find(name)?;
+    Provider::parse(&format!("{}[oauth]\nclient_id = \"id\"\n", file(name)), name, name).ok()
+}
+
+/// What a preset must be told before it can be used, in place of what is wrong with it until then.
+pub(super) fn lacks(name: &str, error: &Error) -> Error {
+    let slots: String = wants(name).map(|slot| format!(" --set {slot}=…")).collect();
+    let only_id = with_any_client(name).is_some();
+    let lacks = match only_id {
+        true => format!("the preset `{name}` needs the client id of your OAuth app"),
+        false => format!("the preset `{name}` must be told what only you know: {error}"),
+    };
+    let page = format!("`keyfob provider show {name}` says where to register");
+    Error::usage(lacks).hint(match only_id || !slots.is_empty() {
+        true => format!("run `keyfob login {name}{slots} --client-id ID`; {page}"),
+        false => page,
+    })
 }
 
 /// The names of all presets, sorted.

@@ -46,7 +46,7 @@ pub(super) fn form(world: &World, mode: &Mode) -> Result<Form> {
         .with("Version", VERSION)
         .with("RoleArn", &aws.role)
         .with("RoleSessionName", &aws.session_name)
-        .with("WebIdentityToken", token.expose())
+        .with_secret("WebIdentityToken", &token)
         .with_some("DurationSeconds", duration.as_deref()))
 }
 
@@ -178,6 +178,7 @@ mod tests {
             dpop_nonce: None,
             challenge: String::new(),
             body: Zeroizing::new(body.as_bytes().to_vec()),
+            sent: crate::secret::Sent::default(),
         };
         read(&world, &reply)
     }

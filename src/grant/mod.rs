@@ -74,7 +74,7 @@ pub fn checked(
     read: impl Fn(&Mode, &Reply) -> token::Reply,
 ) -> token::Reply {
     if let Some(own) = row(flow).read {
-        return own(world, reply);
+        return own(world, reply).without(&reply.sent);
     }
     let requested = mode.grant.requested_token_type.as_deref();
     match read(mode, reply) {

@@ -52,10 +52,11 @@ fn start(login: &Login) -> Result<Grant> {
     let reply = login.http.post(url, &form).map_err(Error::temporary)?;
     match reply.status {
         429 | 500..=599 => Err(Error::temporary(format!("it answered with status {}", reply.status))),
-        status => device::read(status, &reply.content_type, &reply.body).map_err(|refusal| match refusal {
-            Refusal::Code { code, description } => refused(login, &code, description.as_deref()),
-            Refusal::Unusable(why) => {
-                Error::failure(sanitise(&why)).hint("check `oauth.device_authorization_endpoint` in the provider file")
+        status => device::read(status, &reply.content_type, &reply.body).map_err(|refusal| {
+            match refusal.without(&reply.sent) {
+                Refusal::Code { code, description } => refused(login, &code, description.as_deref()),
+                Refusal::Unusable(why) => Error::failure(sanitise(&why))
+                    .hint("check `oauth.device_authorization_endpoint` in the provider file"),
             }
         }),
     }

@@ -13,7 +13,7 @@ use crate::http::{Body, Call, Http};
 use crate::oauth::id_token;
 use crate::oauth::token::is_json;
 use crate::report::sanitise;
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 
 /// What a server says of a token; all of it fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,29 @@ pub struct Identity {
     /// What else the provider file wants to be shown, by its names; what the answer lacks is left out.
     pub fields: BTreeMap<String, String>,
 }
+
+impl Identity {
+    /// The same without what repeats the token.
+    ///
+    /// # Errors
+    /// When the name does: it would be shown, and be part of paths.
+    fn without(mut self, sent: &Sent) -> Result<Identity> {
+        if sent.is_in(&self.subject) {
+            let message = "the server's answer repeats the credential where it should name the account";
+            return Err(Error::failure(message));
+        }
+        self.fields.retain(|_, value| !sent.is_in(value));
+        self.workspace = self.workspace.filter(|name| !sent.is_in(name));
+        if let Some(scopes) = &mut self.scopes {
+            scopes.retain(|scope| !sent.is_in(scope));
+        }
+        Ok(self)
+    }
+}
+
+/// The code of the failure that says that nothing is good about a token. 403 is none: it may lack the scope for this
+/// question alone.
+pub const UNAUTHORIZED: &str = "401";
 
 /// Asks whom a token speaks for: by the provider file's `whoami`, else at the userinfo endpoint that was found. None where
 /// there is neither.
@@ -62,8 +85,12 @@ fn ask(http: &Http, mode: &Mode, url: Option<&String>, token: &Secret) -> Result
         return Err(error).doing(doing);
     }
     match reply.status {
-        200 if is_json(&reply.content_type) => read(mode, &reply.body).doing(doing).map(Some),
-        401 | 403 => Err(Error::login("the server refuses the credential")).doing(doing),
+        200 if is_json(&reply.content_type) => read(mode, &reply.body)
+            .and_then(|said| said.without(&reply.sent))
+            .doing(doing)
+            .map(Some),
+        401 => Err(Error::login("the server refuses the credential").code(UNAUTHORIZED)).doing(doing),
+        403 => Err(Error::login("the server refuses the credential")).doing(doing),
         status => {
             let message = format!("the server answered with status {status} and no JSON that could be used");
             Err(Error::temporary(message)).doing(doing)

@@ -24,12 +24,12 @@ use crate::oauth::Refusal;
 use crate::oauth::token::TokenSet;
 use crate::record::Learnt;
 use crate::report::{sanitise, wrap};
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 use crate::shape;
 use crate::world::World;
 
 pub use browser::Visitor;
-pub use identity::{Identity, details, identity};
+pub use identity::{Identity, UNAUTHORIZED, details, identity};
 pub use qr::Qr;
 pub use waiting::Waiting;
 
@@ -193,9 +193,9 @@ pub fn find(flow: Flow) -> &'static LoginFlow {
         .expect("every flow has a row; a test checks it")
 }
 
-/// An issuer's no, with its code and its words.
-fn refused(refusal: Refusal) -> Error {
-    match refusal {
+/// An issuer's no, with its code and its words, to what was sent.
+fn refused(refusal: Refusal, sent: &Sent) -> Error {
+    match refusal.without(sent) {
         Refusal::Code { code, description } => {
             let says = description.map(|text| format!(": the issuer says \u{201c}{}\u{201d}", sanitise(&text)));
             Error::failure(format!("the issuer answered `{code}`{}", says.unwrap_or_default())).code(code)

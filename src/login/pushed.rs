@@ -34,6 +34,8 @@ pub(super) fn push(login: &Login, parameters: Form) -> Result<Form> {
         return Err(Error::temporary(format!("it answered with status {}", reply.status))).doing(doing);
     }
     let reference = par::read(reply.status, &reply.content_type, &reply.body);
-    let reference = reference.map_err(refused).doing(doing)?;
+    let reference = reference
+        .map_err(|refusal| refused(refusal, &reply.sent))
+        .doing(doing)?;
     Ok(par::reference(id, &reference))
 }

@@ -11,7 +11,7 @@ use crate::oauth::metadata::Metadata;
 use crate::oauth::register::{self, Wish};
 use crate::record::{Learnt, Registration};
 use crate::report::sanitise;
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 use crate::target::Target;
 
 /// A client to log in with.
@@ -77,7 +77,9 @@ pub(super) fn client(ask: &Ask, mode: &Mode, found: Option<&Metadata>) -> Result
     let near =
         Target::from_url(endpoint.split('?').next().unwrap_or(endpoint)).is_ok_and(|target| target.is_loopback());
     let made = register::read(reply.status, &reply.content_type, &reply.body, near);
-    let made = made.map_err(|refusal| refused(ask, refusal)).doing(&doing)?;
+    let made = made
+        .map_err(|refusal| refused(ask, refusal, &reply.sent))
+        .doing(&doing)?;
     let (url, token) = made.manage.unzip();
     Ok(Client {
         id: made.id,
@@ -138,9 +140,9 @@ fn redirects(redirect: &Redirect, path: &str) -> Vec<String> {
     ports.map(|port| format!("http://{host}:{port}{path}")).collect()
 }
 
-fn refused(ask: &Ask, refusal: Refusal) -> Error {
+fn refused(ask: &Ask, refusal: Refusal, sent: &Sent) -> Error {
     let name = &ask.provider.name;
-    super::refused(refusal).hint(format!(
+    super::refused(refusal, sent).hint(format!(
         "run `keyfob login {name} --client-id ID` with a client of your own"
     ))
 }

@@ -180,9 +180,9 @@ fn decode(text: &str) -> Option<Secret> {
 pub fn redeem(client: Client, code: &Secret, redirect_uri: &str, verifier: &Secret, resource: &[String]) -> Form {
     let form = Form::new(client)
         .with("grant_type", "authorization_code")
-        .with("code", code.expose())
+        .with_secret("code", code)
         .with("redirect_uri", redirect_uri)
-        .with("code_verifier", verifier.expose());
+        .with_secret("code_verifier", verifier);
     resource
         .iter()
         .fold(form, |form, resource| form.with("resource", resource))

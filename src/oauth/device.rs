@@ -122,7 +122,7 @@ pub fn poll(client: Client, device_code: &Secret, resource: &[String]) -> Form {
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
     let form = Form::new(client)
         .with("grant_type", grant)
-        .with("device_code", device_code.expose());
+        .with_secret("device_code", device_code);
     resource
         .iter()
         .fold(form, |form, resource| form.with("resource", resource))

@@ -29,7 +29,7 @@ pub fn form(
 ) -> Form {
     Form::of(client)
         .with("grant_type", GRANT)
-        .with("subject_token", exchange.subject.expose())
+        .with_secret("subject_token", exchange.subject)
         .with("subject_token_type", exchange.subject_type)
         .with_some("requested_token_type", exchange.requested_type)
         .wanting(scopes, audience, resource)

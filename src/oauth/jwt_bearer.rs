@@ -12,6 +12,6 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 pub fn form(client: Option<Client>, assertion: &Secret, scopes: &[String]) -> Form {
     Form::of(client)
         .with("grant_type", GRANT)
-        .with("assertion", assertion.expose())
+        .with_secret("assertion", assertion)
         .wanting(scopes, None, &[])
 }

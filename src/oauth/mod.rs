@@ -25,7 +25,7 @@ pub use refusal::Refusal;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 
 /// Everything but what `application/x-www-form-urlencoded` leaves as it is.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
@@ -57,6 +57,7 @@ const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-
 pub struct Form {
     body: Zeroizing<String>,
     basic: Option<Zeroizing<String>>,
+    secrets: Sent,
 }
 
 impl Form {
@@ -76,16 +77,18 @@ impl Form {
         let mut form = self;
         match client.secret {
             None => form,
-            Some(Proof::Body(secret)) => form.with("client_secret", secret.expose()),
+            Some(Proof::Body(secret)) => form.with_secret("client_secret", &secret),
             Some(Proof::Assertion(assertion)) => form
                 .with("client_assertion_type", CLIENT_ASSERTION)
-                .with("client_assertion", assertion.expose()),
+                .with_secret("client_assertion", &assertion),
             Some(Proof::Basic(secret)) => {
                 let mut pair = Zeroizing::new(String::with_capacity(client.id.len() + 3 * secret.len() + 1));
                 pair.extend(utf8_percent_encode(client.id, FORM));
                 pair.push(':');
                 pair.extend(utf8_percent_encode(secret.expose(), FORM));
                 let encoded = Zeroizing::new(data_encoding::BASE64.encode(pair.as_bytes()));
+                form.secrets.add(secret.expose());
+                form.secrets.add(&encoded);
                 form.basic = Some(Zeroizing::new(format!("Basic {}", *encoded)));
                 form
             }
@@ -97,6 +100,7 @@ impl Form {
         Form {
             body: Zeroizing::new(String::with_capacity(1024)),
             basic: None,
+            secrets: Sent::default(),
         }
     }
 
@@ -115,6 +119,13 @@ impl Form {
         self.body.push('=');
         self.body.extend(utf8_percent_encode(value, FORM));
         self
+    }
+
+    /// Adds a field that no answer may bring before a person.
+    #[must_use]
+    pub fn with_secret(mut self, name: &str, value: &Secret) -> Form {
+        self.secrets.add(value.expose());
+        self.with(name, value.expose())
     }
 
     /// Adds a field if there is a value.
@@ -141,6 +152,11 @@ impl Form {
     /// The encoded body.
     pub fn body(&self) -> &str {
         &self.body
+    }
+
+    /// What in it is secret.
+    pub fn secrets(&self) -> &Sent {
+        &self.secrets
     }
 
     /// The header `Authorization` that goes with it.

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 pub fn form(client: Client, refresh: &Secret, resource: &[String]) -> Form {
     let form = Form::new(client)
         .with("grant_type", "refresh_token")
-        .with("refresh_token", refresh.expose());
+        .with_secret("refresh_token", refresh);
     resource
         .iter()
         .fold(form, |form, resource| form.with("resource", resource))

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::token;
 use crate::record;
+use crate::secret::Sent;
 
 /// Why an issuer gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,21 @@ impl Refusal {
                 description: description.and_then(Value::as_str).map(Into::into),
             },
             None => "it answered with an error without a code".into(),
+        }
+    }
+
+    /// The same without the words that repeat what was sent. A code that does is none.
+    #[must_use]
+    pub fn without(self, sent: &Sent) -> Refusal {
+        match self {
+            Refusal::Code { code, .. } if !sent.is_code(&code) => {
+                "it answered with an error whose code repeats what was sent".into()
+            }
+            Refusal::Code { code, description } => Refusal::Code {
+                code,
+                description: sent.words(description),
+            },
+            other => other,
         }
     }
 

@@ -19,6 +19,6 @@ pub fn form(client: Client, token: &Secret, hint: Hint) -> Form {
         Hint::Refresh => "refresh_token",
     };
     Form::new(client)
-        .with("token", token.expose())
+        .with_secret("token", token)
         .with("token_type_hint", hint)
 }

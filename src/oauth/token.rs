@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::record;
-use crate::secret::Secret;
+use crate::secret::{Secret, Sent};
 
 /// The lifetime taken for a token whose reply names none, or none that can be read, and that can be refreshed.
 /// Ten minutes is short enough that a token which in truth ends in an hour is only refreshed more often than needed.
@@ -72,6 +72,28 @@ pub enum Reply {
     Unusable(String),
 }
 
+impl Reply {
+    /// The same without the words that repeat what was sent. A code that does is none.
+    #[must_use]
+    pub fn without(self, sent: &Sent) -> Reply {
+        match self {
+            Reply::Error { code, .. } if !sent.is_code(&code) => {
+                Reply::Unusable("an error whose code repeats what was sent".into())
+            }
+            Reply::Error {
+                code,
+                description,
+                interval_secs,
+            } => Reply::Error {
+                code,
+                description: sent.words(description),
+                interval_secs,
+            },
+            other => other,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Wire {
     access_token: Option<Value>,
@@ -102,7 +124,12 @@ fn read_as(kind: &'static str, status: u16, content_type: &str, body: &[u8]) -> 
     }
     let wire: Wire = match serde_json::from_slice(body) {
         Ok(wire) => wire,
-        Err(error) => return Reply::Unusable(format!("status {status} and JSON in which {}", record::place(&error))),
+        Err(error) => {
+            return Reply::Unusable(format!(
+                "status {status} and JSON that cannot be used: {}",
+                record::place(&error)
+            ));
+        }
     };
     if let Some(error) = wire.error {
         let code = error

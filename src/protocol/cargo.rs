@@ -96,7 +96,7 @@ fn refusal(stop: Stop) -> Refusal {
     match stop {
         Stop::Refusal(refusal) => refusal,
         Stop::Failure(error) => {
-            let hint = error.hint.as_deref().map(report::sanitise);
+            let hint = report::hint(&error);
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             Refusal::other(format!("keyfob: {}{hint}", report::message(&error)))
         }

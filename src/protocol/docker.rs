@@ -87,7 +87,7 @@ fn sentence(stop: &Stop) -> String {
     match stop {
         Stop::Sentence(text) => format!("{text}\n"),
         Stop::Failure(error) => {
-            let hint = error.hint.as_deref().map(report::sanitise);
+            let hint = report::hint(error);
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             format!("keyfob: {}{hint}\n", report::message(error))
         }

@@ -57,6 +57,15 @@ impl Dialect {
 
 const USAGE: &str = "usage: git-credential-keyfob get|store|erase|capability\n";
 
+const NATIVE_USAGE: &str = "\
+usage: keyfob get|store|erase|capability
+
+Takes attributes on standard input, one NAME=VALUE in each line, up to an empty
+line or the end: protocol, host, path, username, password, profile, and others.
+`get` prints those of the credential, `store` and `erase` print nothing.
+`keyfob token PROFILE` prints the secret alone.
+";
+
 /// What a caller may offer and expect (git-credential(1), section "Capability input/output format").
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
@@ -68,6 +77,9 @@ const QUIT: &[u8] = b"quit=1\n";
 
 fn serve(call: &mut Call, dialect: Dialect) -> u8 {
     // git appends the operation to whatever words its configuration has.
+    if dialect == Dialect::Native && protocol::wants_help(call.args.get(1..).unwrap_or_default()) {
+        return u8::from(!protocol::write(call.output, NATIVE_USAGE.as_bytes()));
+    }
     let Some((operation, before)) = call.args.split_last() else {
         protocol::tell(call.errors, USAGE);
         return 1;
@@ -77,8 +89,17 @@ fn serve(call: &mut Call, dialect: Dialect) -> u8 {
         "store" => Action::Store,
         "erase" => Action::Erase,
         "capability" => return u8::from(!protocol::write(call.output, CAPABILITIES.as_bytes())),
-        // Future operations are to be ignored in silence.
-        _ => return 0,
+        // git wants future operations to be ignored in silence. A person, or a program that means us, must hear that nothing
+        // was done with what it sent.
+        _ if dialect == Dialect::Git => return 0,
+        _ => {
+            let error = Error::usage("expected one operation, found another word after it");
+            protocol::tell(
+                call.errors,
+                &report::lines(&error.hint("`keyfob get --help` says how to call it")),
+            );
+            return dialect.status(Class::Usage);
+        }
     };
     let unexpected = (!before.is_empty()).then(|| Error::usage("expected one operation, found more arguments"));
     let served = unexpected.map_or_else(|| answer(call, action, dialect), Err);
@@ -108,7 +129,7 @@ fn answer(call: &mut Call, action: Action, dialect: Dialect) -> Result<bool> {
         (Action::Get, Answer::Found(credential)) => {
             let passing = encode::is_passing(&credential, request.target.as_ref(), dialect);
             let reply = encode::encode(&credential, request.understands, dialect, passing)?;
-            Ok(reply.is_empty() || protocol::write(call.output, &reply))
+            Ok(reply.is_empty() || protocol::deliver(call, &reply))
         }
         // To git it is a miss; the person would be asked for a password, and not hear why.
         (Action::Get, Answer::Unsendable(profile)) if dialect == Dialect::Git => {
@@ -146,6 +167,21 @@ mod tests {
         }
         .serve(&mut |_| ask());
         (served.status, served.output, served.errors)
+    }
+
+    #[test]
+    fn an_unknown_word_of_our_own_protocol_is_a_mistake() {
+        for (args, status) in [
+            (&["store", "acme"][..], 64),
+            (&["get", "--profile"], 64),
+            (&["get", "get"], 64),
+            (&["store", "--help"], 0),
+            (&["get", "-h"], 0),
+        ] {
+            let (found, output, errors) = call("keyfob", args, HOST, &mut || panic!("asked"));
+            assert_eq!((found, errors.is_empty()), (status, status == 0), "{args:?}");
+            assert_eq!(output.contains("usage: keyfob get"), status == 0, "{args:?}");
+        }
     }
 
     const HOST: &str = "protocol=https\nhost=a.example\n";

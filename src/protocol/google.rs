@@ -113,7 +113,7 @@ fn refusal(error: &Error) -> Zeroizing<Vec<u8>> {
         Class::Usage => "USAGE",
         _ => "FAILURE",
     };
-    let hint = error.hint.as_deref().map(report::sanitise);
+    let hint = report::hint(error);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
     protocol::json_line(&Failure {
         version: 1,

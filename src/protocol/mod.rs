@@ -240,10 +240,12 @@ fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Says in a request what a person named: with `://` it is a target, else a profile.
+/// Says in a request what a person named: with `://` it is a target, else a profile. The query of a pasted URL is nothing
+/// that a credential depends on.
 fn name(request: &mut Request, what: &str) -> Result<()> {
     if what.contains("://") {
-        let target = Target::from_url(what).map_err(|error| Error::usage(error).context("reading the URL"))?;
+        let place = what.split(['?', '#']).next().unwrap_or(what);
+        let target = Target::from_url(place).map_err(|error| Error::usage(error).context("reading the URL"))?;
         request.target = Some(target);
     } else {
         request.profile = Some(what.into());
@@ -323,10 +325,24 @@ fn write(output: &mut dyn Write, answer: &[u8]) -> bool {
     output.write_all(answer).and_then(|()| output.flush()).is_ok()
 }
 
+/// Writes a whole answer, and says why it could not; whether it arrived. Who stops reading knows it already.
+fn deliver(call: &mut Call, answer: &[u8]) -> bool {
+    match call.output.write_all(answer).and_then(|()| call.output.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::BrokenPipe {
+                let failure = Error::failure(format!("writing to standard output: {}", error.kind()));
+                tell(call.errors, &report::lines(&failure));
+            }
+            false
+        }
+    }
+}
+
 /// Ends a call of a protocol that has no words for a failure: the answer on stdout, or lines for a person and a status.
 fn finish(call: &mut Call, answered: Result<Zeroizing<Vec<u8>>>, status: fn(Class) -> u8) -> u8 {
     match answered {
-        Ok(reply) => u8::from(!reply.is_empty() && !write(call.output, &reply)),
+        Ok(reply) => u8::from(!reply.is_empty() && !deliver(call, &reply)),
         Err(error) => {
             tell(call.errors, &report::lines(&error));
             status(error.class)

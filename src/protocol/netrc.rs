@@ -42,6 +42,10 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     request.wide = true;
     match (call.ask)(&request)? {
         Answer::Found(credential) => entry(&target, &credential),
+        Answer::Unsendable(_) => Err(Error::refused(format!(
+            "writing the entry: what is kept for `{url}` is no password"
+        ))
+        .hint("`keyfob token URL --header` prints what a netrc has no word for")),
         _ => Err(protocol::nothing(&request, url)),
     }
 }

@@ -208,7 +208,7 @@ fn renewed(ask: &mut dyn FnMut(&Request) -> Result<Answer>, request: &Request) -
 }
 
 fn failed(error: &Error) -> Credentials {
-    let hint = error.hint.as_deref().map(report::sanitise);
+    let hint = report::hint(error);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
     Credentials::without(Code::Error, Some(format!("keyfob: {}{hint}", report::message(error))))
 }

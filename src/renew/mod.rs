@@ -289,7 +289,7 @@ pub fn read(mode: &Mode, reply: &Reply) -> token::Reply {
     } else {
         token::read
     };
-    read(reply.status, &reply.content_type, &reply.body)
+    read(reply.status, &reply.content_type, &reply.body).without(&reply.sent)
 }
 
 /// A proof of possession for a request that a tool will make with a token (RFC 9449, section 7).

@@ -48,6 +48,11 @@ pub fn ask_as(
         method: Some(call.method.word()),
         bearer: bearer.token,
         key: bearer.key,
+        secrets: values
+            .iter()
+            .filter(|(slot, _)| slot.is_secret())
+            .map(|(_, value)| *value)
+            .collect(),
         ..Call::new(&url, body)
     })
 }
@@ -59,6 +64,7 @@ pub fn answer(reply: &Reply) -> Answer<'_> {
         content_type: &reply.content_type,
         retry_after_secs: reply.retry_after_secs,
         body: &reply.body,
+        sent: &reply.sent,
     }
 }
 

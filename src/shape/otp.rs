@@ -65,9 +65,9 @@ pub(super) fn sorted(call: &Call, answer: &Answer) -> Outcome<serde_json::Value>
     match status {
         200..=299 => Outcome::Done(reply),
         // What a service says of a code that is wrong, used or old; anything else is about the request itself.
-        400 | 401 | 403 | 404 | 409 | 410 | 422 => Outcome::Refused(message(call, &reply)),
+        400 | 401 | 403 | 404 | 409 | 410 | 422 => Outcome::Refused(message(call, answer, &reply)),
         _ => {
-            let words = message(call, &reply).map(|text| format!(": {text}"));
+            let words = message(call, answer, &reply).map(|text| format!(": {text}"));
             Outcome::Unusable(format!("status {status}{}", words.unwrap_or_default()))
         }
     }

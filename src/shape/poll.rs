@@ -65,14 +65,14 @@ pub fn next(poll: &Poll, answer: &Answer, challenge: &str, key_prefix: Option<&s
         (Some(0), _) => Next::Pending {
             surely: mark.is_some() || status != 404,
         },
-        (Some(1), _) => Next::Denied(message(call, &reply)),
+        (Some(1), _) => Next::Denied(message(call, answer, &reply)),
         (Some(_), _) => Next::Expired,
         (None, 200..=299) if is_foreign(&reply, challenge) => {
             Next::Unusable("it belongs to another login: its challenge is not the one that was sent".into())
         }
         (None, 200..=299) => granted(call, reply, key_prefix).map_or_else(Next::Unusable, Next::Done),
         (None, _) => {
-            let words = message(call, &reply).map(|text| format!(": {text}"));
+            let words = message(call, answer, &reply).map(|text| format!(": {text}"));
             Next::Refused(format!("status {status}{}", words.unwrap_or_default()))
         }
     }
@@ -123,6 +123,7 @@ mod tests {
             content_type: "application/json",
             retry_after_secs: Some(7),
             body: body.as_bytes(),
+            sent: &crate::secret::NOTHING,
         };
         next(&poll(), &answer, "ours", None)
     }
@@ -175,6 +176,7 @@ mod tests {
             content_type: "text/html",
             retry_after_secs: None,
             body: b"<h1>hotel</h1>",
+            sent: &crate::secret::NOTHING,
         };
         assert!(matches!(next(&poll(), &page, "ours", None), Next::Nothing(_)));
         assert!(matches!(

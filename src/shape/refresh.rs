@@ -44,7 +44,7 @@ pub fn meaning(refresh: &Refresh, answer: &Answer) -> Meaning {
             if is_word || rejected.statuses.contains(&status) {
                 Meaning::Rejected
             } else {
-                Meaning::Refused(status, message(&refresh.exchange, &reply))
+                Meaning::Refused(status, message(&refresh.exchange, answer, &reply))
             }
         }
         400..=499 => Meaning::Refused(status, None),
@@ -71,6 +71,7 @@ mod tests {
             content_type,
             retry_after_secs: None,
             body: body.as_bytes(),
+            sent: &crate::secret::NOTHING,
         };
         meaning(&refresh, &answer)
     }

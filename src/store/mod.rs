@@ -146,15 +146,30 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// What stands between a record's place and its flaw.
+const IS_DAMAGED: &str = " is damaged: ";
+
+/// What to do about such a record: it is looked at by nobody who makes another.
+const REPLACES: &str = "`keyfob login PROFILE` or `keyfob set-token PROFILE` puts another in its place";
+
+/// How the command begins that a message ends with.
+const COMMANDS: [&str; 2] = ["; if you trust it, run `", "; run `"];
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let hint = match &error {
             StoreError::Gated(stage) => Some(stage.way_on()),
             StoreError::Locked(_) => Some("unlock the keychain, then try again"),
             StoreError::Newer(_) => Some("update keyfob"),
+            StoreError::Damaged(text) if text.contains(IS_DAMAGED) => Some(REPLACES),
             _ => None,
         };
-        let failure = Error::new(Class::Store, error);
+        let text = error.to_string();
+        // A command is the next step, and must arrive whole.
+        let failure = match COMMANDS.iter().find_map(|begins| text.find(begins)) {
+            Some(at) => Error::new(Class::Store, &text[..at]).hint(&text[at + 2..]),
+            None => Error::new(Class::Store, &text),
+        };
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -44,6 +44,10 @@ impl Dirs {
         let under = |name, below: &str| absolute(name).or_else(|| home(world).map(|home| home.join(below)));
         let dir = |name, below| {
             let base = under(name, below).ok_or_else(|| {
+                let named = world.var_os("HOME").filter(|home| !home.is_empty());
+                if named.is_some() {
+                    return Error::usage("the variable `HOME` is not an absolute path");
+                }
                 Error::store("there is no home directory: neither `HOME` nor the password database names one")
                     .hint("set KEYFOB_HOME to a directory of yours")
             })?;
@@ -96,5 +100,14 @@ mod tests {
             ["/k/config", "/k/data", "/k/state"].map(PathBuf::from)
         );
         assert!(dirs(&[("KEYFOB_HOME", "k")]).is_err());
+    }
+
+    #[test]
+    fn a_relative_home_is_named() {
+        // What the password database says counts only where there is no `HOME`.
+        if home(&World::fixed([("HOME".into(), "rel".into())], Timestamp::from_unix(0))).is_none() {
+            let error = dirs(&[("HOME", "rel")]).unwrap_err();
+            assert!(error.to_string().contains("`HOME` is not an absolute path"), "{error}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::service::{ACCESS, CODE, REFRESH, Service};
 const EMAIL: &str = "ann@acme.example";
 
 /// A home with the provider file `acme`, with these lines more, and the service.
-fn set(more: &str) -> (Sandbox, Service) {
+pub fn set(more: &str) -> (Sandbox, Service) {
     let (sandbox, service) = (Sandbox::new(), Service::start());
     let url = service.url();
     sandbox.write_provider(

@@ -46,7 +46,8 @@ fn link(sandbox: &Sandbox, name: &str) -> PathBuf {
     path
 }
 
-fn ctl() -> Sandbox {
+/// A home with that program.
+pub fn ctl() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write_provider("ctl", CTL);
     link(&sandbox, "ctl");
@@ -57,7 +58,8 @@ fn start(sandbox: &Sandbox, args: &[&str]) -> Run {
     sandbox.program(sandbox.path().join("bin/ctl"), args)
 }
 
-fn run(sandbox: &Sandbox, args: &[&str]) -> Output {
+/// Runs it.
+pub fn run(sandbox: &Sandbox, args: &[&str]) -> Output {
     start(sandbox, args).run()
 }
 

@@ -28,7 +28,6 @@ fn ruin(sandbox: &Sandbox, text: &str) {
 #[test]
 fn tokens_that_an_issuer_gave_are_kept_whatever_whoami_says() {
     for reply in [
-        Reply::text(401, "text/html", "no"),
         Reply::text(403, "text/html", "no"),
         Reply::json(200, &serde_json::json!({"name": "ann"})),
         Reply::text(200, "text/html", "<h1>hotel</h1>"),
@@ -44,6 +43,18 @@ fn tokens_that_an_issuer_gave_are_kept_whatever_whoami_says() {
         );
         assert!(issuer.valid_access(&sandbox.token()), "{reply:?}");
     }
+}
+
+#[test]
+fn tokens_that_the_service_refuses_at_once_are_kept_and_no_success() {
+    let (sandbox, issuer) = set();
+    issuer.inject(Endpoint::Userinfo, 9, &Reply::text(401, "text/html", "no"));
+    let output = run(&sandbox, &["login", "acme", "--no-browser"]).expect_code(2);
+    for part in ["refuses the credential", "the session is kept", "keyfob logout acme"] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert!(!output.stderr.contains("Logged in"), "{}", output.stderr);
+    assert!(issuer.valid_access(&sandbox.token()));
 }
 
 #[test]

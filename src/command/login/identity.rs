@@ -15,6 +15,8 @@ pub(super) struct Known {
     pub subject: Option<String>,
     /// The server's answer; none where it was not asked.
     pub said: Option<Identity>,
+    /// That the server refuses a credential which the issuer gave just now. It is kept, as it is given once.
+    pub refusal: Option<Error>,
 }
 
 /// Finds out whom a credential speaks for.
@@ -34,17 +36,30 @@ pub(super) fn learn(run: &Run, login: &Login, obtained: &Obtained, check: Check)
             };
             (Some(name), more(login, obtained, check))
         }
-        _ => {
-            let said = ask(run, login, obtained, check)?;
-            (said.as_ref().map(|said| said.subject.clone()), said)
-        }
+        _ => match ask(run, login, obtained, check) {
+            Err(error) if check == Check::Lenient && error.code.as_deref() == Some(login::UNAUTHORIZED) => {
+                let refusal = Some(error);
+                return Ok(Known {
+                    refusal,
+                    ..Known::default()
+                });
+            }
+            said => {
+                let said = said?;
+                (said.as_ref().map(|said| said.subject.clone()), said)
+            }
+        },
     };
     match (wanted, &subject) {
         (Some(wanted), Some(subject)) if wanted != subject => Err(Error::refused(format!(
             "the login was for `{wanted}`, but the credential speaks for `{subject}`"
         ))
         .hint("log out in the browser, then log in with the account that you want")),
-        _ => Ok(Known { subject, said }),
+        _ => Ok(Known {
+            subject,
+            said,
+            refusal: None,
+        }),
     }
 }
 
@@ -93,6 +108,7 @@ fn ask(run: &Run, login: &Login, obtained: &Obtained, check: Check) -> Result<Op
         return Ok(None);
     }
     match login::identity(login.http, login.mode, &obtained.tokens.access) {
+        Err(error) if check == Check::Lenient && error.code.as_deref() == Some(login::UNAUTHORIZED) => Err(error),
         Err(error) if error.class == Class::Temporary || check == Check::Lenient => {
             unnamed(run, &message(&error));
             Ok(None)

@@ -111,7 +111,9 @@ fn failure(place: &Place, said: &Said, program: &str, secret: Option<&Secret>) -
     };
     let what = match secret {
         _ if line.is_empty() => "it said nothing of why".to_owned(),
-        Some(secret) if has_part(line, secret) => "what it said is not shown, since it has a part of the token".into(),
+        Some(secret) if secret.has_part_in(line, PART) => {
+            "what it said is not shown, since it has a part of the token".into()
+        }
         _ => format!("it says “{}”", sanitise(line)),
     };
     let how = match said.code {
@@ -143,16 +145,6 @@ fn by_hand(place: &Place) -> String {
     format!("ssh{port} {user}{host} true")
 }
 
-/// Whether a text has a part of the token, also with spaces or line ends in between.
-fn has_part(text: &str, secret: &Secret) -> bool {
-    let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(u8::is_ascii_graphic).collect());
-    let secret = secret.expose().as_bytes();
-    let length = PART.min(secret.len());
-    secret
-        .windows(length)
-        .any(|part| bytes.windows(length).any(|other| other == part))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,8 +159,8 @@ mod tests {
             ("canary-0123", false),
             ("", false),
         ] {
-            assert_eq!(has_part(text, &secret), expected, "{text}");
+            assert_eq!(secret.has_part_in(text, PART), expected, "{text}");
         }
-        assert!(has_part("a b", &Secret::new("ab".into())));
+        assert!(Secret::new("ab".into()).has_part_in("a b", PART));
     }
 }

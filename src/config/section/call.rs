@@ -87,7 +87,8 @@ impl Slot {
         format!("{{{}}}", row.expect("every slot has a row; a test checks it").1)
     }
 
-    fn is_secret(self) -> bool {
+    /// Whether its value must stay out of URLs, and of what is shown to a person.
+    pub fn is_secret(self) -> bool {
         SLOTS.iter().any(|(slot, _, secret)| *slot == self && *secret)
     }
 }

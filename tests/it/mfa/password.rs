@@ -70,7 +70,7 @@ fn every_answer_has_its_exit_code_and_the_words_of_the_service() {
         "{}",
         output.stderr
     );
-    let output = give(&sandbox, &format!("{PASSWORD}\nshort\n")).expect_code(5);
+    let output = give(&sandbox, &format!("{PASSWORD}\nkurz\n")).expect_code(5);
     assert!(
         output.stderr.contains("“Too short: 12 letters at least”"),
         "{}",

@@ -36,9 +36,9 @@ fn a_preset_is_told_the_host_once() {
         "--no-browser",
         "--account",
     ];
-    // Nobody is there to log in; the file is written before.
+    // Nobody is there to be asked whom the key speaks for.
     let run = sandbox.keyfob(&[&args[..], &["ann", "--with-token"][..]].concat());
-    run.stdin("canary_key").run();
+    run.stdin("canary_key").run().expect_success();
     let text =
         "format = 1\npreset = \"forgejo\"\n\n[instance]\nhost = \"127.0.0.1:1/git\"\n\n[oauth]\nclient_id = \"mine\"\n";
     assert_eq!(file(&sandbox, "forgejo").as_deref(), Some(text));
@@ -51,6 +51,77 @@ fn a_preset_is_told_the_host_once() {
         assert!(shown.text().contains(part), "{part}: {}", shown.text());
     }
     sandbox.keyfob(&["provider", "check"]).run().expect_success();
+}
+
+#[test]
+fn a_login_that_fails_takes_no_preset_into_use() {
+    let sandbox = Sandbox::new();
+    let place = "protocol=https\nhost=127.0.0.1:1\npath=git/a.git\n";
+    let store = sandbox.keyfob(&["git", "store"]);
+    let whole = format!("{place}username=ann\npassword=canary-pat\n");
+    store.stdin(whole).run().expect_success();
+    let args = [
+        "login",
+        "forgejo",
+        "--set",
+        "host=127.0.0.1:1/git",
+        "--client-id",
+        "TYPO",
+        "--with-token",
+    ];
+    let output = sandbox.keyfob(&args).stdin("").run();
+    assert_ne!(output.code(), 0);
+    assert!(file(&sandbox, "forgejo").is_none() && !output.stderr.contains("Wrote"));
+    let got = sandbox.keyfob(&["git", "get"]).stdin(place).run().expect_success();
+    assert!(got.text().contains("password=canary-pat"), "{}", output.stderr);
+}
+
+#[test]
+fn another_client_id_is_put_into_the_file_of_a_login_and_of_nobody_else() {
+    let sandbox = Sandbox::new();
+    let login = |more: &[&str], key: &str| {
+        let args = [&["login", "forgejo:ann", "--with-token", "--client-id"], more].concat();
+        sandbox.keyfob(&args).stdin(key).run()
+    };
+    login(&["one", "--set", "host=127.0.0.1:1/git"], "canary_key").expect_success();
+    let one = file(&sandbox, "forgejo").unwrap();
+    // A failed login changes nothing.
+    assert_ne!(login(&["two"], "").code(), 0);
+    assert_eq!(file(&sandbox, "forgejo").as_deref(), Some(one.as_str()));
+    login(&["two"], "canary_key").expect_success();
+    let two = one.replace("client_id = \"one\"", "client_id = \"two\"");
+    assert_eq!(file(&sandbox, "forgejo").as_deref(), Some(two.as_str()));
+    let own = format!("{two}# mine\n");
+    sandbox.write_provider("forgejo", &own);
+    let output = login(&["three"], "canary_key").expect_code(64);
+    assert!(
+        output.stderr.contains("forgejo.toml names another client id") && output.stderr.contains("oauth.client_id"),
+        "{}",
+        output.stderr
+    );
+    login(&["two"], "canary_key").expect_success();
+    assert_eq!(file(&sandbox, "forgejo").as_deref(), Some(own.as_str()));
+}
+
+#[test]
+fn every_command_says_what_a_preset_lacks_and_register_shows_where_to_get_it() {
+    let sandbox = Sandbox::new();
+    for args in [
+        &["token", "github"][..],
+        &["whoami", "github"],
+        &["logout", "github"],
+        &["provider", "check", "github"],
+        &["run", "github", "--", "true"],
+    ] {
+        let output = sandbox.keyfob(args).run().expect_code(64);
+        assert!(
+            output.stderr.contains("run `keyfob login github --client-id ID`") && !output.stderr.contains(":1:"),
+            "{args:?}: {}",
+            output.stderr
+        );
+    }
+    let page = sandbox.keyfob(&["register", "github", "--no-browser"]).run();
+    assert_eq!(page.expect_success().text(), "https://github.com/settings/developers\n");
 }
 
 #[test]
