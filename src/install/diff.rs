@@ -3,6 +3,7 @@
 //! A diff is shown on a terminal and ends up in bug reports, so a value that looks like a secret is not in it. The lines
 //! of a file are compared by `diffy`; what is shown is a unified diff.
 
+use std::ops::Range;
 use std::path::Path;
 
 use diffy::{DiffOptions, Line};
@@ -128,8 +129,8 @@ pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
         .or_else(|| lines_taken_out(from, to, now))
 }
 
-/// The same where somebody added lines right beside ours, which a merge takes for the same place: lines that `to` only has
-/// more, each run of which stands there once as it was.
+/// The same where somebody added lines right beside ours, which a merge takes for the same place: each run of lines that
+/// only `to` has must stand there once as it was, and gives way to what it took the place of.
 fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let (from, to, now) = (text(from)?, text(to)?, text(now)?);
@@ -143,19 +144,34 @@ fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     let patch = DiffOptions::new().set_context_len(0).create_patch(&from, to);
     let mut left = now.to_owned();
     for hunk in patch.hunks() {
-        let mut added = String::new();
+        let (mut removed, mut added) = (String::new(), String::new());
         for line in hunk.lines() {
-            let Line::Insert(line) = line else { return None };
-            added += line;
+            match line {
+                Line::Insert(line) => added += line,
+                Line::Delete(line) => removed += line,
+                Line::Context(_) => return None,
+            }
         }
-        let begins = |at: &usize| *at == 0 || left[..*at].ends_with('\n');
-        let mut places = left.match_indices(&added).map(|(at, _)| at).filter(begins);
-        let (Some(at), None) = (places.next(), places.next()) else {
-            return None;
-        };
-        left.replace_range(at..at + added.len(), "");
+        // Where lines only went, nothing says where they were.
+        let place = only_place(&left, &added)?;
+        left.replace_range(place, &removed);
     }
     Some(left.into_bytes())
+}
+
+/// Where whole lines stand in a text; none where that is nowhere, or more than one place.
+fn only_place(text: &str, lines: &str) -> Option<Range<usize>> {
+    let is_whole = |at: &usize| {
+        let end = at + lines.len();
+        (*at == 0 || text[..*at].ends_with('\n')) && (lines.ends_with('\n') || end == text.len())
+    };
+    // Two places may overlap, as lines may repeat.
+    let mut places = (0..text.len()).filter(|at| text.is_char_boundary(*at) && text[*at..].starts_with(lines));
+    let mut places = places.by_ref().filter(is_whole);
+    match (places.next(), places.next()) {
+        (Some(at), None) if !lines.is_empty() => Some(at..at + lines.len()),
+        _ => None,
+    }
 }
 
 /// A text as it is edited: with plain line ends, and without the mark that some editors write in front of UTF-8.
@@ -218,6 +234,8 @@ fn with_line_ends(original: &str, edited: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn file(text: &str) -> State {
@@ -264,6 +282,44 @@ mod tests {
         assert_eq!(out(to).unwrap(), from.as_bytes());
         assert_eq!(out("new\na\nb\nours\nc\n").unwrap(), b"new\na\nb\nc\n");
         assert_eq!(out("a\nb\nOURS\nc\n"), None);
+    }
+
+    #[test]
+    fn lines_that_took_the_place_of_others_give_way_to_them_beside_new_ones() {
+        let (from, to) = ("a\nb = 1", "a\nb = 2\n");
+        let out = |now: &str| taken_out(from.as_bytes(), to.as_bytes(), now.as_bytes());
+        assert_eq!(out("a\nb = 2\nnew\n").unwrap(), b"a\nb = 1\nnew\n");
+        assert_eq!(out("a\nnew\nb = 2\nnew\n").unwrap(), b"a\nnew\nb = 1\nnew\n");
+        // Which of two is ours is not guessed, and part of a line is not a line.
+        assert_eq!(out("a\nb = 2\nb = 2\n"), None);
+        assert_eq!(taken_out(b"", b"ours", b"new\nours2\n"), None);
+        assert_eq!(taken_out(b"", b"x\nx\n", b"x\nx\nx\n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn our_lines_come_out_wherever_others_were_added(
+            count in 0_usize..6,
+            ours in 0_usize..7,
+            replaces in any::<bool>(),
+            theirs in prop::collection::vec(0_usize..12, 1..5),
+        ) {
+            let begin: Vec<String> = (0..count).map(|at| format!("line {at}\n")).collect();
+            let (mut to, ours) = (begin.clone(), ours % (count + 1));
+            if replaces && ours < count {
+                to.remove(ours);
+            }
+            to.insert(ours, "ours\n".into());
+            let mut now = to.clone();
+            for (number, at) in theirs.into_iter().enumerate() {
+                now.insert(at % (now.len() + 1), format!("theirs {number}\n"));
+            }
+            let mut expected = now.clone();
+            let at = now.iter().position(|line| line == "ours\n").unwrap();
+            expected.splice(at..=at, begin.get(ours).filter(|_| to.len() == count).cloned());
+            let out = taken_out(begin.concat().as_bytes(), to.concat().as_bytes(), now.concat().as_bytes());
+            prop_assert_eq!(out, Some(expected.concat().into_bytes()));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod asking;
 mod back;
+mod beside;
 mod containers;
 mod cut;
 mod git;
