@@ -1,31 +1,23 @@
 //! What a change is, for a person to read, and taking a change out of a text that somebody else has changed since.
 //!
-//! A diff is shown on a terminal and ends up in bug reports, so a value that looks like a secret is not in it. The lines
-//! of a file are compared by `diffy`; what is shown is a unified diff.
+//! A diff is shown on a terminal and ends up in bug reports, so it has no value that somebody else wrote. The lines of a
+//! file are compared by `diffy`; what is shown is a unified diff.
 
 use std::ops::Range;
 use std::path::Path;
 
 use diffy::{DiffOptions, Line};
 
+use super::masked::Ours;
 use super::state::State;
 use crate::report;
 
 /// What some editors write in front of UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What stands where a secret was.
-const HIDDEN: &str = "…";
-
-/// Words in the name of a setting whose value is not shown.
-const SECRET_WORDS: [&str; 7] = ["auth", "certificate", "cookie", "credential", "pass", "secret", "token"];
-
-/// From this length on a word of letters and digits is taken for a secret wherever it stands. The shortest that issuers
-/// give out have more; half as much would hide names of clusters, twice as much would show keys.
-const SECRET_LENGTH: usize = 24;
-
-/// The change of a path as a unified diff, without secrets and fit for a terminal; nothing where there is no change.
-pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
+/// The change of a path as a unified diff without the lines around it, fit for a terminal; nothing where there is no
+/// change. What is not among our lines is shown without its values.
+pub(super) fn unified(path: &Path, before: &State, after: &State, ours: &Ours) -> String {
     if before == after {
         return String::new();
     }
@@ -35,22 +27,22 @@ pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
         State::File { .. } | State::Link(_) => place.clone(),
     };
     let mut text = format!("--- {}\n+++ {}\n", name(before), name(after));
-    let shown = |state: &State| match state {
-        State::Link(target) => format!("link to {target}\n"),
-        state => String::from_utf8_lossy(state.bytes()).into_owned(),
-    };
-    let (old, new) = (shown(before), shown(after));
-    let patch = diffy::create_patch(&old, &new);
+    let (old, new) = (lines_of(before), lines_of(after));
+    let patch = DiffOptions::new().set_context_len(0).create_patch(&old, &new);
     for hunk in patch.hunks() {
         text += &format!("@@ -{} +{} @@\n", hunk.old_range(), hunk.new_range());
         for line in hunk.lines() {
-            let (sign, line) = match line {
-                Line::Context(line) => (' ', line),
-                Line::Delete(line) => ('-', line),
-                Line::Insert(line) => ('+', line),
+            let (sign, line, state) = match line {
+                Line::Context(line) => (' ', line, after),
+                Line::Delete(line) => ('-', line, before),
+                Line::Insert(line) => ('+', line, after),
+            };
+            let shown = match state {
+                State::Link(_) => line.trim_end_matches('\n').to_owned(),
+                _ => ours.shown(line),
             };
             text.push(sign);
-            text += &report::printable(&mask(line.trim_end_matches(['\n', '\r'])));
+            text += &report::printable(&shown);
             text.push('\n');
             if !line.ends_with('\n') {
                 text += "\\ No newline at end of file\n";
@@ -65,58 +57,19 @@ pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
     text
 }
 
-/// A line without what looks like a secret: values of settings with such a name, passwords in URLs, long random words.
-/// What names keyfob is ours, and is shown.
-fn mask(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    let (mut is_secret, mut is_password) = (false, false);
-    let mut rest = line;
-    while !rest.is_empty() {
-        let length = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(length);
-        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
-        if !word.is_empty() && value.starts_with(['=', ':']) && !after.starts_with("://") {
-            // A name, unless it is the user before a password in a URL.
-            let lower = word.to_lowercase();
-            is_password = shown.ends_with("://");
-            let key = lower.ends_with("key") || lower.contains("key-data");
-            is_secret = (key || SECRET_WORDS.iter().any(|secret| lower.contains(secret))) && !is_ours(&value[1..]);
-            shown += word;
-        } else if hides(word, is_secret || is_password) {
-            shown += HIDDEN;
-        } else {
-            shown += word;
-        }
-        let Some(c) = after.chars().next() else { break };
-        shown.push(c);
-        is_password &= c != '@';
-        // A list or the next setting of one line has values of its own.
-        is_secret &= !matches!(c, ',' | '{' | '}' | '[' | ']');
-        rest = &after[c.len_utf8()..];
+/// Which lines of a file are ours, where it is this with our change and that without it.
+pub(super) fn ours(without: &State, with: &State) -> Ours {
+    match with {
+        State::File { .. } => Ours::new(&lines_of(without), &lines_of(with)),
+        State::Nothing | State::Link(_) => Ours::default(),
     }
-    shown
 }
 
-/// Whether the value that begins here is a path or name that we set.
-fn is_ours(value: &str) -> bool {
-    let value = value.trim_start_matches(['"', '\'', ' ', '\t']);
-    let value = value.split(['"', '\'', ' ', ',']).next().unwrap_or_default();
-    value.contains("keyfob")
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || "+_-.~%$!*&?|^<>\\".contains(c)
-}
-
-fn hides(word: &str, is_secret: bool) -> bool {
-    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
-    let random = word.len() >= SECRET_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
-    // What helpers and providers are called is worth seeing.
-    let plain = matches!(
-        word,
-        "true" | "false" | "null" | "store" | "cache" | "netrc" | "off" | "subprocess"
-    );
-    !word.is_empty() && !word.contains("keyfob") && !plain && (is_secret || random)
+fn lines_of(state: &State) -> String {
+    match state {
+        State::Link(target) => format!("link to {target}\n"),
+        state => String::from_utf8_lossy(state.bytes()).into_owned(),
+    }
 }
 
 /// Takes the change `from` → `to` out of a text that was `to` once; none where somebody changed the same lines.
@@ -243,36 +196,26 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_shows_what_is_ours_and_no_secret() {
-        for (line, shown) in [
-            ("\"auth\": \"Y2FuYXJ5\",", "\"auth\": \"…\","),
-            ("\t\"credsStore\": \"keyfob\"", " \"credsStore\": \"keyfob\""),
-            ("//npm.example/:_authToken=canary", "//npm.example/:_authToken=…"),
-            (
-                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
-                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
-            ),
-            ("    token: canary", "    token: …"),
-            (
-                "url = https://ann:canary@git.example/x",
-                "url = https://ann:…@git.example/x",
-            ),
-            ("registry=https://npm.example/", "registry=https://npm.example/"),
-            ("x = 0123456789abcdef0123456789abcdef", "x = …"),
-            ("\thelper = store", " helper = store"),
-            ("aws_secret_access_key = ca/na/ry", "aws_secret_access_key = …/…/…"),
-        ] {
-            let text = unified(Path::new("/f"), &file(""), &file(&format!("{line}\n")));
-            assert!(text.contains(&format!("\n+{shown}\n")), "{line}: {text}");
-        }
+    fn a_diff_names_both_sides() {
+        let link = State::Link("/bin/keyfob".into());
+        let shown = |before: &State, after: &State| unified(Path::new("/f"), before, after, &ours(before, after));
+        assert_eq!(
+            shown(&State::Nothing, &link),
+            "--- /dev/null\n+++ /f\n@@ -0,0 +1 @@\n+link to /bin/keyfob\n"
+        );
+        assert_eq!(shown(&file("a"), &file("a")), "");
+        assert!(shown(&file("a"), &file("b")).contains("No newline"));
     }
 
     #[test]
-    fn a_diff_names_both_sides() {
-        let text = unified(Path::new("/f"), &State::Nothing, &State::Link("/bin/keyfob".into()));
-        assert_eq!(text, "--- /dev/null\n+++ /f\n@@ -0,0 +1 @@\n+link to /bin/keyfob\n");
-        assert_eq!(unified(Path::new("/f"), &file("a"), &file("a")), "");
-        assert!(unified(Path::new("/f"), &file("a"), &file("b")).contains("No newline"));
+    fn a_diff_shows_what_is_ours_and_no_line_around_it() {
+        let (before, after) = (file("token = canary\n"), file("token = canary\nhelper = keyfob\n"));
+        let ours = ours(&before, &after);
+        let shown = |before, after| unified(Path::new("/f"), before, after, &ours);
+        assert!(shown(&before, &after).ends_with(" @@\n+helper = keyfob\n"));
+        assert!(shown(&after, &before).ends_with(" @@\n-helper = keyfob\n"));
+        let theirs = file("token = canary\nhelper = keyfob\nx = canary\n");
+        assert!(shown(&after, &theirs).ends_with(" @@\n+x = …\n"));
     }
 
     #[test]

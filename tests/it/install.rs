@@ -10,6 +10,7 @@ mod home;
 mod kubectl;
 mod many;
 mod several;
+mod shell;
 mod since;
 mod tool;
 

@@ -176,3 +176,36 @@ fn the_journal_is_for_nobody_else_to_read_or_write() {
     let output = home.keyfob(&["uninstall", "docker"]).run().expect_code(4);
     assert!(output.stderr.contains("somebody else"), "{}", output.stderr);
 }
+
+#[test]
+fn what_a_kill_has_left_beside_the_journal_is_swept() {
+    for left in [
+        ".journal.json.keyfob-tmp",
+        ".scratch.keyfob-tmp",
+        "scratch",
+        "scratch.lock",
+    ] {
+        let home = Home::empty();
+        let path = home.sandbox.write(&format!("keyfob/state/install/{left}"), "canary");
+        home.keyfob(&["uninstall", "--all"]).run().expect_success();
+        assert!(!path.exists(), "{left}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_by_its_name() {
+    let home = Home::empty();
+    let script = "#!/bin/sh\necho \"error: could not write config file: No space left on device\" >&2\nexit 4\n";
+    let git = home.sandbox.write("full/git", script);
+    std::fs::set_permissions(git, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([home.path("bin"), home.path("full"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let output = home.keyfob(&["install", "git"]).env("PATH", &path).run();
+    assert!(output.stderr.contains("No space left"), "{}", output.stderr);
+    assert_eq!(output.code(), 3, "{}", output.stderr);
+    if crate::part::strace() {
+        let run = home.keyfob(&["install", "cargo"]).injected("fsync:error=ENOSPC");
+        let output = run.run();
+        assert!(output.stderr.contains("No space left"), "{}", output.stderr);
+        assert_eq!(output.code(), 3, "{}", output.stderr);
+    }
+}
