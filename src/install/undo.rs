@@ -6,7 +6,7 @@
 //! what it was. Nothing here writes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Trouble;
 use super::journal::{Change, Wired};
@@ -175,6 +175,8 @@ fn changed(tool: &str, change: &Change, left: &State, now: &State) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::super::ini;

@@ -36,7 +36,7 @@ fn a_line_that_was_added_after_ours_stays_and_ours_go() {
             home.keyfob(&["uninstall", tool, "--merge"]).run().expect_success();
             let left = home.read(name);
             // What makes a file with something in it a kubeconfig stays in one that keyfob made.
-            let left = left.strip_prefix("apiVersion: v1\nkind: Config\n").unwrap_or(&left);
+            let left = left.replace("apiVersion: v1\nkind: Config\n", "");
             assert_eq!(left, format!("{begin}{added}"), "{tool}");
         }
     }
@@ -103,5 +103,74 @@ fn what_git_itself_adds_behind_ours_stays() {
         let mut left: Vec<&str> = left.text().lines().collect();
         left.sort_unstable();
         assert_eq!(left, ["core.editor=vi", "credential.helper=store"]);
+    }
+}
+
+#[test]
+fn a_diff_shows_no_value_of_somebody_else() {
+    for (tool, name, text) in [
+        (
+            "pip",
+            ".config/pip/pip.conf",
+            "[global]\nproxy = u:canary@p:1\nkeyring-provider = disabled\n",
+        ),
+        (
+            "docker",
+            ".docker/config.json",
+            "{\"HttpHeaders\": {\"X-A\": \"canary\"}, \"proxies\": {\"default\": {\"httpProxy\": \"http://u:canary@p\"}}}\n",
+        ),
+        (
+            "docker",
+            ".docker/config.json",
+            "{\"credsStore\":\"canary-a\",\"HttpHeaders\":{\"X-A\":\"s3{cret,canary\"}}",
+        ),
+        (
+            "ansible",
+            ".ansible.cfg",
+            "[defaults]\nbecome_pass = s3{cret,canary-a\npassword = [canary-c\n",
+        ),
+        (
+            "ansible",
+            ".ansible.cfg",
+            "[defaults]\nvault_identity_list = canary@/canary-b\n",
+        ),
+        (
+            "git",
+            ".gitconfig",
+            "[http]\n\textraHeader = PRIVATE: canary\n[url \"https://canary@host\"]\n\tinsteadOf = https://:canary@host\n",
+        ),
+        ("goauth", ".config/go/env", "GOAUTH=git canary; x --password=canary-b"),
+        (
+            "cargo",
+            ".cargo/config.toml",
+            "[registry]\nglobal-credential-providers = [\"x canary\"]\napi_token = 'keyfob-canary'",
+        ),
+        ("pnpm", ".npmrc", "pwd = canary\n//acme.example/:_auth=canary"),
+    ] {
+        let home = Home::empty();
+        home.sandbox.write(name, text);
+        let install = ["install", tool, "acme", "--replace"];
+        let shown = home
+            .keyfob(&[&install[..], &["--dry-run"]].concat())
+            .run()
+            .expect_success();
+        assert!(
+            !shown.text().contains("canary") && shown.text().contains('+'),
+            "{}",
+            shown.text()
+        );
+        assert!(shown.text().contains("keyfob") || tool == "pip", "{}", shown.text());
+        home.keyfob(&install).run().expect_success();
+        let shown = home.keyfob(&["uninstall", tool, "--dry-run"]).run().expect_success();
+        assert!(
+            !shown.text().contains("canary") && shown.text().contains('-'),
+            "{}",
+            shown.text()
+        );
+        home.append(name, "\nnew = canary\n");
+        let refused = home.keyfob(&["uninstall", tool]).run().expect_code(5);
+        assert!(refused.stderr.contains("+new = …"), "{}", refused.stderr);
+        let merged = home.keyfob(&["uninstall", tool, "--merge", "--dry-run"]).run();
+        assert!(!merged.text().contains("canary"), "{}", merged.text());
     }
 }

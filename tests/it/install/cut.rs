@@ -1,5 +1,6 @@
 //! A wiring that is cut off, and a disk that does not take it: afterwards all is as it was, or as it was to be.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::home::{Files, Home};
@@ -131,7 +132,7 @@ fn a_full_disk_leaves_all_as_it_was() {
     let config = format!("{{\n  \"a\": \"{}\"\n}}\n", "y".repeat(20 * 1024));
     sandbox.write(".docker/config.json", &config);
     let output = sandbox.keyfob(&["install", "docker"]).run();
-    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.code(), 4, "{}", output.stderr);
     let now = std::fs::read_to_string(sandbox.path().join(".docker/config.json")).unwrap();
     assert!(now == config && !sandbox.path().join(".local/bin").exists());
     std::fs::remove_file(filled).unwrap();
@@ -201,11 +202,11 @@ fn a_full_disk_is_said_by_its_name() {
     let path = std::env::join_paths([home.path("bin"), home.path("full"), "/usr/bin".into(), "/bin".into()]).unwrap();
     let output = home.keyfob(&["install", "git"]).env("PATH", &path).run();
     assert!(output.stderr.contains("No space left"), "{}", output.stderr);
-    assert_eq!(output.code(), 3, "{}", output.stderr);
+    assert_eq!(output.code(), 4, "{}", output.stderr);
     if crate::part::strace() {
         let run = home.keyfob(&["install", "cargo"]).injected("fsync:error=ENOSPC");
         let output = run.run();
         assert!(output.stderr.contains("No space left"), "{}", output.stderr);
-        assert_eq!(output.code(), 3, "{}", output.stderr);
+        assert_eq!(output.code(), 4, "{}", output.stderr);
     }
 }

@@ -7,7 +7,12 @@ use super::home::{Home, has};
 use crate::run::Run;
 
 /// Accounts with what shells, lists and configurations split at or run.
-const ACCOUNTS: [&str; 4] = ["acme:a b", "acme:$(touch pwned)", "acme:a;touch pwned", "acme:`touch pwned`"];
+const ACCOUNTS: [&str; 4] = [
+    "acme:a b",
+    "acme:$(touch pwned)",
+    "acme:a;touch pwned",
+    "acme:`touch pwned`",
+];
 
 /// A home with this name, and keyfob in a directory of it.
 struct Odd {
@@ -26,13 +31,18 @@ impl Odd {
 
     fn run(&self, program: &str, args: &[&str]) -> Run {
         let path = std::env::var_os("PATH").unwrap();
-        let ours = [self.at.join("bin"), self.home.path("stubs")];
-        let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&path))).unwrap();
+        let (ours, stubs) = ([self.at.join("bin")], [self.home.path("stubs")]);
+        let list = ours.into_iter().chain(std::env::split_paths(&path)).chain(stubs);
+        let path = std::env::join_paths(list).unwrap();
         let program = match program {
             "keyfob" => self.at.join("bin/keyfob"),
             other => other.into(),
         };
-        self.home.sandbox.program(program, args).env("PATH", path).env("HOME", &self.at)
+        self.home
+            .sandbox
+            .program(program, args)
+            .env("PATH", path)
+            .env("HOME", &self.at)
     }
 
     fn assert_nothing_ran(&self) {
@@ -81,7 +91,11 @@ fn every_tool_is_wired_or_refused_in_a_home_with_a_space() {
     let script = format!("set -- {}; printf '%s|' \"$1\" \"$2\" \"$3\"", command.unwrap());
     let said = odd.run("sh", &["-c", &script]).run().expect_success();
     let keyfob = odd.at.join("bin/keyfob");
-    assert!(said.text().starts_with(&format!("{}|aws|acme", keyfob.display())), "{}", said.text());
+    assert!(
+        said.text().starts_with(&format!("{}|aws|acme", keyfob.display())),
+        "{}",
+        said.text()
+    );
     odd.run("keyfob", &["uninstall", "--all"]).run().expect_success();
     odd.assert_nothing_ran();
 }
