@@ -35,10 +35,10 @@ fn place_hot_code_together() {
     }
 }
 
-/// A static program puts its own addresses right at each start, six thousand of them one by one, which was half of all that
-/// an answer takes; packed they are a list of bits. And half a megabyte of tables says how a panic would be unwound, which
-/// ends the program at once; `lean.ld` leaves them out. A libc from before 2023 cannot read the list, and some libraries end
-/// the program where they look for the tables: so a small one is made and run first, and what it does not run with is left.
+/// A static program puts its own addresses right at each start; the list of them takes a sixth of a megabyte, and two
+/// kilobytes packed as bits. Half a megabyte of tables says how a panic would be unwound, which ends the program at once;
+/// `lean.ld` leaves them out. A libc from before 2023 cannot read the bits, and some libraries end the program where they
+/// look for the tables: so a small one is made and run first, and what it does not run with is left.
 fn make_static_program_small() {
     println!("cargo::rerun-if-changed=lean.ld");
     for argument in ["-Wl,-z,pack-relative-relocs".into(), script("lean.ld")] {

@@ -5,7 +5,7 @@
 //! where a server refused a proof of possession for the nonce alone (RFC 9449, sections 8 and 9): then once, as nothing
 //! was spent.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::oauth::{Form, dpop};
 use crate::secret::Secret;
 use crate::target::Target;
+use crate::time::Timestamp;
 use crate::world::World;
 
 /// The whole of one call. Two calls and what is between them stay under 20 s, the time for which a renewal may hold its
@@ -112,6 +113,8 @@ pub struct Http<'w> {
     roots: Option<RootCerts>,
     /// The last nonce of each server, by its origin.
     nonces: RefCell<BTreeMap<String, String>>,
+    /// When the last call was sent.
+    sent_at: Cell<Option<Timestamp>>,
 }
 
 impl<'w> Http<'w> {
@@ -128,6 +131,7 @@ impl<'w> Http<'w> {
             world,
             roots,
             nonces: RefCell::default(),
+            sent_at: Cell::default(),
         })
     }
 
@@ -182,6 +186,11 @@ impl<'w> Http<'w> {
         self.attempt(call, left, Some(key))
     }
 
+    /// When the last call was sent, from which the life of what its answer gave is counted.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        self.sent_at.get()
+    }
+
     /// The nonce that the server of a URL gave last.
     pub fn nonce(&self, url: &str) -> Option<String> {
         self.nonces.borrow().get(&origin(url)?).cloned()
@@ -201,6 +210,7 @@ impl<'w> Http<'w> {
     }
 
     fn attempt(&self, call: &Call, time: Duration, key: Option<&Secret>) -> Result<Reply, Failure> {
+        self.sent_at.set(Some(self.world.now()));
         let agent = self.agent(call.url, time.min(CALL))?;
         let method = call.method.unwrap_or(match call.body {
             Body::None => "GET",

@@ -76,25 +76,44 @@ pub fn run(world: &World) -> u8 {
     for arg in &world.args {
         match arg.to_str() {
             Some(arg) => args.push(arg.to_owned()),
-            None => {
-                introduce(world);
-                return fail(world, &Error::usage("an argument is not UTF-8"));
-            }
+            None => return unread(world),
         }
     }
-    let program = world::program_name(args.first().map(String::as_str)).to_owned();
-    let (said, at) = match protocol::stands_in(&program) {
-        true => (Said::default(), 1),
-        false => said(&args),
-    };
-    let first = args.get(at).map(String::as_str);
-    // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
-    let link = protocol::link(&program);
-    if let Some(found) = protocol::find(&program, first.filter(|_| link.is_none())) {
+    let program = world::program_name(args.first().map(String::as_str));
+    let (said, at, found) = asked(program, &args);
+    if let Some(found) = found {
         let rest = &args[(at + found.consumed).min(args.len())..];
         return serve(world, found, rest, &said);
     }
-    own(world, &args, link)
+    own(world, &args, protocol::link(program))
+}
+
+/// What stands before the protocol's name, where the rest begins, and the protocol that a tool speaks; none for an own
+/// command.
+fn asked(program: &str, args: &[String]) -> (Said, usize, Option<Found>) {
+    let (said, at) = match protocol::stands_in(program) {
+        true => (Said::default(), 1),
+        false => said(args),
+    };
+    // Another name is a program's whose sign-in we are; it has commands, and no tool calls it.
+    let first = args.get(at).filter(|_| protocol::link(program).is_none());
+    let found = protocol::find(program, first.map(String::as_str));
+    (said, at, found)
+}
+
+/// Fails because an argument is no text: as the protocol does that would have read it, where it does so on stdout.
+fn unread(world: &World) -> u8 {
+    introduce(world);
+    let error = Error::usage("an argument is not UTF-8");
+    let args: Vec<String> = world
+        .args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let program = world::program_name(args.first().map(String::as_str));
+    let (_, _, found) = asked(program, &args);
+    let told = found.and_then(|found| found.row.refuse(&error, &mut world.stdout()));
+    told.unwrap_or_else(|| fail(world, &error))
 }
 
 /// Runs one command of a program's sign-in in that program, and returns the exit code; `args` come after `auth`.
@@ -154,7 +173,8 @@ fn serve(world: &World, found: Found, args: &[String], said: &Said) -> u8 {
     (found.row.serve)(&mut Call {
         args,
         profile: found.profile,
-        var: &|name| world.var_os(name)?.into_string().ok(),
+        var: &|name| world.var(name),
+        is_typed: &|| world.stdin_is_terminal(),
         now: &|| world.now(),
         input: &mut world.stdin(),
         output: &mut world.stdout(),

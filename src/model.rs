@@ -17,6 +17,8 @@ pub enum Action {
     Erase,
     /// Name the targets for which [`Action::Get`] finds something.
     List,
+    /// Name the places at the target's origin whose credentials are their own, whether there are any now.
+    Places,
 }
 
 /// The user name with which docker says that the secret beside it is an identity token. Anywhere but at the registry's
@@ -55,6 +57,8 @@ pub struct Request {
     pub apart: bool,
     /// Whether a target without a path means what is kept for any path at its origin, as git means it.
     pub any_path: bool,
+    /// Whether the tool cannot say the port of its target: what is kept for other ports of the host must then be the same.
+    pub any_port: bool,
     /// Whether the newest will do where several users' credentials fit that tools gave to keep. Otherwise they are named
     /// and none is taken.
     pub newest: bool,
@@ -146,6 +150,7 @@ impl Request {
             profile: None,
             apart: false,
             any_path: false,
+            any_port: false,
             newest: false,
             username: None,
             secret: None,
@@ -178,7 +183,7 @@ pub enum Answer {
     Absent,
     /// Not mine, or not an action that I do for this target.
     Declined,
-    /// Targets with the user name at each, for [`Action::List`].
+    /// Targets with the user name at each, for [`Action::List`]; without one for [`Action::Places`].
     Listed(Vec<(Target, String)>),
 }
 
@@ -191,6 +196,9 @@ pub struct Credential {
     pub secret: Secret,
     /// The `Authorization` scheme of which `secret` is the ready value. Absent: `secret` is a password.
     pub authtype: Option<String>,
+    /// Whether it is an issuer's token of which no target says how it is sent, because the request named a profile alone.
+    /// A user name beside it is that of the provider's first target, and nobody's whose password it is.
+    pub is_token: bool,
     /// The refresh token, only where a tool gave it to keep.
     pub refresh: Option<Secret>,
     /// When the secret ends. Absent: unknown or never.

@@ -154,12 +154,30 @@ impl Target {
         self.host == "[::1]" || self.host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
     }
 
+    /// All of the place's origin.
+    #[must_use]
+    pub fn without_path(&self) -> Target {
+        Target {
+            path: None,
+            ..self.clone()
+        }
+    }
+
     /// A place of its own for what one tool alone means by this one: `TOOL+SCHEME://…`. No provider's target is there
     /// unless its file says so.
     #[must_use]
     pub fn apart(&self, tool: &str) -> Target {
         Target {
             scheme: format!("{tool}+{}", self.scheme),
+            ..self.clone()
+        }
+    }
+
+    /// The same place at another port.
+    #[must_use]
+    pub fn with_port_of(&self, other: &Target) -> Target {
+        Target {
+            port: other.port,
             ..self.clone()
         }
     }

@@ -344,6 +344,8 @@ const REVOCATION: Duration = Duration::from_secs(10);
 
 fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<Stored> {
     let wanted = login.options.account.as_deref();
+    // A flow's last call is the one that the tokens came from; those that follow say whose they are.
+    let asked = login.http.sent_at().unwrap_or_else(|| run.world.now());
     let identified = identity::learn(run, login, &obtained, check);
     let tokens = obtained.tokens;
     let (known, refused) = match identified {
@@ -365,7 +367,6 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
     };
     let account = account.unwrap_or_default();
     let session = Session::named(login.provider, at, None, Some(account.clone()));
-    let now = run.world.now();
     let workspace = said.as_ref().and_then(|said| said.workspace.clone());
     let fill = |record: &mut Record| {
         record.workspace = workspace::issued(login, workspace.as_deref());
@@ -375,7 +376,7 @@ fn keep(run: &Run, login: &Login, obtained: Obtained, check: Check) -> Result<St
         record.learnt.clone_from(&login.learnt);
         record.scopes.sort();
         record.fields = said.as_ref().map(|said| said.fields.clone()).unwrap_or_default();
-        renew::merge(record, tokens.with_id_token(login.mode.oauth.id_token), now);
+        renew::merge(record, tokens.with_id_token(login.mode.oauth.id_token), asked);
         record.subject.clone_from(&subject);
     };
     let placed = renew::check_place(run.sources, login.provider, login.mode, Some(&account));

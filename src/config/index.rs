@@ -93,6 +93,11 @@ impl Claim {
     pub(super) fn covers(&self, target: &Target) -> bool {
         covers(&self.root, self.subdomains, target)
     }
+
+    /// Whether some of what it covers is at the target's origin.
+    pub(super) fn shares(&self, target: &Target) -> bool {
+        covers(&self.root.without_path(), self.subdomains, target)
+    }
 }
 
 /// Whether a place lies within a root, or within it on a subdomain where those are meant.
@@ -212,8 +217,8 @@ impl Index {
             .ok_or_else(|| Error::failure("BUG: the index just made is wrong"))
     }
 
-    /// All claims that cover a target; none where the index is damaged.
-    pub(super) fn claims(&self, target: &Target) -> Option<Vec<Claim>> {
+    /// All claims that cover a target, or share its origin; none where the index is damaged.
+    pub(super) fn claims(&self, target: &Target, fits: fn(&Claim, &Target) -> bool) -> Option<Vec<Claim>> {
         let mut claims = self.bucket(&target.origin(), false)?;
         if self.wildcards {
             let mut parent = target.host();
@@ -224,7 +229,7 @@ impl Index {
                 }
             }
         }
-        claims.retain(|claim| claim.covers(target));
+        claims.retain(|claim| fits(claim, target));
         Some(claims)
     }
 

@@ -98,7 +98,7 @@ impl<'w> Config<'w> {
     /// [`Class::Refused`] when two providers or modes claim it equally well; [`Class::Usage`] when the provider has no
     /// such mode; when the provider files can be written by others.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
-        let mut claims = self.claims(target, tool)?;
+        let mut claims = self.claims(target, tool, Claim::covers)?;
         let Some(best) = claims.iter().map(Claim::rank).max() else {
             return Ok(None);
         };
@@ -118,29 +118,41 @@ impl<'w> Config<'w> {
     /// # Errors
     /// When the provider files can be written by others.
     pub fn claim_of(&self, target: &Target, tool: &str, provider: &str, mode: &str) -> Result<Option<Claim>> {
-        let mut claims = self.claims(target, tool)?;
+        let mut claims = self.claims(target, tool, Claim::covers)?;
         claims.retain(|claim| claim.provider == provider && claim.mode == mode);
         let best = claims.iter().map(Claim::rank).max();
         Ok(claims.into_iter().find(|claim| Some(claim.rank()) == best))
     }
 
-    /// All claims on a target that a tool may use, from an index that is neither old nor damaged.
-    fn claims(&self, target: &Target, tool: &str) -> Result<Vec<Claim>> {
+    /// The roots of all claims at a target's origin that a tool may use; only those of a provider and mode where one is
+    /// named.
+    ///
+    /// # Errors
+    /// When the provider files can be written by others.
+    pub fn places(&self, target: &Target, tool: &str, of: Option<(&str, &str)>) -> Result<Vec<Target>> {
+        let mut claims = self.claims(target, tool, Claim::shares)?;
+        claims.retain(|claim| of.is_none_or(|of| of == (claim.provider.as_str(), claim.mode.as_str())));
+        Ok(claims.iter().map(|claim| claim.root.with_host_of(target)).collect())
+    }
+
+    /// All claims that fit a target and that a tool may use, from an index that is neither old nor damaged.
+    fn claims(&self, target: &Target, tool: &str, fits: fn(&Claim, &Target) -> bool) -> Result<Vec<Claim>> {
         let mut claims = match index::Index::load(self.world, &self.directory, &self.index)? {
             None => Vec::new(),
             Some(index) => {
                 let current = |claims: &Vec<Claim>| claims.iter().all(|claim| index.is_current(claim));
-                match index.claims(target).filter(current) {
+                match index.claims(target, fits).filter(current) {
                     Some(claims) => claims,
                     None => index::Index::build(self.world, &self.directory, &self.index)?
-                        .claims(target)
+                        .claims(target, fits)
                         .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
                 }
             }
         };
         if let Some((name, text)) = self.brought() {
             let provider = Provider::parse(text, name, BROUGHT)?;
-            claims.extend(provider::claims_on(&provider, target));
+            let own = provider::claims(&provider, disk::Stamp::default()).into_iter();
+            claims.extend(own.filter(|claim| fits(claim, target)));
         }
         claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
         Ok(claims)

@@ -129,6 +129,11 @@ impl Flow {
         use Flow::{AwsWebIdentity, ClientCredentials, JwtBearer, TokenExchange};
         matches!(self, AwsWebIdentity | ClientCredentials | JwtBearer | TokenExchange)
     }
+
+    /// Whether what it ends in is a token of an issuer, and not what a person or a tool brings, or a pair of keys.
+    pub fn obtains_tokens(self) -> bool {
+        !matches!(self, Flow::AwsWebIdentity | Flow::Key | Flow::Static)
+    }
 }
 
 /// What of a session is kept.
@@ -330,14 +335,7 @@ impl Provider {
     }
 }
 
-/// The claims of a provider on one target, where there is no index of it.
-pub(super) fn claims_on(provider: &Provider, target: &Target) -> Vec<index::Claim> {
-    let mut claims = claims(provider, Stamp::default());
-    claims.retain(|claim| claim.covers(target));
-    claims
-}
-
-/// The claims that a provider's file makes, for the index.
+/// The claims that a provider's file makes, for the index or where there is no index of it.
 pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
     let mut claims = Vec::new();
     for (at, mode) in provider.modes.iter().enumerate() {

@@ -29,6 +29,8 @@ struct Prompt {
     target: Target,
     username: Option<String>,
     wants: Wants,
+    /// Whether the prompt leaves out the port.
+    any_port: bool,
     /// The longest answer that is read whole.
     limit: Option<usize>,
 }
@@ -51,7 +53,7 @@ fn serve(call: &mut Call) -> u8 {
         }
     };
     // ssh asks for a yes, or only shows something: a secret would be the yes.
-    if (call.var)("SSH_ASKPASS_PROMPT").is_some_and(|kind| !kind.is_empty()) {
+    if !matches!((call.var)("SSH_ASKPASS_PROMPT"), Ok(None)) {
         return 1;
     }
     match answer(call, prompt) {
@@ -67,6 +69,7 @@ fn answer(call: &mut Call, prompt: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut request = call.request(Action::Get, &ASKPASS);
     request.target = Some(prompt.target);
     request.username = prompt.username;
+    request.any_port = prompt.any_port;
     let Answer::Found(credential) = (call.ask)(&request)? else {
         return Ok(None);
     };
@@ -110,6 +113,7 @@ fn git(prompt: &str) -> Option<Prompt> {
         target,
         username,
         wants,
+        any_port: false,
         limit: None,
     })
 }
@@ -153,6 +157,7 @@ fn key(prompt: &str) -> Option<Prompt> {
             .filter(|_| file.starts_with('/'))?,
         username: None,
         wants: Wants::Password,
+        any_port: false,
         limit: Some(MAX_SSH),
     })
 }
@@ -178,6 +183,7 @@ fn password(prompt: &str) -> Option<Prompt> {
         target: Target::from_parts("ssh", &host, None).ok()?,
         username: Some(user.to_owned()),
         wants: Wants::Password,
+        any_port: true,
         limit: Some(MAX_SSH),
     })
 }

@@ -265,7 +265,7 @@ fn print(call: &mut Call, named: Option<&String>) -> u8 {
 }
 
 fn alone(call: &mut Call, named: Option<&str>) -> Result<Zeroizing<Vec<u8>>> {
-    let index = (call.var)(INDEX).map(|url| {
+    let index = (call.var)(INDEX)?.map(|url| {
         let target = index::to_target(&url);
         target.ok_or_else(|| Error::usage(format!("reading `{INDEX}`: it is no URL of an index")))
     });

@@ -33,14 +33,18 @@ impl Desk<'_> {
         let args: Vec<String> = rest[consumed..].iter().map(|arg| arg.to_string()).collect();
         let (mut output, mut errors) = (Vec::new(), Vec::new());
         let var = |name: &str| {
-            let found = self.vars.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| value.to_string())
+            let found = self
+                .vars
+                .iter()
+                .find(|(known, value)| *known == name && !value.is_empty());
+            Ok(found.map(|(_, value)| value.to_string()))
         };
         let status = (row.serve)(&mut Call {
             args: &args,
             profile,
             var: &var,
             now: &|| Timestamp::from_unix(NOW),
+            is_typed: &|| false,
             input: &mut &*self.input,
             output: &mut output,
             errors: &mut errors,
@@ -62,6 +66,7 @@ pub(super) fn credential(username: Option<&str>, secret: &str, authtype: Option<
         username: username.map(Into::into),
         secret: Secret::new(secret.into()),
         authtype: authtype.map(Into::into),
+        is_token: false,
         refresh: None,
         expires_at: None,
         account: None,

@@ -212,7 +212,8 @@ mod tests {
         let status = (GIT.serve)(&mut Call {
             args: &["capability".to_string()],
             profile: None,
-            var: &|_| None,
+            var: &|_| Ok(None),
+            is_typed: &|| false,
             now: &|| Timestamp::from_unix(0),
             input: &mut std::io::empty(),
             output: &mut Closed,

@@ -54,7 +54,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-/// The answer for a URL: one set, whose prefix is the highest place for which the credential is the same.
+/// The answer for a URL: one set, whose prefix is the highest place below which nothing has another credential.
 fn by_url(call: &mut Call, mut request: Request, url: &str) -> Result<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::default();
     // go itself sends headers over https alone.
@@ -65,16 +65,42 @@ fn by_url(call: &mut Call, mut request: Request, url: &str) -> Result<Zeroizing<
     let Answer::Found(credential) = (call.ask)(&request)? else {
         return Ok(text);
     };
-    // A prefix for this URL alone would be of no use for the next file of the module.
-    while let Some(above) = parent(&place) {
-        request.target = Some(above.clone());
-        if !matches!((call.ask)(&request), Ok(Answer::Found(found)) if is_same(&found, &credential)) {
-            break;
-        }
-        place = above;
+    request.action = Action::Places;
+    if let Answer::Listed(rows) = (call.ask)(&request)? {
+        let places: Vec<Target> = rows.into_iter().map(|(place, _)| place).collect();
+        place = prefix(place, &places)?;
     }
     put(&mut text, &place, &credential)?;
     Ok(text)
+}
+
+/// The highest place above a URL that its credential is for: at or below the nearest of the places that have one of their
+/// own, and above no other of them. go sends it to everything below, and asks only when that is refused.
+///
+/// A prefix for the URL alone would be of no use for the next file of the module.
+///
+/// # Errors
+/// [`crate::error::Class::Refused`] when another of them lies below the URL itself.
+fn prefix(url: Target, places: &[Target]) -> Result<Target> {
+    let above_url = places.iter().filter(|place| url.is_within(place));
+    let Some(nearest) = above_url.max_by_key(|place| place.path().map_or(0, str::len)) else {
+        return Ok(url);
+    };
+    let other = |above: &Target| {
+        let mut others = places.iter().filter(|place| !url.is_within(place));
+        others.find(|place| place.is_within(above))
+    };
+    if let Some(place) = other(&url) {
+        return Err(Error::refused(format!(
+            "answering go for {url}: it would send the credential to {place}, too, which has another"
+        ))
+        .hint("name the profile for both: `GOAUTH='keyfob goauth PROFILE'`"));
+    }
+    let mut prefix = url.clone();
+    while let Some(above) = parent(&prefix).filter(|above| above.is_within(nearest) && other(above).is_none()) {
+        prefix = above;
+    }
+    Ok(prefix)
 }
 
 /// The answer before anything is fetched: the sets of a profile for the places whose provider file names this protocol.
@@ -119,12 +145,6 @@ fn parent(place: &Target) -> Option<Target> {
     Target::from_parts(place.scheme(), &place.host_and_port(), above).ok()
 }
 
-/// Whether two answers are one credential.
-fn is_same(one: &Credential, other: &Credential) -> bool {
-    (&one.secret, &one.source, &one.authtype, &one.username)
-        == (&other.secret, &other.source, &other.authtype, &other.username)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::desk::{Desk, Served, found};
@@ -144,6 +164,12 @@ mod tests {
     fn within<'a>(places: &'a [(&'a str, &'a str)]) -> impl FnMut(&Request) -> Result<Answer> + 'a {
         move |request| {
             let target = request.target.as_ref().unwrap();
+            if request.action == Action::Places {
+                let at = |place: &str| (Target::from_url(place).unwrap(), String::new());
+                let rows = places.iter().map(|(place, _)| at(place));
+                let rows = rows.filter(|(place, _)| place.origin() == target.origin());
+                return Ok(Answer::Listed(rows.collect()));
+            }
             let mut fits: Vec<_> = places
                 .iter()
                 .filter(|(place, _)| target.is_within(&Target::from_url(place).unwrap()))
@@ -162,22 +188,21 @@ mod tests {
             ("https://proxy.example/team/go", "canary-2"),
         ];
         for (url, prefix, secret) in [
-            ("https://proxy.example/a/@v/list", "https://proxy.example", "canary-1"),
-            ("https://proxy.example", "https://proxy.example", "canary-1"),
+            ("https://proxy.example/a/@v/list", "https://proxy.example/a", "canary-1"),
+            (
+                "https://proxy.example/team/a/b",
+                "https://proxy.example/team/a",
+                "canary-1",
+            ),
             (
                 "https://proxy.example/team/gone/@v/list",
-                "https://proxy.example",
+                "https://proxy.example/team/gone",
                 "canary-1",
             ),
             (
                 "https://proxy.example/team/go/x/!y/@v/v1.0.0.mod?go-get=1",
                 "https://proxy.example/team/go",
                 "canary-2",
-            ),
-            (
-                "https://proxy.example/team/go/../x",
-                "https://proxy.example",
-                "canary-1",
             ),
         ] {
             let served = served(&[url], &mut within(&places));
@@ -188,6 +213,48 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn a_place_above_anothers_gets_nothing_that_would_go_there_too() {
+        let places = [
+            ("https://proxy.example", "canary-1"),
+            ("https://proxy.example/team/go", "canary-2"),
+        ];
+        for url in [
+            "https://proxy.example",
+            "https://proxy.example/team?go-get=1",
+            "https://proxy.example/team/go/../x",
+        ] {
+            let served = served(&[url], &mut within(&places));
+            assert_eq!((served.status, served.output.as_str()), (1, ""), "{url}");
+            assert!(
+                served.errors.contains("https://proxy.example/team/go"),
+                "{}",
+                served.errors
+            );
+        }
+        let served = served(&["https://proxy.example/x/../y"], &mut within(&places[..1]));
+        assert!(
+            served.output.starts_with("https://proxy.example\n\n"),
+            "{}",
+            served.output
+        );
+    }
+
+    #[test]
+    fn a_credential_that_is_new_each_time_is_asked_for_once() {
+        let mut asked = 0;
+        let served = served(&["https://proxy.example/a/b/c"], &mut |request| {
+            let place = Target::from_url("https://proxy.example").unwrap();
+            if request.action == Action::Places {
+                return Ok(Answer::Listed(vec![(place, String::new())]));
+            }
+            asked += 1;
+            Ok(found(None, &format!("canary-{asked}"), Some("Bearer")))
+        });
+        let expected = "https://proxy.example\n\nAuthorization: Bearer canary-1\n\n";
+        assert_eq!((served.output.as_str(), asked), (expected, 1));
     }
 
     #[test]

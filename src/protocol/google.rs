@@ -4,6 +4,8 @@
 //! ever said on stderr: a failure is an answer too.
 //! Implements `protocol.md`, section "google".
 
+use std::io::Write;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -49,24 +51,31 @@ fn serve(call: &mut Call) -> u8 {
     if protocol::wants_help(call.args) {
         return u8::from(!protocol::write(call.output, USAGE.as_bytes()));
     }
-    let reply = answer(call).unwrap_or_else(|error| refusal(&error));
-    u8::from(!protocol::write(call.output, &reply))
+    match answer(call) {
+        Ok(reply) => u8::from(!protocol::write(call.output, &reply)),
+        Err(error) => refuse(&error, call.output),
+    }
+}
+
+/// Ends a call that fails.
+pub(super) fn refuse(error: &Error, output: &mut dyn Write) -> u8 {
+    u8::from(!protocol::write(output, &refusal(error)))
 }
 
 fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let mut request = call.request(Action::Get, &GOOGLE);
     let what = protocol::named(call, &mut request, USAGE)?;
-    let is_set = |name: &str| (call.var)(name).is_some_and(|value| value == "1");
-    if is_set("GOOGLE_EXTERNAL_ACCOUNT_REVOKE") {
+    let is_set = |name: &str| (call.var)(name).map(|value| value.is_some_and(|value| value == "1"));
+    if is_set("GOOGLE_EXTERNAL_ACCOUNT_REVOKE")? {
         return Err(Error::usage("a session does not end by this").hint(format!("run `keyfob logout {what}`")));
     }
-    if is_set("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE") {
+    if is_set("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE")? {
         // The caller then reads a file that we would have to leave the token in.
         return Err(Error::usage("a login is not part of this").hint(format!(
             "run `keyfob login {what}`, and leave out `interactive_timeout_millis`"
         )));
     }
-    let wanted = (call.var)("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE").filter(|kind| !kind.is_empty());
+    let wanted = (call.var)("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE")?;
     let kind = match wanted {
         None => TYPES[0],
         Some(wanted) => {

@@ -103,22 +103,44 @@ fn is_kept(credential: &Credential) -> bool {
 }
 
 fn set(call: &mut Call, options: &Options) -> Result<()> {
-    let input = protocol::read(call.input)?;
+    let secret = if (call.is_typed)() {
+        typed(call, options)?
+    } else {
+        let input = protocol::read(call.input)?;
+        let text = std::str::from_utf8(&input).map_err(|_| Error::usage("reading the password: it is not UTF-8"))?;
+        Secret::new(text.strip_suffix('\n').unwrap_or(text).to_owned())
+    };
     let mut request = request(call, Action::Store, options)?;
-    let secret = std::str::from_utf8(&input).map_err(|_| Error::usage("reading the password: it is not UTF-8"))?;
-    let secret = secret.strip_suffix('\n').unwrap_or(secret);
     if secret.is_empty() {
         return Err(Error::usage("reading the password: there is none on stdin"));
     }
     if secret.len() > MAX_TOKEN {
         return Err(Error::refused("keeping the password: it is longer than 64 KiB"));
     }
-    request.secret = Some(Secret::new(secret.to_owned()));
+    request.secret = Some(secret);
     match (call.ask)(&request)? {
         // The caller would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
+        Answer::Declined => Err(protocol::not_kept(call, &request)),
         _ => Ok(()),
     }
+}
+
+/// The password of a hidden prompt; nobody is asked for one that would not be kept.
+fn typed(call: &mut Call, options: &Options) -> Result<Secret> {
+    let request = request(call, Action::Store, options)?;
+    if (call.ask)(&request)? == Answer::Declined {
+        return Err(protocol::not_kept(call, &request));
+    }
+    let user = report::sanitise(request.username.as_deref().unwrap_or_default());
+    let prompt = format!(
+        "password of {user} for {} (not shown): ",
+        report::sanitise(&options.service)
+    );
+    (call.prompt)(&prompt).map_err(|error| {
+        error
+            .context("asking for the password")
+            .hint("give it on standard input, which is a terminal")
+    })
 }
 
 /// Whether there was one.

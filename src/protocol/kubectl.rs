@@ -71,7 +71,7 @@ fn serve(call: &mut Call) -> u8 {
 }
 
 fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
-    let info = (call.var)(INFO);
+    let info = (call.var)(INFO)?;
     let question = read(call.args, info.as_deref())?;
     let mut request = call.request(Action::Get, &KUBECTL);
     request.understands.authtype = true;
@@ -194,7 +194,7 @@ fn encode(credential: &Credential, version: &str) -> Result<Zeroizing<Vec<u8>>> 
 fn token(credential: &Credential) -> Result<&str> {
     let bearer = match credential.authtype.as_deref() {
         Some(scheme) => scheme.eq_ignore_ascii_case("bearer"),
-        None => credential.username.is_none(),
+        None => credential.username.is_none() || credential.is_token,
     };
     if !bearer {
         return Err(Error::refused(

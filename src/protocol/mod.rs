@@ -42,7 +42,7 @@ use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
-use web::{NOBODY, authorization, bearer, fetched, headers, is_password};
+use web::{NOBODY, authorization, bearer, fetched, headers, is_password, of_own_token};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -67,14 +67,17 @@ pub struct Call<'a> {
     pub args: &'a [String],
     /// The profile that the program's name has, as a person types it.
     pub profile: Option<String>,
-    /// A variable of the environment, for protocols that speak through it; a value that is not UTF-8 is none.
-    pub var: &'a dyn Fn(&str) -> Option<String>,
+    /// A variable of the environment, for protocols that speak through it; none when it is not set or empty. One that is
+    /// not UTF-8 is a failure: to pass it over could pass over what is asked for.
+    pub var: &'a dyn Fn(&str) -> Result<Option<String>>,
     /// The time, for protocols that say how long an answer is good.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// Whether a person types the input, and sees it.
+    pub is_typed: &'a dyn Fn() -> bool,
     /// What the tool writes. Only read where the protocol defines it: it may be a person's terminal.
     pub input: &'a mut dyn Read,
-    /// What the tool reads.
-    pub output: &'a mut dyn Write,
+    /// What the tool reads. A thread may have it while an answer is sought.
+    pub output: &'a mut (dyn Write + Send),
     /// What a person reads.
     pub errors: &'a mut dyn Write,
     /// Asks the person for a secret on the terminal, never on a stream of the tool's. Fails where nobody may be asked.
@@ -87,6 +90,11 @@ impl Protocol {
     /// Whether a tool takes stderr for a part of the answer, or for a failure (git-lfs), so that no warning may be there.
     pub fn reads_stderr(&self) -> bool {
         [askpass::ASKPASS.name, google::GOOGLE.name].contains(&self.name)
+    }
+
+    /// Ends a call whose arguments are no text, where the tool has a word for that; returns the exit status.
+    pub fn refuse(&self, error: &Error, output: &mut dyn Write) -> Option<u8> {
+        (self.name == google::GOOGLE.name).then(|| google::refuse(error, output))
     }
 }
 
@@ -142,7 +150,7 @@ pub struct Found {
 /// `/` and `:` of [`crate::config::Profile`] are in no file's name everywhere. None: the call is one of keyfob's own
 /// commands.
 pub fn find(program: &str, first: Option<&str>) -> Option<Found> {
-    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let stem = stem(program);
     let found = |row, consumed| Found {
         row,
         consumed,
@@ -169,6 +177,14 @@ pub fn find(program: &str, first: Option<&str>) -> Option<Found> {
     named.into_iter().find(|row| row.name == first).map(|row| found(row, 1))
 }
 
+/// A program's name without a platform's ending, and without the version that Terraform lets a plugin's name end in.
+fn stem(program: &str) -> &str {
+    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let is_plugin = stem.starts_with("terraform-");
+    let plain = stem.split_once("_v").filter(|_| is_plugin).map(|(plain, _)| plain);
+    plain.unwrap_or(stem)
+}
+
 /// A program's name with a profile behind it.
 fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
     let mut rows = TABLE
@@ -189,7 +205,7 @@ fn with_profile(stem: &str) -> Option<(&'static Protocol, String)> {
 /// Whether a program's name is another program's, for which keyfob stands in: then all arguments are that program's, and
 /// `--mode` is not ours.
 pub fn stands_in(program: &str) -> bool {
-    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let stem = stem(program);
     let named = |row: &Protocol| row.programs.contains(&stem) && !stem.contains("keyfob");
     TABLE.iter().any(named)
 }
@@ -197,7 +213,7 @@ pub fn stands_in(program: &str) -> bool {
 /// The name of a program that is neither keyfob nor any protocol's: a link to keyfob under another name, without a
 /// platform's ending. A name that begins with `keyfob`, such as that of a second version, is keyfob's.
 pub fn link(program: &str) -> Option<&str> {
-    let stem = program.strip_suffix(".exe").unwrap_or(program);
+    let stem = stem(program);
     let ours = stem.is_empty() || stem.starts_with("keyfob");
     (!ours && find(stem, None).is_none()).then_some(stem)
 }
@@ -292,12 +308,18 @@ fn wants_help(args: &[String]) -> bool {
     matches!(args, [word] if word == "--help" || word == "-h")
 }
 
-/// The failure of a store for a place whose credentials no tool brings.
-fn not_kept(request: &Request) -> Error {
+/// The failure of a store for a place whose provider declined it: it has sessions, or takes passwords alone.
+fn not_kept(call: &mut Call, request: &Request) -> Error {
     let profile = request.profile.as_deref().unwrap_or("PROFILE");
     let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut password = request.clone();
+    (password.secret, password.authtype, password.apart) = (None, None, false);
+    if matches!((call.ask)(&password), Ok(Answer::Done)) {
+        let message = format!("storing the token for {place}: its provider keeps passwords there, and no tokens");
+        return Error::refused(message).hint("set `scheme = \"bearer\"` for the target in the provider file");
+    }
     let message =
-        format!("storing the token for {place}: its provider has sessions, and keeps nothing that a tool brings");
+        format!("storing the secret for {place}: its provider has sessions, and keeps nothing that a tool brings");
     Error::refused(message).hint(format!("run `keyfob login {profile}`"))
 }
 
@@ -345,6 +367,15 @@ mod tests {
         assert_eq!(named("keyfob-client", Some("--vault-id")), Some(("ansible", 0)));
         assert_eq!(named("keyfob-clients", Some("--vault-id")), None);
         assert_eq!(link("keyfob-client"), None);
+        // Terraform's plugins may say their version.
+        for program in [
+            "terraform-credentials-keyfob_v1.2.3",
+            "terraform-credentials-keyfob_v1.2.3_x4.exe",
+        ] {
+            assert_eq!(named(program, Some("get")), Some(("terraform", 0)), "{program}");
+            assert_eq!(link(program), None);
+        }
+        assert_eq!(named("git-credential-keyfob_v1", None), None);
     }
 
     #[test]
@@ -358,6 +389,7 @@ mod tests {
                 Some("acme/dev:ann~b@acme.example"),
             ),
             ("docker-credential-keyfob", None),
+            ("terraform-credentials-keyfob-acme~dev_v0.1.0", Some("acme/dev")),
         ] {
             assert_eq!(find(program, None).unwrap().profile.as_deref(), expected, "{program}");
         }

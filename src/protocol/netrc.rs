@@ -57,7 +57,12 @@ fn entry(target: &Target, credential: &Credential) -> Result<Zeroizing<Vec<u8>>>
             "writing the entry: the user name or the secret has characters that not all readers of netrc take alike",
         ));
     }
+    // Programs look for the address as it is, without the brackets that a URL needs.
     let host = target.host();
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     let entry = format!("machine {host} login {login} password {password}\n");
     Ok(Zeroizing::new(entry.into_bytes()))
 }
@@ -94,6 +99,18 @@ mod tests {
                 (0, line, "")
             );
         }
+    }
+
+    #[test]
+    fn an_address_has_no_brackets() {
+        let words = ["keyfob", "netrc", "https://[2001:DB8::1]:8443/a"];
+        let desk = Desk {
+            words: &words,
+            input: b"",
+            vars: &[],
+        };
+        let served = desk.serve(&mut |_| Ok(found(Some("ann"), "canary", None)));
+        assert_eq!(served.output, "machine 2001:db8::1 login ann password canary\n");
     }
 
     #[test]

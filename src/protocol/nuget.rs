@@ -6,7 +6,9 @@
 
 mod wire;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -34,6 +36,9 @@ usage: nuget-plugin-keyfob -Plugin
 /// The user name beside a token that comes without one; feeds look at the password alone.
 const ANY_USERNAME: &str = "token";
 
+/// The least time between two messages that say that the answer is being sought.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+
 /// How a line ends the conversation.
 enum End {
     Closed,
@@ -58,6 +63,7 @@ fn serve(call: &mut Call) -> u8 {
 fn converse(call: &mut Call) -> End {
     let template = call.request(Action::Get, &NUGET);
     let mut given: Vec<(Target, Secret)> = Vec::new();
+    let mut patience = wire::USUAL_PATIENCE;
     if !protocol::write(call.output, &wire::greeting()) {
         return End::Closed;
     }
@@ -83,10 +89,15 @@ fn converse(call: &mut Call) -> End {
         let reply = match (message.kind.as_str(), message.method.as_str()) {
             ("Request", "Close") => return End::Closed,
             ("Request", "GetAuthenticationCredentials") => {
-                let credentials = authenticate(call.ask, &template, &message, &mut given);
+                let credentials = patiently(call.output, &message, patience, || {
+                    authenticate(call.ask, &template, &message, &mut given)
+                });
                 Reply::Credentials(credentials)
             }
-            ("Request", method) => plain(method, &message),
+            ("Request", method) => {
+                patience = message.payload.patience().unwrap_or(patience);
+                plain(method, &message)
+            }
             ("Response", "Handshake") if message.payload.response_code.as_deref() != Some("Success") => {
                 return End::Failed(Error::usage("greeting NuGet: it speaks another version than 2.0.0"));
             }
@@ -97,6 +108,28 @@ fn converse(call: &mut Call) -> End {
             return End::Closed;
         }
     }
+}
+
+/// Seeks an answer, and tells NuGet twice within its patience that it is being sought: it would ask again otherwise, and
+/// give up. Nothing is told after the answer was found.
+fn patiently<T>(output: &mut (dyn Write + Send), message: &Message, patience: Duration, seek: impl FnOnce() -> T) -> T {
+    let progress = wire::line(message, &Reply::Progress);
+    let pause = (patience / 2).max(LEAST_PAUSE);
+    let (found, is_found) = mpsc::channel::<()>();
+    std::thread::scope(move |scope| {
+        let tell = move || {
+            while is_found.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if !protocol::write(output, &progress) {
+                    break;
+                }
+            }
+        };
+        // Without a thread the answer may come too late, and it may not.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, tell);
+        let answer = seek();
+        drop(found);
+        answer
+    })
 }
 
 /// What is answered without a credential.
@@ -133,16 +166,12 @@ fn authenticate(
         .iter()
         .position(|(place, _)| *place == target)
         .map(|at| given.swap_remove(at));
-    if let (true, Some((_, secret))) = (message.payload.is_retry, last) {
-        // The feed refused what it was given a moment ago; the session is renewed for it once more.
-        let mut refused = request.clone();
-        refused.action = Action::Erase;
-        refused.secret = Some(secret);
-        if let Err(error) = ask(&refused) {
-            return failed(&error);
-        }
-    }
-    match ask(&request) {
+    let answered = match (message.payload.is_retry(), last) {
+        (false, _) => ask(&request),
+        (true, Some((_, secret))) => refuse(ask, &request, secret).and_then(|()| ask(&request)),
+        (true, None) => renewed(ask, &request),
+    };
+    match answered {
         Ok(Answer::Found(credential)) => {
             // What a tool gave to keep is not forgotten because one feed refuses it.
             if !matches!(credential.source, Source::Store { profile: None, .. }) {
@@ -155,6 +184,29 @@ fn authenticate(
     }
 }
 
+/// Says that the feed refused this secret: a session is renewed for it.
+fn refuse(ask: &mut dyn FnMut(&Request) -> Result<Answer>, request: &Request, secret: Secret) -> Result<()> {
+    let mut refused = request.clone();
+    refused.action = Action::Erase;
+    refused.secret = Some(secret);
+    ask(&refused).map(drop)
+}
+
+/// The answer where the feed refused what another process gave for it. What ends is taken for that, and renewed; a key
+/// that does not end could be a newer one, and would be forgotten.
+fn renewed(ask: &mut dyn FnMut(&Request) -> Result<Answer>, request: &Request) -> Result<Answer> {
+    let answer = ask(request)?;
+    let Answer::Found(credential) = &answer else {
+        return Ok(answer);
+    };
+    let is_kept = matches!(credential.source, Source::Store { profile: None, .. });
+    if is_kept || credential.expires_at.is_none() {
+        return Ok(answer);
+    }
+    refuse(ask, request, credential.secret.clone())?;
+    ask(request)
+}
+
 fn failed(error: &Error) -> Credentials {
     let hint = error.hint.as_deref().map(report::sanitise);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
@@ -163,7 +215,7 @@ fn failed(error: &Error) -> Credentials {
 
 /// One question on the command line, as artifacts-keyring puts it.
 fn alone(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
-    let (mut uri, mut json) = (None, false);
+    let (mut uri, mut json, mut is_retry) = (None, false, false);
     let mut rest = call.args.iter().map(String::as_str).peekable();
     while let Some(arg) = rest.next() {
         let value = rest.next_if(|next| !next.starts_with('-'));
@@ -171,8 +223,9 @@ fn alone(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
             ("-uri" | "-u", Some(value)) => uri = Some(value),
             ("-outputformat" | "-f", Some(value)) if value.eq_ignore_ascii_case("json") => json = true,
             ("-outputformat" | "-f", Some(value)) if value.eq_ignore_ascii_case("humanreadable") => json = false,
+            ("-isretry" | "-i", value) => is_retry = value.is_none_or(|value| value.eq_ignore_ascii_case("true")),
             // How to ask a person, whom nobody asks here.
-            ("-isretry" | "-i" | "-noninteractive" | "-n" | "-canshowdialog" | "-c" | "-verbosity" | "-v", _) => (),
+            ("-noninteractive" | "-n" | "-canshowdialog" | "-c" | "-verbosity" | "-v", _) => (),
             _ => return Err(usage("an option is not known")),
         }
     }
@@ -180,7 +233,11 @@ fn alone(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
     let mut request = call.request(Action::Get, &NUGET);
     request.target = Some(fetched(uri).ok_or_else(|| usage("`-Uri` is no URL of a feed"))?);
     request.wide = true;
-    let Answer::Found(credential) = (call.ask)(&request)? else {
+    let answer = match is_retry {
+        true => renewed(call.ask, &request)?,
+        false => (call.ask)(&request)?,
+    };
+    let Answer::Found(credential) = answer else {
         return Err(protocol::nothing(&request, "the feed"));
     };
     let username = credential.username.as_deref().unwrap_or(ANY_USERNAME);

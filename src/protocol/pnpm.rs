@@ -120,6 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sessions_token_is_bearer_whatever_goes_to_the_first_target_with_it() {
+        let mut token = credential(Some("ann"), "canary", None);
+        token.is_token = true;
+        let answer = Answer::Found(Box::new(token));
+        let served = served(&["keyfob", "pnpm", "acme"], &mut |_| Ok(answer.clone()));
+        assert_eq!(served.output, "Bearer canary\n");
+    }
+
+    #[test]
     fn the_profile_may_stand_in_the_programs_name() {
         let served = served(&["pnpm-credential-keyfob-acme~dev@ann"], &mut |request| {
             assert_eq!(request.profile.as_deref(), Some("acme/dev:ann"));

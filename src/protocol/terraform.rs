@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
-use crate::protocol::{self, Call, Protocol, bearer, is_password};
+use crate::protocol::{self, Call, Protocol, bearer, is_password, of_own_token};
 use crate::secret::{MAX_TOKEN, Secret};
 use crate::target::Target;
 
@@ -24,9 +24,6 @@ const USAGE: &str = "usage: terraform-credentials-keyfob [PROFILE] get|store|for
 
 /// Terraform's word for "there is none".
 const NONE: &[u8] = b"{}\n";
-
-/// The scheme that Terraform writes before each token, with which a provider may keep what it stores.
-const SCHEME: &str = "Bearer";
 
 fn serve(call: &mut Call) -> u8 {
     if protocol::wants_help(call.args) {
@@ -49,18 +46,9 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         "forget" => Action::Erase,
         _ => return Err(usage("the operation is not `get`, `store` or `forget`")),
     };
-    // Read to its end also where it is refused: who writes it would fail otherwise, and not tell why.
-    let input = match action {
-        Action::Store => protocol::read(call.input)?,
-        _ => Zeroizing::default(),
-    };
-    let mut request = call.request(action, &TERRAFORM);
-    protocol::say_profile(&mut request, profile);
+    let (mut request, input) = of_own_token(call, &TERRAFORM, action, profile)?;
     let target = Target::from_parts("https", host, None);
     request.target = Some(target.map_err(|error| Error::usage(error).context("reading the host"))?);
-    request.authtype = Some(SCHEME.into());
-    // A host's token is no password: to git it would be the answer for all that is there.
-    request.apart = true;
     // One helper is asked for all hosts, most of which are nobody's; what cannot be kept is the only thing to say so.
     request.wide = action != Action::Store;
     match action {
@@ -108,7 +96,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
     request.secret = Some(object.token);
     match (call.ask)(&request)? {
         // Terraform would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
+        Answer::Declined => Err(protocol::not_kept(call, &request)),
         _ => Ok(Zeroizing::default()),
     }
 }
@@ -247,7 +235,8 @@ mod tests {
         let status = serve(&mut Call {
             args: &words[2..],
             profile: None,
-            var: &|_| None,
+            var: &|_| Ok(None),
+            is_typed: &|| false,
             now: &|| crate::time::Timestamp::from_unix(0),
             prompt: &mut |_| panic!("prompted"),
             input: &mut input,

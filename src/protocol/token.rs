@@ -263,6 +263,7 @@ mod tests {
             username: username.map(Into::into),
             secret: Secret::new(secret.into()),
             authtype: authtype.map(Into::into),
+            is_token: false,
             refresh: None,
             expires_at: None,
             account: None,

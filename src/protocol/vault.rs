@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Answer, Request};
-use crate::protocol::{self, Call, Protocol, bearer};
+use crate::protocol::{self, Call, Protocol, bearer, of_own_token};
 use crate::secret::Secret;
 use crate::target::{Malformed, Target};
 
@@ -26,9 +26,6 @@ const ADDRESSES: [&str; 2] = ["BAO_ADDR", "VAULT_ADDR"];
 
 /// The server where no variable names one, which is what the tool takes then.
 const USUAL_ADDRESS: &str = "https://127.0.0.1:8200";
-
-/// What a token is kept as. The server takes it as Bearer too, so that a provider may keep what the tool stores.
-const SCHEME: &str = "Bearer";
 
 fn serve(call: &mut Call) -> u8 {
     if protocol::wants_help(call.args) {
@@ -51,16 +48,8 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         "erase" => Action::Erase,
         _ => return Err(usage("the operation is not `get`, `store` or `erase`")),
     };
-    let input = match action {
-        Action::Store => protocol::read(call.input)?,
-        _ => Zeroizing::default(),
-    };
-    let mut request = call.request(action, &VAULT);
-    protocol::say_profile(&mut request, profile);
+    let (mut request, input) = of_own_token(call, &VAULT, action, profile)?;
     request.target = Some(server(call)?);
-    request.authtype = Some(SCHEME.into());
-    // The server's token is nobody's password, and to git it would be the answer for all that is there.
-    request.apart = true;
     match action {
         Action::Get => get(call, request),
         Action::Store => store(call, request, &input),
@@ -74,7 +63,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
 fn server(call: &Call) -> Result<Target> {
     let mut said: Option<Target> = None;
     for name in ADDRESSES {
-        let Some(address) = (call.var)(name).filter(|address| !address.is_empty()) else {
+        let Some(address) = (call.var)(name)? else {
             continue;
         };
         let server = origin(&address);
@@ -90,8 +79,7 @@ fn server(call: &Call) -> Result<Target> {
 }
 
 fn origin(address: &str) -> Result<Target, Malformed> {
-    let target = Target::from_url(address)?;
-    Target::from_parts(target.scheme(), &target.host_and_port(), None)
+    Target::from_url(address).map(|target| target.without_path())
 }
 
 /// The token without a line end, which the tool would send along.
@@ -116,7 +104,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
     request.secret = Some(token);
     match (call.ask)(&request)? {
         // Vault would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(&request)),
+        Answer::Declined => Err(protocol::not_kept(call, &request)),
         _ => Ok(Zeroizing::default()),
     }
 }
@@ -201,7 +189,7 @@ mod tests {
         ] {
             let served = served(line, input, ADDRESS, &mut |request| {
                 assert_eq!(request.secret.as_ref().map(Secret::expose), secret);
-                assert_eq!((request.authtype.as_deref(), request.apart), (Some(SCHEME), true));
+                assert_eq!((request.authtype.as_deref(), request.apart), (Some("Bearer"), true));
                 assert_eq!(request.profile.as_deref(), Some("acme"));
                 Ok(Answer::Done)
             });

@@ -4,8 +4,9 @@
 
 use zeroize::Zeroizing;
 
+use super::{Call, Protocol, read, say_profile};
 use crate::error::{Error, Result};
-use crate::model::{Credential, IDENTITY_TOKEN};
+use crate::model::{Action, Credential, IDENTITY_TOKEN, Request};
 use crate::secret::Secret;
 use crate::target::Target;
 
@@ -96,10 +97,11 @@ pub(super) const NOBODY: [&str; 8] = [
     "x-token-auth",
 ];
 
-/// Whether it is somebody's password, which only Basic sends: it has a user name that names somebody, and no scheme.
+/// Whether it is somebody's password, which only Basic sends: it has a user name that names somebody, and no scheme, and
+/// is not known to be a token.
 pub(super) fn is_password(credential: &Credential) -> bool {
     let user = credential.username.as_deref().filter(|name| !name.is_empty());
-    credential.authtype.is_none() && user.is_some_and(|name| !NOBODY.contains(&name))
+    !credential.is_token && credential.authtype.is_none() && user.is_some_and(|name| !NOBODY.contains(&name))
 }
 
 /// The bare token, for a tool that writes `Bearer ` before it itself.
@@ -119,6 +121,28 @@ pub(super) fn bearer(credential: &Credential) -> Result<&str> {
         return Err(Error::refused("the secret has characters that no token has"));
     }
     Ok(credential.secret.expose())
+}
+
+/// The request of a tool that keeps a token of its own for a server, and what it writes.
+///
+/// That is read to its end also where the rest is refused: who writes it would fail otherwise, and not tell why. The
+/// token is kept with the scheme in which its server takes it, so that a provider may keep it too, and apart: it is no
+/// password, and to git it would be the answer for all that is there.
+pub(super) fn of_own_token(
+    call: &mut Call,
+    row: &Protocol,
+    action: Action,
+    profile: Option<&str>,
+) -> Result<(Request, Zeroizing<Vec<u8>>)> {
+    let input = match action {
+        Action::Store => read(call.input)?,
+        _ => Zeroizing::default(),
+    };
+    let mut request = call.request(action, row);
+    say_profile(&mut request, profile);
+    request.authtype = Some("Bearer".into());
+    request.apart = true;
+    Ok((request, input))
 }
 
 /// The headers that send a credential: `Authorization`, and that of the workspace where there is one.

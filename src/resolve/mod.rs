@@ -3,6 +3,7 @@
 //! It knows no protocol: a tool that understands less says so in the request. A request belongs either to a provider
 //! (`session.rs`), when one claims its target or its profile is named, or to its origin (`origin.rs`).
 
+mod brought;
 mod identity;
 mod origin;
 mod proof;
@@ -73,8 +74,10 @@ impl<'w> Sources<'w> {
     /// # Errors
     /// Every class: see `protocol.md`, "Exit codes".
     pub fn resolve(&self, request: &Request) -> Result<Answer> {
-        if request.action == Action::List {
-            return self.list(request);
+        match request.action {
+            Action::List => return self.list(request),
+            Action::Places => return self.places(request),
+            _ => (),
         }
         match &request.profile {
             Some(profile) => {
@@ -183,6 +186,14 @@ impl<'w> Sources<'w> {
         let now = self.world.now();
         let named = request.profile.as_deref().map(Profile::parse).transpose()?;
         let named = named.map(|profile| self.named(profile, request)).transpose()?;
+        if let Some(named) = &named
+            && (named.is_unattended()
+                || named.variable(self)?.is_some()
+                || named.synced_file(self).ok().flatten().is_some())
+        {
+            let account = named.account.as_deref().unwrap_or("token");
+            rows.extend(self.targets(&named.provider, &named.mode, request.tool, account));
+        }
         let stored = match &named {
             Some(named) => self.stores.group(&named.group())?,
             None => self.stores.list()?.into_iter().flatten().collect(),
@@ -208,6 +219,29 @@ impl<'w> Sources<'w> {
         rows.sort_by_key(|(target, user)| (target.to_string(), user.clone()));
         rows.dedup_by_key(|(target, _)| target.clone());
         Ok(Answer::Listed(rows))
+    }
+
+    /// The places at a target's origin that have credentials of their own: what providers claim there, of the named
+    /// profile alone where there is one, and what tools gave to keep.
+    fn places(&self, request: &Request) -> Result<Answer> {
+        let target = request.target.as_ref();
+        let target = target.ok_or_else(|| Error::usage("the request has no target"))?;
+        let named = request.profile.as_deref().map(Profile::parse).transpose()?;
+        let places = match named {
+            Some(profile) => {
+                let (provider, at) = self.config.profile(&profile)?;
+                let of = (provider.name.as_str(), provider.modes[at].name.as_str());
+                self.config.places(target, request.tool, Some(of))?
+            }
+            None => {
+                let mut places = self.config.places(target, request.tool, None)?;
+                let kept = self.stores.group(&Group::origin(target))?;
+                places.extend(kept.iter().filter_map(|stored| stored.record.key.target()));
+                places
+            }
+        };
+        let rows = places.into_iter().map(|place| (place, String::new()));
+        Ok(Answer::Listed(rows.collect()))
     }
 
     fn targets(&self, provider: &str, mode: &str, tool: &str, account: &str) -> Vec<(Target, String)> {

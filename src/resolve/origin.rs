@@ -23,7 +23,7 @@ pub(super) fn answer(sources: &Sources, target: &Target, request: &Request) -> R
         Action::Get => get(sources, target, request),
         Action::Store => store(sources, target, request),
         Action::Erase => erase(sources, target, request),
-        Action::List => Ok(Answer::Declined),
+        Action::List | Action::Places => Ok(Answer::Declined),
     }
 }
 
@@ -47,6 +47,9 @@ fn get(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> 
     }
     if !request.newest {
         only_one(target, &found)?;
+    }
+    if let Some(first) = found.first().filter(|_| request.any_port) {
+        only_port(sources, target, &first.record)?;
     }
     Ok(match found.into_iter().next() {
         Some(stored) => Answer::Found(Box::new(credential(stored))),
@@ -73,12 +76,43 @@ fn only_one(target: &Target, found: &[Stored]) -> Result<()> {
     Err(Error::refused(message).hint("forget all but one: run `keyfob erase` with `url=` and `username=` on stdin"))
 }
 
+/// Which port is meant must be known where the tool cannot say it, or make no difference.
+fn only_port(sources: &Sources, target: &Target, first: &Record) -> Result<()> {
+    let mut places = vec![target.origin()];
+    for stored in sources.stores.list()?.into_iter().flatten() {
+        let key = &stored.record.key;
+        let is_other = key.account == first.key.account
+            && key
+                .target()
+                .is_some_and(|place| place.with_port_of(target) == *target && place.origin() != target.origin());
+        // A list has no secret that lies in the keychain.
+        if is_other
+            && sources
+                .stores
+                .get(key)?
+                .is_some_and(|other| other.record.secret != first.secret)
+        {
+            places.extend(key.target().map(|place| place.origin()));
+        }
+    }
+    if places.len() == 1 {
+        return Ok(());
+    }
+    places[1..].sort_unstable();
+    let message = format!(
+        "the port is not said, and different secrets are kept: {}",
+        places.join(", ")
+    );
+    Err(Error::refused(message).hint("keep the same for all of them, or forget all but one: run `keyfob erase`"))
+}
+
 fn credential(stored: Stored) -> Credential {
     let Stored { record, store } = stored;
     Credential {
         username: Some(record.key.account).filter(|name| record.authtype.is_none() || !name.is_empty()),
         secret: record.secret.unwrap_or_default(),
         authtype: record.authtype,
+        is_token: false,
         refresh: record.refresh,
         expires_at: record.expires_at,
         account: None,

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Sources, identity, proof, synced, workspace};
+use super::{Sources, brought, identity, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{ANY_USERNAME, Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
-use crate::record::{Group, Key, MAX_SECRET, Record};
+use crate::record::{Group, Key, Record};
 use crate::renew;
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -25,8 +25,10 @@ pub struct Session {
     /// What the variables of its program begin with.
     pub prefix: String,
     variables: Vec<String>,
-    username: Option<String>,
-    bearer: bool,
+    pub(super) username: Option<String>,
+    pub(super) bearer: bool,
+    /// Whether it is made of tokens, and nothing says to which target they go.
+    is_token: bool,
     keeps: bool,
     unattended: bool,
     exclusive: bool,
@@ -46,6 +48,7 @@ impl Session {
             variables: claim.variables,
             username: claim.username,
             bearer: claim.bearer,
+            is_token: false,
             keeps: claim.keeps,
             unattended: claim.unattended,
             exclusive: claim.exclusive,
@@ -61,6 +64,7 @@ impl Session {
             Some(claim) => claim.username.clone(),
             None => first.and_then(|serves| serves.username.clone()),
         };
+        let is_placeless = claim.is_none();
         let exclusive = claim.as_ref().is_some_and(|claim| claim.exclusive);
         Session {
             provider: provider.name.clone(),
@@ -73,6 +77,7 @@ impl Session {
             bearer: claim.map_or(first.is_none_or(|serves| serves.scheme == Scheme::Bearer), |claim| {
                 claim.bearer
             }),
+            is_token: is_placeless && provider.flow.obtains_tokens(),
             keeps: provider.flow == Flow::Static,
             unattended: provider.flow.is_unattended(),
             exclusive,
@@ -91,6 +96,7 @@ impl Session {
             variables: Vec::new(),
             username: None,
             bearer: false,
+            is_token: false,
             keeps: false,
             unattended: false,
             exclusive: false,
@@ -225,9 +231,9 @@ impl Session {
 pub(super) fn answer(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
     match request.action {
         Action::Get => get(sources, session, request).map_err(|error| session.told(error)),
-        Action::Store => store(sources, session, request),
-        Action::Erase => erase(sources, session, request),
-        Action::List => Ok(Answer::Declined),
+        Action::Store => brought::store(sources, session, request),
+        Action::Erase => brought::erase(sources, session, request),
+        Action::List | Action::Places => Ok(Answer::Declined),
     }
 }
 
@@ -414,6 +420,7 @@ fn found(
             username.or_else(|| Some(ANY_USERNAME.into()))
         },
         authtype: (session.bearer && plain).then(|| "Bearer".into()),
+        is_token: session.is_token,
         secret,
         // Only where the tool brought it; an issuer's is for nobody else.
         refresh: record
@@ -429,72 +436,7 @@ fn found(
     })))
 }
 
-/// A tool brings back what it got, or another helper's secret: neither is written. Only a provider whose credentials
-/// are brought by tools keeps it.
-fn store(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    // What one tool alone can send, whole as it is, would come back with a scheme in front.
-    if !session.keeps || (request.apart && request.authtype.is_none()) {
-        return Ok(Answer::Declined);
-    }
-    let Some(secret) = request.secret.clone() else {
-        return Ok(Answer::Done);
-    };
-    let scheme = request.authtype.as_deref();
-    if scheme.is_some_and(|scheme| !(session.bearer && scheme.eq_ignore_ascii_case("bearer"))) {
-        // A ready header value would come back as somebody's password.
-        return Ok(Answer::Declined);
-    }
-    let ended = request.expires_at.is_some_and(|end| end <= sources.world.now());
-    if request.ephemeral || ended || session.variable(sources)?.is_some() {
-        return Ok(Answer::Done);
-    }
-    if secret.len() > MAX_SECRET {
-        return Err(Error::refused(format!(
-            "the secret for `{}` is longer than 64 KiB",
-            session.provider
-        )));
-    }
-    let account = request
-        .username
-        .clone()
-        .or_else(|| session.account.clone())
-        .unwrap_or_default();
-    renew::keep(sources, session, &account, request.tool, |record| {
-        record.secret = Some(secret);
-        record.expires_at = request.expires_at;
-        record.refresh.clone_from(&request.refresh);
-    })?;
-    Ok(Answer::Done)
-}
-
-/// The server rejected the secret: an access token is not offered again, but its session stays; a key without a
-/// refresh token is forgotten. Without a secret a tool forgets what it brought itself; a session ends by `keyfob logout`.
-fn erase(sources: &Sources, session: &Session, request: &Request) -> Result<Answer> {
-    for stored in sources.stores.group(&session.group())? {
-        let record = &stored.record;
-        if session.keeps && !is_meant(session, request, record) {
-            continue;
-        }
-        match &request.secret {
-            Some(secret) if record.secret.as_ref() == Some(secret) => renew::reject(sources, session, &stored, secret)?,
-            None if session.keeps && record.tool == request.tool => {
-                renew::forget(sources, session, &record.key)?;
-            }
-            _ => (),
-        }
-    }
-    Ok(Answer::Done)
-}
-
 /// The user name that is given out for every account, or for nobody's.
-fn name(session: &Session, nobody: bool) -> Option<&str> {
+pub(super) fn name(session: &Session, nobody: bool) -> Option<&str> {
     session.username.as_deref().or(nobody.then_some(ANY_USERNAME))
-}
-
-/// Whether a request to erase means this account: it names it, or names none.
-fn is_meant(session: &Session, request: &Request, record: &Record) -> bool {
-    let account = record.key.account.as_str();
-    let user = request.username.as_deref();
-    let named = user.is_none_or(|user| user == account || name(session, account.is_empty()) == Some(user));
-    named && session.account.as_deref().is_none_or(|name| name == account)
 }

@@ -231,6 +231,21 @@ fn the_life_of_a_token_does_not_begin_with_a_slow_answer() {
         ..Script::default()
     });
     assert_eq!(token(&sandbox).code(), 0);
+    ends_within_an_hour(&sandbox, &issuer);
+}
+
+#[test]
+fn the_life_of_a_logins_token_begins_before_the_question_whose_it_is() {
+    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
+    sandbox.provider(&issuer);
+    issuer.script(|script| script.after_commit = Duration::from_millis(2500));
+    sandbox.login(&issuer);
+    assert_eq!(issuer.seen(Endpoint::Userinfo).len(), 1, "it was asked whose it is");
+    ends_within_an_hour(&sandbox, &issuer);
+}
+
+/// The end that is told is no later than an hour after the last question at the token endpoint.
+fn ends_within_an_hour(sandbox: &Sandbox, issuer: &Issuer) {
     let asked = issuer.seen(Endpoint::Token).pop().unwrap().at;
     let asked = std::time::SystemTime::now() - asked.elapsed();
     let answer = sandbox

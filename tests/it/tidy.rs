@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "grant",
         &["config", "error", "http", "oauth", "record", "secret", "time", "world"],
     ),
-    ("http", &["error", "oauth", "secret", "target", "world"]),
+    ("http", &["error", "oauth", "secret", "target", "time", "world"]),
     ("hygiene", &[]),
     ("install", &["config", "error", "report", "world"]),
     (

@@ -90,7 +90,7 @@ pub(super) fn decode(input: &[u8], action: Action, dialect: Dialect) -> Result<Q
     let complete = match action {
         Action::Store => read_credential(&fields, &mut request, dialect)?,
         Action::Erase => read_rejected(&fields, &mut request)?,
-        Action::Get | Action::List => {
+        Action::Get | Action::List | Action::Places => {
             // An earlier helper may have had a password; it is not what is asked for.
             request.secret = None;
             true

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::desk::{Desk, Served, credential, found};
+use crate::protocol::desk::{Desk, NOW, Served, credential, found};
+use crate::time::Timestamp;
 
 fn served(line: &str, input: &str, ask: &mut dyn FnMut(&Request) -> Result<Answer>) -> Served {
     let words: Vec<&str> = ["nuget-plugin-keyfob"]
@@ -175,6 +176,66 @@ fn a_refused_token_is_renewed_and_a_refused_password_kept() {
         assert_eq!(request.action, Action::Get);
         Ok(kept.clone())
     });
+}
+
+#[test]
+fn what_another_process_gave_is_renewed_where_it_ends() {
+    let question = feed("1", "https://a.example", true);
+    for (line, input) in [
+        ("-Plugin", question.as_str()),
+        ("-Uri https://a.example -IsRetry true", ""),
+    ] {
+        for (end, expected) in [(Some(NOW + 600), "canary-3"), (None, "canary-1")] {
+            let mut actions = Vec::new();
+            let served = served(line, input, &mut |request| {
+                actions.push((request.action, request.secret.clone()));
+                let Answer::Found(mut found) = session(&format!("canary-{}", actions.len())) else {
+                    panic!("a session is found");
+                };
+                found.expires_at = end.map(Timestamp::from_unix);
+                Ok(Answer::Found(found))
+            });
+            assert!(served.output.contains(expected), "{line}: {}", served.output);
+            let refused = actions.get(1).cloned();
+            assert_eq!(
+                refused,
+                end.map(|_| (Action::Erase, Some(Secret::new("canary-1".into()))))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_member_that_is_null_is_absent() {
+    let payload = json!({"Uri": "https://a.example", "IsRetry": null, "IsNonInteractive": null});
+    let input = request("1", "GetAuthenticationCredentials", &payload)
+        + &request(
+            "2",
+            "Initialize",
+            &json!({"RequestTimeout": null, "ServiceIndex": null}),
+        )
+        + &request(
+            "3",
+            "Handshake",
+            &json!({"ProtocolVersion": null, "MinimumProtocolVersion": "1.0.0"}),
+        );
+    let replies = replies(&input, &mut |_| Ok(session("canary")));
+    let codes: Vec<&Value> = replies.iter().map(|reply| &reply["Payload"]["ResponseCode"]).collect();
+    assert_eq!(codes, ["Success", "Success", "Error"]);
+}
+
+#[test]
+fn patience_is_a_time_span() {
+    let of = |text: &str| {
+        let message = request("1", "Initialize", &json!({"RequestTimeout": text}));
+        wire::read(message.as_bytes()).unwrap().payload.patience()
+    };
+    for (text, millis) in [("00:00:05", 5_000), ("01:02:03.5000000", 3_723_500)] {
+        assert_eq!(of(text), Some(Duration::from_millis(millis)), "{text}");
+    }
+    for text in ["", "5", "00:05", "1.00:00:05", "00:00:-5", "00:00:nan", "00:00:00:05"] {
+        assert_eq!(of(text), None, "{text}");
+    }
 }
 
 #[test]

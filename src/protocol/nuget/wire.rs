@@ -3,6 +3,8 @@
 //! It knows nothing of what is asked. Of a payload only what is used is read: another part may be a password.
 //! Implements `protocol.md`, section "nuget", "What it sends and what we answer".
 
+use std::time::Duration;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -13,6 +15,9 @@ use crate::secret::Secret;
 
 /// The one version that is spoken.
 const VERSION: &str = "2.0.0";
+
+/// How long NuGet waits for an answer where its greeting does not say; its own default.
+pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message of NuGet's.
 #[derive(Deserialize)]
@@ -26,15 +31,16 @@ pub(super) struct Message {
     pub(super) payload: Payload,
 }
 
-/// What is read of the payloads of all methods.
+/// What is read of the payloads of all methods. As in the library that NuGet reads and writes with, null is absent.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Payload {
     pub(super) uri: Option<String>,
-    pub(super) is_retry: bool,
+    is_retry: Option<bool>,
     pub(super) response_code: Option<String>,
     pub(super) package_source_repository: Option<String>,
     pub(super) service_index: Option<IgnoredAny>,
+    request_timeout: Option<String>,
     protocol_version: Option<String>,
     minimum_protocol_version: Option<String>,
 }
@@ -44,6 +50,21 @@ fn or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Paylo
 }
 
 impl Payload {
+    /// Whether the feed refused what it was given last.
+    pub(super) fn is_retry(&self) -> bool {
+        self.is_retry.unwrap_or_default()
+    }
+
+    /// How long NuGet waits for an answer, as .NET writes a time span of less than a day.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let [hours, minutes, seconds] = self.request_timeout.as_deref()?.split(':').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let whole = |text: &str| text.parse::<u32>().ok().map(f64::from);
+        let seconds = seconds.parse::<f64>().ok()?;
+        Duration::try_from_secs_f64(whole(hours)? * 3600.0 + whole(minutes)? * 60.0 + seconds).ok()
+    }
+
     /// Whether version 2.0.0 lies between what the greeting names.
     pub(super) fn speaks_ours(&self) -> bool {
         let parts = |text: &Option<String>| -> Option<Vec<u32>> {
@@ -98,6 +119,7 @@ pub(super) enum Reply {
     Handshake(bool),
     Claims(bool),
     Credentials(Credentials),
+    Progress,
     Fault,
 }
 
@@ -128,9 +150,13 @@ enum Body<'a> {
         protocol_version: Option<&'a str>,
     },
     #[serde(rename_all = "PascalCase")]
-    Done { response_code: Code },
+    Done {
+        response_code: Code,
+    },
     #[serde(rename_all = "PascalCase")]
-    Claims { claims: &'a [&'a str] },
+    Claims {
+        claims: &'a [&'a str],
+    },
     #[serde(rename_all = "PascalCase")]
     Credentials {
         username: Option<&'a str>,
@@ -140,8 +166,11 @@ enum Body<'a> {
         authentication_types: Option<[&'a str; 1]>,
         response_code: Code,
     },
+    Progress {},
     #[serde(rename_all = "PascalCase")]
-    Fault { message: &'a str },
+    Fault {
+        message: &'a str,
+    },
 }
 
 fn exposed<S: Serializer>(secret: &Option<&Secret>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -181,16 +210,17 @@ pub(super) fn line(message: &Message, reply: &Reply) -> Zeroizing<Vec<u8>> {
             authentication_types: found.password.is_some().then_some(["Basic"]),
             response_code: found.code,
         },
+        Reply::Progress => Body::Progress {},
         Reply::Fault => Body::Fault {
             message: "keyfob: the method is not known",
         },
     };
     json_line(&Line {
         request_id: &message.request_id,
-        kind: if matches!(reply, Reply::Fault) {
-            "Fault"
-        } else {
-            "Response"
+        kind: match reply {
+            Reply::Fault => "Fault",
+            Reply::Progress => "Progress",
+            _ => "Response",
         },
         method: &message.method,
         payload,

@@ -1,16 +1,15 @@
 //! The prompts of git, git-lfs and ssh, as they write them.
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const USERNAME: &str = "Username for 'https://git.acme.example': ";
 const PASSWORD: &str = "Password for 'https://oauth2@git.acme.example': ";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://git.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://git.acme.example", "basic")
 }
 
 fn run(sandbox: &Sandbox, prompt: &str) -> Output {
@@ -120,15 +119,7 @@ fn malformed_prompts_are_not_guessed() {
 #[test]
 fn two_accounts_and_a_missing_login_are_words_on_stderr() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (prompt, words) in [
         ("Username for 'https://two.example': ", "two:ann, two:bob"),
         (PASSWORD, "run `keyfob login acme`"),
@@ -151,4 +142,36 @@ fn locked_machines_give_no_password() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn two_ports_of_a_host_that_ssh_does_not_tell_apart_get_no_guess() {
+    let sandbox = Sandbox::new();
+    let keep = |place: &str, user: &str, password: &str| {
+        let input = format!("url={place}\nusername={user}\npassword={password}\n\n");
+        sandbox.keyfob(&["store"]).stdin(input).run().expect_success();
+    };
+    let ask = |user: &str| {
+        sandbox
+            .keyfob(&["askpass", &format!("{user}@host.example's password: ")])
+            .run()
+    };
+    keep("ssh://host.example:2222", "ann", "canary-2222");
+    let elsewhere = ask("ann").expect_code(1);
+    assert_eq!(
+        (elsewhere.text(), elsewhere.stderr.as_str()),
+        ("", ""),
+        "the usual port is meant"
+    );
+    keep("ssh://host.example", "ann", "canary-22");
+    keep("ssh://host.example", "bob", "canary-bob");
+    keep("ssh://other.example:2222", "bob", "canary-other");
+    let output = ask("ann").expect_code(1);
+    assert_eq!(output.text(), "");
+    let places = "ssh://host.example, ssh://host.example:2222";
+    assert!(output.stderr.contains(places), "{}", output.stderr);
+    assert_eq!(ask("bob").expect_success().text(), "canary-bob\n");
+    // Where it makes no difference it need not be said.
+    keep("ssh://host.example:2222", "ann", "canary-22");
+    assert_eq!(ask("ann").expect_success().text(), "canary-22\n");
 }

@@ -86,7 +86,22 @@ impl Call {
 
 /// A home with the provider `acme`, which takes bearer tokens, and its issuer.
 pub(super) fn home() -> (Sandbox, Issuer) {
+    home_for("https://acme.example", "bearer")
+}
+
+/// A home with the provider `acme` for a URL with this scheme, and its issuer.
+pub(super) fn home_for(url: &str, scheme: &str) -> (Sandbox, Issuer) {
     let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://acme.example", "bearer")]);
+    sandbox.provider_for(&issuer, &[(url, scheme)]);
     (sandbox, issuer)
+}
+
+/// The provider `two` for `https://two.example`, with the accounts `ann` and `bob`.
+pub(super) fn two_accounts(sandbox: &Sandbox) {
+    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
+    sandbox.write_provider("two", text);
+    for name in ["two:ann", "two:bob"] {
+        let set = sandbox.keyfob(&["set-token", name]).stdin("canary");
+        set.run().expect_success();
+    }
 }

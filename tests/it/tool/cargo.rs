@@ -2,17 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const INDEX: &str = "sparse+https://r.acme.example/index/";
 
 /// A session for a registry.
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://r.acme.example/index", "bearer")]);
-    (sandbox, issuer)
+    home_for("https://r.acme.example/index", "bearer")
 }
 
 fn message(kind: &str, index: &str, more: Value) -> String {

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 fn home() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://acme.example", "basic")
 }
 
 fn get(sandbox: &Sandbox) -> Output {

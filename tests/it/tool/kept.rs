@@ -190,3 +190,41 @@ fn malformed_a_password_is_no_bearer_token_whoever_keeps_it() {
     assert_eq!(pnpm("acme").text(), "Basic YW5uOmNhbmFyeQ==\n");
     assert_eq!(pnpm("beta").text(), "Bearer canary\n");
 }
+
+#[test]
+fn store_of_a_token_where_a_provider_keeps_passwords_says_what_to_mend() {
+    let sandbox = Sandbox::new();
+    for (name, flow) in [("host", "static"), ("login", "key")] {
+        let target = format!("[[target]]\nurl = \"https://{name}.example\"\n");
+        sandbox.write_provider(name, &format!("format = 1\n[login]\nflow = \"{flow}\"\n{target}"));
+    }
+    let terraform = run(
+        &sandbox,
+        &["terraform", "store", "host.example"],
+        "{\"token\":\"canary\"}",
+    )
+    .expect_code(1);
+    let vault = run(&sandbox, &["vault", "store"], "canary").expect_code(1);
+    for output in [terraform, vault] {
+        assert!(
+            output.stderr.contains("keeps passwords there, and no tokens"),
+            "{}",
+            output.stderr
+        );
+        assert!(output.stderr.contains("set `scheme = \"bearer\"`"), "{}", output.stderr);
+    }
+    let session = run(
+        &sandbox,
+        &["terraform", "store", "login.example"],
+        "{\"token\":\"canary\"}",
+    )
+    .expect_code(1);
+    assert!(
+        session.stderr.contains("its provider has sessions"),
+        "{}",
+        session.stderr
+    );
+    // A password is what it keeps.
+    keep(&sandbox, "https://host.example", "ann", "canary-p");
+    assert!(git(&sandbox, "https://host.example").contains("password=canary-p"));
+}

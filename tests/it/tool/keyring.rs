@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const INDEX: &str = "https://pypi.acme.example/simple/";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://pypi.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://pypi.acme.example", "basic")
 }
 
 fn run(sandbox: &Sandbox, args: &[&str], input: &str) -> Output {
@@ -133,15 +132,7 @@ fn malformed_lines_are_told_in_the_words_that_pip_and_uv_look_for() {
 #[test]
 fn two_accounts_and_a_missing_login_are_words_on_stderr() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (service, words) in [
         ("https://two.example/simple", "two:ann, two:bob"),
         (INDEX, "run `keyfob login acme`"),
@@ -165,4 +156,25 @@ fn locked_machines_give_no_password() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn store_of_what_a_person_types_is_not_shown() {
+    let sandbox = Sandbox::new();
+    let command = format!("{} keyring set {INDEX} ann", sandbox.keyfob_path().display());
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
+    let output = run.stdin("canary typed\n").run().expect_success();
+    let prompt = format!("password of ann for {INDEX} (not shown): ");
+    assert!(output.text().contains(&prompt), "{}", output.text());
+    assert_eq!(
+        creds(&sandbox, INDEX),
+        json!({"username": "ann", "password": "canary typed"})
+    );
+    // Where nobody may be asked, nothing is read as if it were a file.
+    let run = sandbox.program("script", &["-qec", &command, "/dev/null"]);
+    let refused = run.env("KEYFOB_NO_INPUT", "1").stdin("canary again\n").run();
+    assert_eq!(refused.code(), 2);
+    assert!(refused.text().contains("nobody may be asked"), "{}", refused.text());
+    assert_eq!(creds(&sandbox, INDEX)["password"], json!("canary typed"));
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const SERVER: &str = "https://k.acme.example:6443";
@@ -19,9 +20,7 @@ fn info(version: &str) -> String {
 
 /// A session for a cluster.
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[(SERVER, "bearer")]);
-    (sandbox, issuer)
+    home_for(SERVER, "bearer")
 }
 
 fn run(sandbox: &mut Sandbox, args: &[&str], info: &str) -> Output {

@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 const IMAGE: &str = "registry.acme.example/team/app:1";
@@ -22,9 +23,7 @@ fn request(version: &str, image: &str) -> String {
 }
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://registry.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://registry.acme.example", "basic")
 }
 
 fn run(sandbox: &Sandbox, args: &[&str], input: &str) -> Output {

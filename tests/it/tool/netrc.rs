@@ -1,13 +1,12 @@
 //! An entry of a netrc file, for programs that read nothing else.
 
+use super::call::home_for;
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::{Output, Sandbox};
 
 fn home() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://acme.example", "basic")
 }
 
 fn ask(sandbox: &Sandbox) -> Output {

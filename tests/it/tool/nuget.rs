@@ -1,17 +1,18 @@
 //! NuGet's messages, as its documentation and its source name them: there is no client to be had here.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
+use super::call::{home_for, two_accounts};
 use crate::gate;
-use crate::issuer::{Issuer, Script};
+use crate::issuer::Issuer;
 use crate::sandbox::Sandbox;
 
 const FEED: &str = "https://pkgs.acme.example/v3/index.json";
 
 fn session() -> (Sandbox, Issuer) {
-    let (sandbox, issuer) = (Sandbox::new(), Issuer::start(Script::default()));
-    sandbox.provider_for(&issuer, &[("https://pkgs.acme.example", "basic")]);
-    (sandbox, issuer)
+    home_for("https://pkgs.acme.example", "basic")
 }
 
 fn message(method: &str, payload: &Value) -> String {
@@ -25,6 +26,12 @@ fn asks(uri: &str, is_retry: bool) -> String {
 
 /// The payloads of the answers after the greeting, of a whole conversation.
 fn talk(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
+    let lines = converse(sandbox, messages).into_iter();
+    lines.map(|line| line["Payload"].clone()).collect()
+}
+
+/// The answers after the greeting, of a whole conversation.
+fn converse(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
     let input = message(
         "Handshake",
         &json!({"ProtocolVersion": "2.0.0", "MinimumProtocolVersion": "1.0.0"}),
@@ -45,7 +52,7 @@ fn talk(sandbox: &Sandbox, messages: &[String]) -> Vec<Value> {
         lines.next().unwrap()["Payload"],
         json!({"ResponseCode": "Success", "ProtocolVersion": "2.0.0"})
     );
-    lines.map(|line| line["Payload"].clone()).collect()
+    lines.collect()
 }
 
 #[test]
@@ -97,6 +104,42 @@ fn refreshed_before_it_is_answered_and_when_the_feed_refused_it() {
 }
 
 #[test]
+fn refreshed_slowly_nuget_is_told_to_wait() {
+    let (sandbox, issuer) = session();
+    sandbox.login_expired(&issuer);
+    issuer.script(|script| script.before_commit = Duration::from_secs(2));
+    let patience = message("Initialize", &json!({"RequestTimeout": "00:00:01"}));
+    let lines = converse(&sandbox, &[patience, asks(FEED, false)]);
+    let kinds: Vec<&str> = lines.iter().map(|line| line["Type"].as_str().unwrap()).collect();
+    let told = kinds.iter().filter(|kind| **kind == "Progress").count();
+    assert!(told > 0, "{kinds:?}");
+    let told: Vec<&str> = std::iter::repeat_n("Progress", told).collect();
+    assert_eq!(kinds, [&["Response"], &told[..], &["Response"]].concat());
+    let progress = json!({"RequestId": "GetAuthenticationCredentials", "Type": "Progress",
+        "Method": "GetAuthenticationCredentials", "Payload": {}});
+    assert_eq!(lines[1], progress);
+    let answer = &lines[lines.len() - 1]["Payload"];
+    assert!(issuer.valid_access(answer["Password"].as_str().unwrap()));
+    assert_eq!(issuer.refreshes(), 1);
+}
+
+#[test]
+fn refreshed_for_a_question_after_the_feed_refused_the_last_answer() {
+    let (sandbox, issuer) = session();
+    sandbox.login(&issuer);
+    let ask = |is_retry| {
+        let args = ["nuget", "-Uri", FEED, "-IsRetry", is_retry, "-OutputFormat", "Json"];
+        let pair: Value = serde_json::from_str(sandbox.keyfob(&args).run().expect_success().text()).unwrap();
+        pair["Password"].as_str().unwrap().to_owned()
+    };
+    let (first, again, retried) = (ask("False"), ask("false"), ask("True"));
+    assert_eq!(first, again);
+    assert_ne!(again, retried);
+    assert!(issuer.valid_access(&retried));
+    assert_eq!(issuer.refreshes(), 1);
+}
+
+#[test]
 fn malformed_messages_end_the_conversation() {
     let output = Sandbox::new()
         .keyfob(&["nuget", "-Plugin"])
@@ -114,15 +157,7 @@ fn malformed_messages_end_the_conversation() {
 #[test]
 fn two_accounts_and_a_missing_login_are_messages() {
     let (sandbox, _issuer) = session();
-    let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://two.example\"\n";
-    sandbox.write_provider("two", text);
-    for name in ["two:ann", "two:bob"] {
-        sandbox
-            .keyfob(&["set-token", name])
-            .stdin("canary")
-            .run()
-            .expect_success();
-    }
+    two_accounts(&sandbox);
     for (uri, words) in [
         ("https://two.example/v3", "two:ann, two:bob"),
         (FEED, "run `keyfob login acme`"),

@@ -288,7 +288,7 @@ proptest! {
         let credential = Credential {
             username: Some(username), secret: Secret::new(secret), authtype, refresh: Some(Secret::new(refresh)),
             expires_at: Some(Timestamp::from_unix(end)), account: None, subject: None, workspace: None,
-            source: Source::Store { store: "file", profile: None }, mark: Some("9f".into()), proof: None,
+            source: Source::Store { store: "file", profile: None }, mark: Some("9f".into()), proof: None, is_token: false,
         };
         let understands = Understands { authtype: true, state: true, ..Understands::default() };
         for dialect in [Dialect::Git, Dialect::Native] {
@@ -310,6 +310,7 @@ proptest! {
         let credential = Credential {
             username: Some(username), secret: Secret::new(secret), authtype: None, refresh: None,
             expires_at: None, account: None, subject: None, workspace: None, source, mark: Some("9f".into()), proof: None,
+            is_token: false,
         };
         let understands = Understands { authtype: true, state: true, ..Understands::default() };
         let mut input = b"protocol=https\nhost=a.example\n".to_vec();
@@ -322,7 +323,7 @@ proptest! {
     fn an_answer_is_whole_lines_or_refused(username in ".{0,9}", secret in "(a|\n|\r|\\x00|=){0,9}") {
         let credential = Credential {
             username: Some(username.clone()), secret: Secret::new(secret.clone()), authtype: None, refresh: None,
-            expires_at: None, account: None, subject: None, workspace: None, source: Source::Environment("X".into()), mark: None, proof: None,
+            expires_at: None, account: None, subject: None, workspace: None, source: Source::Environment("X".into()), mark: None, proof: None, is_token: false,
         };
         let broken = [&username, &secret].iter().any(|text| text.contains(['\n', '\r', '\0']));
         match encode(&credential, Understands::default(), Dialect::Git, false) {
