@@ -40,10 +40,16 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
 fn for_git(wiring: &mut Wiring, program: &str) -> Result<()> {
     let path = git::file(wiring)?;
     let replace = wiring.options.replace;
+    // For a profile the places of it are enough.
+    let helpers = match wiring.options.profile {
+        Some(_) => r"^credential\.(.*\.)?helper$",
+        None => r"^credential\.helper$",
+    };
     let mut is_helper = false;
     wiring.edit_with(&path, git::sense, |git| {
-        let helpers = git(&["git", "config", "--file", "{}", "--get-all", git::KEY]);
-        is_helper = helpers.is_ok_and(|helpers| helpers.lines().any(is_ours));
+        let helpers = git(&["git", "config", "--file", "{}", "--get-regexp", helpers]).unwrap_or_default();
+        let mut helpers = helpers.lines().filter_map(|line| line.split_once(' '));
+        is_helper = helpers.any(|(_, helper)| is_ours(helper));
         // What git has of its own says it twice where a file is included; the last one counts.
         let old = git(&["git", "config", "--file", "{}", "--get", KEY]).unwrap_or_default();
         let old = old.trim_end_matches('\n');
