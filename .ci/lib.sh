@@ -62,6 +62,10 @@ make_work() {
     trap clean_up EXIT
 }
 
+# `make_run`: another one with a path short enough for podman, which takes no more than 50 characters; gone as well. $RUN.
+make_run() { RUN=$(mktemp -d /tmp/keyfob.XXXXXX); }
+RUN=
+
 clean_up() {
     local status=$? id
     for id in "${STARTED[@]}"; do
@@ -73,7 +77,7 @@ clean_up() {
     if [[ -n ${KEEP_WORK:-} ]]; then
         say "kept: $WORK"
     else
-        rm -rf "$WORK"
+        rm -rf "$WORK" ${RUN:+"$RUN"}
     fi
     exit "$status"
 }

@@ -278,6 +278,7 @@ impl Row<'_> {
     fn state(&self, run: &Run) -> &'static str {
         match self.shown {
             Some(shown) if shown.changed => "changed since",
+            Some(shown) if shown.gone.is_some() => "wired, but its program is gone",
             Some(_) => "wired",
             None if self.tool.is_here(run.world) => "not wired",
             None => "not here",
@@ -304,6 +305,20 @@ impl Row<'_> {
             .trim_start()
             .into()
     }
+}
+
+/// The command that wires a tool as it is wired.
+fn again(Shown { tool, options, .. }: &Shown) -> String {
+    let mut words = vec!["keyfob".to_owned(), "install".to_owned(), tool.clone()];
+    words.extend(options.profile.iter().map(|profile| quoted(profile)));
+    words.extend(options.name.iter().map(|name| format!("--name={}", quoted(name))));
+    if options.named {
+        words.extend(options.urls.iter().map(|url| format!("--url={}", quoted(url))));
+    }
+    if options.replace {
+        words.push("--replace".into());
+    }
+    printable(&words.join(" "))
 }
 
 fn list(run: &Run, as_json: bool) -> Result<u8> {
@@ -334,6 +349,14 @@ fn list(run: &Run, as_json: bool) -> Result<u8> {
     let cells: Vec<[String; 4]> = rows.iter().map(cells).collect();
     run.print(&table(&cells))?;
     for shown in &shown {
+        if let Some(program) = &shown.gone {
+            let program = printable(&program.display().to_string());
+            let again = again(shown);
+            notes(
+                run,
+                &[format!("{}: wired, but `{program}` is gone: run `{again}`", shown.tool)],
+            );
+        }
         let note = |note: &String| format!("{}: {note}", shown.tool);
         notes(run, &shown.notes.iter().map(note).collect::<Vec<_>>());
     }

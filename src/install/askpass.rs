@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::wiring::Wiring;
 use super::{Apart, Tool, git, ini};
+use crate::config::profile::quoted;
 use crate::error::{Error, Result};
 
 pub(super) const ASKPASS: Tool = Tool {
@@ -88,7 +89,8 @@ fn for_ssh(wiring: &mut Wiring, program: &str) -> Result<()> {
     let is_managed = runtime.is_some_and(|runtime| wiring.exists(&Path::new(&runtime).join("systemd")));
     if !is_managed && !wiring.exists(&directory.join("environment.d")) {
         wiring.notes.push(format!(
-            "no user manager of systemd is here, which would set `{VARIABLE}`: put `export {VARIABLE}={program}` where your shell begins"
+            "no user manager of systemd is here, which would set `{VARIABLE}`: put `export {VARIABLE}={}` where your shell begins",
+            quoted(program)
         ));
         return Ok(());
     }

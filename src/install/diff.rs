@@ -1,30 +1,23 @@
 //! What a change is, for a person to read, and taking a change out of a text that somebody else has changed since.
 //!
-//! A diff is shown on a terminal and ends up in bug reports, so a value that looks like a secret is not in it. The lines
-//! of a file are compared by `diffy`; what is shown is a unified diff.
+//! A diff is shown on a terminal and ends up in bug reports, so it has no value that somebody else wrote. The lines of a
+//! file are compared by `diffy`; what is shown is a unified diff.
 
+use std::ops::Range;
 use std::path::Path;
 
 use diffy::{DiffOptions, Line};
 
+use super::masked::Ours;
 use super::state::State;
 use crate::report;
 
 /// What some editors write in front of UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What stands where a secret was.
-const HIDDEN: &str = "…";
-
-/// Words in the name of a setting whose value is not shown.
-const SECRET_WORDS: [&str; 7] = ["auth", "certificate", "cookie", "credential", "pass", "secret", "token"];
-
-/// From this length on a word of letters and digits is taken for a secret wherever it stands. The shortest that issuers
-/// give out have more; half as much would hide names of clusters, twice as much would show keys.
-const SECRET_LENGTH: usize = 24;
-
-/// The change of a path as a unified diff, without secrets and fit for a terminal; nothing where there is no change.
-pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
+/// The change of a path as a unified diff without the lines around it, fit for a terminal; nothing where there is no
+/// change. What is not among our lines is shown without its values.
+pub(super) fn unified(path: &Path, before: &State, after: &State, ours: &Ours) -> String {
     if before == after {
         return String::new();
     }
@@ -34,22 +27,22 @@ pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
         State::File { .. } | State::Link(_) => place.clone(),
     };
     let mut text = format!("--- {}\n+++ {}\n", name(before), name(after));
-    let shown = |state: &State| match state {
-        State::Link(target) => format!("link to {target}\n"),
-        state => String::from_utf8_lossy(state.bytes()).into_owned(),
-    };
-    let (old, new) = (shown(before), shown(after));
-    let patch = diffy::create_patch(&old, &new);
+    let (old, new) = (lines_of(before), lines_of(after));
+    let patch = DiffOptions::new().set_context_len(0).create_patch(&old, &new);
     for hunk in patch.hunks() {
         text += &format!("@@ -{} +{} @@\n", hunk.old_range(), hunk.new_range());
         for line in hunk.lines() {
-            let (sign, line) = match line {
-                Line::Context(line) => (' ', line),
-                Line::Delete(line) => ('-', line),
-                Line::Insert(line) => ('+', line),
+            let (sign, line, state) = match line {
+                Line::Context(line) => (' ', line, after),
+                Line::Delete(line) => ('-', line, before),
+                Line::Insert(line) => ('+', line, after),
+            };
+            let shown = match state {
+                State::Link(_) => line.trim_end_matches('\n').to_owned(),
+                _ => ours.shown(line),
             };
             text.push(sign);
-            text += &report::printable(&mask(line.trim_end_matches(['\n', '\r'])));
+            text += &report::printable(&shown);
             text.push('\n');
             if !line.ends_with('\n') {
                 text += "\\ No newline at end of file\n";
@@ -64,58 +57,19 @@ pub(super) fn unified(path: &Path, before: &State, after: &State) -> String {
     text
 }
 
-/// A line without what looks like a secret: values of settings with such a name, passwords in URLs, long random words.
-/// What names keyfob is ours, and is shown.
-fn mask(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    let (mut is_secret, mut is_password) = (false, false);
-    let mut rest = line;
-    while !rest.is_empty() {
-        let length = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(length);
-        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
-        if !word.is_empty() && value.starts_with(['=', ':']) && !after.starts_with("://") {
-            // A name, unless it is the user before a password in a URL.
-            let lower = word.to_lowercase();
-            is_password = shown.ends_with("://");
-            let key = lower.ends_with("key") || lower.contains("key-data");
-            is_secret = (key || SECRET_WORDS.iter().any(|secret| lower.contains(secret))) && !is_ours(&value[1..]);
-            shown += word;
-        } else if hides(word, is_secret || is_password) {
-            shown += HIDDEN;
-        } else {
-            shown += word;
-        }
-        let Some(c) = after.chars().next() else { break };
-        shown.push(c);
-        is_password &= c != '@';
-        // A list or the next setting of one line has values of its own.
-        is_secret &= !matches!(c, ',' | '{' | '}' | '[' | ']');
-        rest = &after[c.len_utf8()..];
+/// Which lines of a file are ours, where it is this with our change and that without it.
+pub(super) fn ours(without: &State, with: &State) -> Ours {
+    match with {
+        State::File { .. } => Ours::new(&lines_of(without), &lines_of(with)),
+        State::Nothing | State::Link(_) => Ours::default(),
     }
-    shown
 }
 
-/// Whether the value that begins here is a path or name that we set.
-fn is_ours(value: &str) -> bool {
-    let value = value.trim_start_matches(['"', '\'', ' ', '\t']);
-    let value = value.split(['"', '\'', ' ', ',']).next().unwrap_or_default();
-    value.contains("keyfob")
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || "+_-.~%$!*&?|^<>\\".contains(c)
-}
-
-fn hides(word: &str, is_secret: bool) -> bool {
-    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
-    let random = word.len() >= SECRET_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
-    // What helpers and providers are called is worth seeing.
-    let plain = matches!(
-        word,
-        "true" | "false" | "null" | "store" | "cache" | "netrc" | "off" | "subprocess"
-    );
-    !word.is_empty() && !word.contains("keyfob") && !plain && (is_secret || random)
+fn lines_of(state: &State) -> String {
+    match state {
+        State::Link(target) => format!("link to {target}\n"),
+        state => String::from_utf8_lossy(state.bytes()).into_owned(),
+    }
 }
 
 /// Takes the change `from` → `to` out of a text that was `to` once; none where somebody changed the same lines.
@@ -128,8 +82,8 @@ pub(super) fn taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
         .or_else(|| lines_taken_out(from, to, now))
 }
 
-/// The same where somebody added lines right beside ours, which a merge takes for the same place: lines that `to` only has
-/// more, each run of which stands there once as it was.
+/// The same where somebody added lines right beside ours, which a merge takes for the same place: each run of lines that
+/// only `to` has must stand there once as it was, and gives way to what it took the place of.
 fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let (from, to, now) = (text(from)?, text(to)?, text(now)?);
@@ -143,19 +97,34 @@ fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     let patch = DiffOptions::new().set_context_len(0).create_patch(&from, to);
     let mut left = now.to_owned();
     for hunk in patch.hunks() {
-        let mut added = String::new();
+        let (mut removed, mut added) = (String::new(), String::new());
         for line in hunk.lines() {
-            let Line::Insert(line) = line else { return None };
-            added += line;
+            match line {
+                Line::Insert(line) => added += line,
+                Line::Delete(line) => removed += line,
+                Line::Context(_) => return None,
+            }
         }
-        let begins = |at: &usize| *at == 0 || left[..*at].ends_with('\n');
-        let mut places = left.match_indices(&added).map(|(at, _)| at).filter(begins);
-        let (Some(at), None) = (places.next(), places.next()) else {
-            return None;
-        };
-        left.replace_range(at..at + added.len(), "");
+        // Where lines only went, nothing says where they were.
+        let place = only_place(&left, &added)?;
+        left.replace_range(place, &removed);
     }
     Some(left.into_bytes())
+}
+
+/// Where whole lines stand in a text; none where that is nowhere, or more than one place.
+fn only_place(text: &str, lines: &str) -> Option<Range<usize>> {
+    let is_whole = |at: &usize| {
+        let end = at + lines.len();
+        (*at == 0 || text[..*at].ends_with('\n')) && (lines.ends_with('\n') || end == text.len())
+    };
+    // Two places may overlap, as lines may repeat.
+    let mut places = (0..text.len()).filter(|at| text.is_char_boundary(*at) && text[*at..].starts_with(lines));
+    let mut places = places.by_ref().filter(is_whole);
+    match (places.next(), places.next()) {
+        (Some(at), None) if !lines.is_empty() => Some(at..at + lines.len()),
+        _ => None,
+    }
 }
 
 /// A text as it is edited: with plain line ends, and without the mark that some editors write in front of UTF-8.
@@ -218,6 +187,8 @@ fn with_line_ends(original: &str, edited: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn file(text: &str) -> State {
@@ -225,36 +196,26 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_shows_what_is_ours_and_no_secret() {
-        for (line, shown) in [
-            ("\"auth\": \"Y2FuYXJ5\",", "\"auth\": \"…\","),
-            ("\t\"credsStore\": \"keyfob\"", " \"credsStore\": \"keyfob\""),
-            ("//npm.example/:_authToken=canary", "//npm.example/:_authToken=…"),
-            (
-                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
-                "//npm.example/:tokenHelper=/home/ann/bin/pnpm-credential-keyfob-acme",
-            ),
-            ("    token: canary", "    token: …"),
-            (
-                "url = https://ann:canary@git.example/x",
-                "url = https://ann:…@git.example/x",
-            ),
-            ("registry=https://npm.example/", "registry=https://npm.example/"),
-            ("x = 0123456789abcdef0123456789abcdef", "x = …"),
-            ("\thelper = store", " helper = store"),
-            ("aws_secret_access_key = ca/na/ry", "aws_secret_access_key = …/…/…"),
-        ] {
-            let text = unified(Path::new("/f"), &file(""), &file(&format!("{line}\n")));
-            assert!(text.contains(&format!("\n+{shown}\n")), "{line}: {text}");
-        }
+    fn a_diff_names_both_sides() {
+        let link = State::Link("/bin/keyfob".into());
+        let shown = |before: &State, after: &State| unified(Path::new("/f"), before, after, &ours(before, after));
+        assert_eq!(
+            shown(&State::Nothing, &link),
+            "--- /dev/null\n+++ /f\n@@ -0,0 +1 @@\n+link to /bin/keyfob\n"
+        );
+        assert_eq!(shown(&file("a"), &file("a")), "");
+        assert!(shown(&file("a"), &file("b")).contains("No newline"));
     }
 
     #[test]
-    fn a_diff_names_both_sides() {
-        let text = unified(Path::new("/f"), &State::Nothing, &State::Link("/bin/keyfob".into()));
-        assert_eq!(text, "--- /dev/null\n+++ /f\n@@ -0,0 +1 @@\n+link to /bin/keyfob\n");
-        assert_eq!(unified(Path::new("/f"), &file("a"), &file("a")), "");
-        assert!(unified(Path::new("/f"), &file("a"), &file("b")).contains("No newline"));
+    fn a_diff_shows_what_is_ours_and_no_line_around_it() {
+        let (before, after) = (file("token = canary\n"), file("token = canary\nhelper = keyfob\n"));
+        let ours = ours(&before, &after);
+        let shown = |before, after| unified(Path::new("/f"), before, after, &ours);
+        assert!(shown(&before, &after).ends_with(" @@\n+helper = keyfob\n"));
+        assert!(shown(&after, &before).ends_with(" @@\n-helper = keyfob\n"));
+        let theirs = file("token = canary\nhelper = keyfob\nx = canary\n");
+        assert!(shown(&after, &theirs).ends_with(" @@\n+x = …\n"));
     }
 
     #[test]
@@ -264,6 +225,44 @@ mod tests {
         assert_eq!(out(to).unwrap(), from.as_bytes());
         assert_eq!(out("new\na\nb\nours\nc\n").unwrap(), b"new\na\nb\nc\n");
         assert_eq!(out("a\nb\nOURS\nc\n"), None);
+    }
+
+    #[test]
+    fn lines_that_took_the_place_of_others_give_way_to_them_beside_new_ones() {
+        let (from, to) = ("a\nb = 1", "a\nb = 2\n");
+        let out = |now: &str| taken_out(from.as_bytes(), to.as_bytes(), now.as_bytes());
+        assert_eq!(out("a\nb = 2\nnew\n").unwrap(), b"a\nb = 1\nnew\n");
+        assert_eq!(out("a\nnew\nb = 2\nnew\n").unwrap(), b"a\nnew\nb = 1\nnew\n");
+        // Which of two is ours is not guessed, and part of a line is not a line.
+        assert_eq!(out("a\nb = 2\nb = 2\n"), None);
+        assert_eq!(taken_out(b"", b"ours", b"new\nours2\n"), None);
+        assert_eq!(taken_out(b"", b"x\nx\n", b"x\nx\nx\n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn our_lines_come_out_wherever_others_were_added(
+            count in 0_usize..6,
+            ours in 0_usize..7,
+            replaces in any::<bool>(),
+            theirs in prop::collection::vec(0_usize..12, 1..5),
+        ) {
+            let begin: Vec<String> = (0..count).map(|at| format!("line {at}\n")).collect();
+            let (mut to, ours) = (begin.clone(), ours % (count + 1));
+            if replaces && ours < count {
+                to.remove(ours);
+            }
+            to.insert(ours, "ours\n".into());
+            let mut now = to.clone();
+            for (number, at) in theirs.into_iter().enumerate() {
+                now.insert(at % (now.len() + 1), format!("theirs {number}\n"));
+            }
+            let mut expected = now.clone();
+            let at = now.iter().position(|line| line == "ours\n").unwrap();
+            expected.splice(at..=at, begin.get(ours).filter(|_| to.len() == count).cloned());
+            let out = taken_out(begin.concat().as_bytes(), to.concat().as_bytes(), now.concat().as_bytes());
+            prop_assert_eq!(out, Some(expected.concat().into_bytes()));
+        }
     }
 
     #[test]

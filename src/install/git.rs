@@ -4,12 +4,13 @@
 //! asked can read that; for the places of a profile the chain begins anew, so that nobody else is in it.
 //! Implements tools.md, sections 1.1 and 1.8.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::wiring::Wiring;
+use super::wiring::{Wiring, same};
 use super::{Apart, Tool};
 use crate::config::profile::quoted;
 use crate::error::Result;
+use crate::world::World;
 
 pub(super) const GIT: Tool = Tool {
     name: "git",
@@ -35,6 +36,9 @@ const NEW: &str = "keyfob-new";
 /// git's own helpers that keep a password in a file and in memory.
 const KEEPERS: [&str; 2] = ["store", "cache"];
 
+/// What git runs where a helper has no path: a program of this name.
+const NAMED: &str = "git-credential-keyfob";
+
 /// The version since which a session that git hands on is marked, so that its helpers do not keep it.
 const MARKS: (u32, u32) = (2, 46);
 
@@ -51,10 +55,12 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let replace = wiring.options.replace;
     let places: Vec<String> = wiring.options.urls.iter().flat_map(|url| patterns(url)).collect();
     let mut notes = Vec::new();
+    let (world, keyfob) = (wiring.world, wiring.keyfob()?);
+    let is_this = |helper: &str| is_this(world, Path::new(keyfob), helper);
     wiring.edit_with(&path, sense, |git| {
         let config = |words: &[&str]| git(&[&["git", "config", "--file", "{}"], words].concat());
         if places.is_empty() {
-            notes = everywhere(git, &config, &helper, replace)?;
+            notes = everywhere(git, &config, &helper, &is_this, replace)?;
         }
         for place in &places {
             notes.extend(at(&config, place, &helper, replace)?);
@@ -66,10 +72,21 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
 }
 
 /// One more helper for all places, behind the others.
-fn everywhere(git: Config, config: Config, helper: &str, replace: bool) -> Result<Vec<String>> {
+fn everywhere(
+    git: Config,
+    config: Config,
+    helper: &str,
+    is_this: &dyn Fn(&str) -> bool,
+    replace: bool,
+) -> Result<Vec<String>> {
     let lines = |asked: Result<String>| asked.unwrap_or_default();
     let listed = lines(config(&["--get-all", KEY]));
     let helpers: Vec<&str> = listed.lines().collect();
+    // Another name of this program is asked already.
+    let helper = helpers
+        .iter()
+        .find(|other| is_this(other))
+        .map_or(helper, |other| *other);
     // From the root, where no repository has a say.
     let system = lines(git(&["git", "-C", "/", "config", "--system", "--get-all", KEY]));
     let all = lines(git(&["git", "-C", "/", "config", "--get-all", KEY]));
@@ -144,6 +161,27 @@ fn set(config: Config, key: &str, values: &[&str], replace: bool) -> Result<()> 
         config(&[how, key, value])?;
     }
     Ok(())
+}
+
+/// Whether a helper is this program for every session, by whatever name.
+fn is_this(world: &World, keyfob: &Path, helper: &str) -> bool {
+    let (is_command, words) = match helper.strip_prefix('!') {
+        Some(command) => (true, command),
+        None => (false, helper),
+    };
+    let words: Vec<&str> = words.split(' ').collect();
+    let file = |path: &str| path.rsplit('/').next().map(String::from);
+    let name = match words[..] {
+        ["keyfob"] if !is_command => NAMED,
+        [path] if file(path).as_deref() == Some(NAMED) => path,
+        [path, "git"] if file(path).as_deref() == Some("keyfob") => path,
+        _ => return false,
+    };
+    let found = match name.starts_with('/') {
+        true => Some(PathBuf::from(name)),
+        false => world.find_program(name),
+    };
+    found.is_some_and(|found| same(&found, keyfob))
 }
 
 /// A place as git compares it with what it asks for.

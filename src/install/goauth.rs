@@ -39,7 +39,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
             "a path or profile with a quote or a semicolon does not fit into GOAUTH",
         ));
     }
-    let quoted = words.iter().map(|word| match word.contains(' ') {
+    let quoted = words.iter().map(|word| match word.contains(char::is_whitespace) {
         true => format!("'{word}'"),
         false => word.clone(),
     });

@@ -70,6 +70,9 @@ pub(super) struct Wired {
     pub(super) changes: Vec<Change>,
     /// The directories that did not exist before, the outermost first.
     pub(super) made: Vec<PathBuf>,
+    /// The path of this program, as it was named. A journal of before does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) program: Option<PathBuf>,
     /// What the list tells a person of it. A journal of before has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,

@@ -35,6 +35,8 @@ pub struct Step {
     made: Vec<PathBuf>,
     gone: Vec<PathBuf>,
     wired: Vec<Wired>,
+    /// Whether it takes something back.
+    is_back: bool,
     /// What the wirings whose place it takes were wired with.
     pub replaced: Vec<Options>,
     /// What a person should know of it.
@@ -51,6 +53,8 @@ pub struct Shown {
     pub paths: Vec<PathBuf>,
     /// Whether somebody else has changed one of them since.
     pub changed: bool,
+    /// The program that its lines name, where nothing is there any more.
+    pub gone: Option<PathBuf>,
     /// What a person was told of it that stays so.
     pub notes: Vec<String>,
 }
@@ -70,9 +74,18 @@ impl Step {
         self.changes.is_empty()
     }
 
-    /// All changes as a diff, without secrets.
+    /// All changes as a diff: our own lines, and of others' which setting they are.
     pub fn diff(&self) -> String {
-        let change = |change: &Change| diff::unified(&change.path, &change.before, &change.after);
+        let change = |change: &Change| {
+            let Change {
+                path, before, after, ..
+            } = change;
+            let ours = match self.is_back {
+                true => diff::ours(after, before),
+                false => diff::ours(before, after),
+            };
+            diff::unified(path, before, after, &ours)
+        };
         self.changes.iter().map(change).collect()
     }
 
@@ -96,6 +109,7 @@ impl<'a> Ledger<'a> {
         for left in [&ledger.places.scratch, &ledger.places.scratch.with_extension("lock")] {
             state::put(left, &State::Nothing)?;
         }
+        state::sweep(&ledger.path);
         ledger.lock = Some(lock);
         if !pretend {
             ledger.pretend = false;
@@ -159,6 +173,7 @@ impl<'a> Ledger<'a> {
             options: wired.options.clone(),
             paths: wired.changes.iter().map(|change| change.path.clone()).collect(),
             changed: wired.changes.iter().filter(is_ours).any(is_changed),
+            gone: wired.program.clone().filter(|program| !program.exists()),
             notes: wired.notes.clone(),
         }
     }
@@ -201,11 +216,13 @@ impl<'a> Ledger<'a> {
             return None;
         }
         old.notes.clone_from(&wiring.lasting);
+        old.program = Some(self.places.keyfob.clone());
         Some(Step {
             changes: Vec::new(),
             made: Vec::new(),
             gone: Vec::new(),
             wired: draft.wired,
+            is_back: false,
             replaced: Vec::new(),
             notes: [wiring.lasting, wiring.notes].concat(),
         })
@@ -223,7 +240,8 @@ impl<'a> Ledger<'a> {
         let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
         let again = draft.take_out(at, since)?;
         self.put_in_again(&mut draft, again)?;
-        Ok(self.step(draft)?)
+        let step = self.step(draft)?;
+        Ok(Step { is_back: true, ..step })
     }
 
     fn draft(&self) -> Draft {
@@ -262,6 +280,7 @@ impl<'a> Ledger<'a> {
             options: options.clone(),
             changes,
             made: own,
+            program: Some(self.places.keyfob.clone()),
             notes: lasting.clone(),
         });
         Ok([lasting, notes].concat())
@@ -281,6 +300,7 @@ impl<'a> Ledger<'a> {
             made: draft.made,
             gone: draft.gone,
             wired: draft.wired,
+            is_back: false,
             replaced: Vec::new(),
             notes: Vec::new(),
         })

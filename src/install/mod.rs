@@ -25,6 +25,7 @@ mod journal;
 mod json;
 mod kubectl;
 mod ledger;
+mod masked;
 mod nuget;
 mod pip;
 mod pnpm;

@@ -1,6 +1,6 @@
 //! pnpm: a `tokenHelper` for each registry, as a path without arguments, as pnpm 10 wants it.
 //!
-//! Nothing tells the helper which registry asks, so the profile is in the link's name. Implements tools.md, section 10.
+//! pnpm 10 runs it through a shell, and wants a path that exists, so that quotes are none. Nothing tells the helper which registry asks, so the profile is in the link's name. Implements tools.md, section 10.
 
 use super::format::Format;
 use super::wiring::Wiring;
@@ -31,7 +31,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         None => wiring.home()?.join(".npmrc"),
     };
     let program = wiring.program("pnpm-credential-keyfob")?;
-    let program = wiring.link_beside(&program)?;
+    let program = wiring.link_for_shell(&program)?;
     let mut registries = Vec::new();
     // pnpm has no words for all subdomains of a host.
     for url in wiring.options.urls.iter().filter(|url| !url.contains('*')) {

@@ -22,6 +22,9 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// How many symbolic links may lead from one to the next, as the system counts.
 const MAX_LINKS: usize = 40;
 
+/// What to do where a disk is full.
+pub(super) const MAKE_SPACE: &str = "make space on the disk, then run the same command again";
+
 /// The mode of a file that we make: configurations hold secrets now and then.
 pub(super) const OWN_MODE: u32 = 0o600;
 
@@ -105,6 +108,7 @@ impl Seen {
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
     let text = format!("{doing} `{}`: {error}", path.display());
     match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::store(text).hint(MAKE_SPACE),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::refused(text),
         _ => Error::failure(text),
     }
@@ -277,8 +281,8 @@ pub(super) fn sweep(path: &Path) {
 /// Makes a state lie at a path: the directories above it, then the whole new content by one rename.
 ///
 /// # Errors
-/// [`crate::error::Class::Refused`] when that is forbidden, else [`crate::error::Class::Failure`]; then the old state
-/// lies there still.
+/// [`crate::error::Class::Refused`] when that is forbidden, [`crate::error::Class::Store`] when the disk is full, else
+/// [`crate::error::Class::Failure`]; then the old state lies there still.
 pub(super) fn put(path: &Path, state: &State) -> Result<()> {
     sweep(path);
     let written = match state {

@@ -6,7 +6,7 @@
 //! what it was. Nothing here writes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Trouble;
 use super::journal::{Change, Wired};
@@ -112,7 +112,7 @@ fn take_back(
     }
     if now != left {
         match since {
-            Since::Refuse => return Err(changed(tool, &change.path, &left, &now)),
+            Since::Refuse => return Err(changed(tool, change, &left, &now)),
             Since::Leave => return Ok(()),
             Since::Merge => (),
         }
@@ -127,7 +127,7 @@ fn take_back(
         later.after = without(change, &later.after).ok_or_else(conflict)?;
     }
     let out = without(change, &now).ok_or_else(|| {
-        let mut trouble = changed(tool, &change.path, &left, &now);
+        let mut trouble = changed(tool, change, &left, &now);
         trouble.error = trouble.error.hint(format!(
             "keyfob's own lines were changed: put them right by hand, then run `keyfob uninstall {tool} --forget`"
         ));
@@ -161,19 +161,22 @@ fn without(change: &Change, state: &State) -> Option<State> {
     }
 }
 
-fn changed(tool: &str, path: &Path, left: &State, now: &State) -> Trouble {
+fn changed(tool: &str, change: &Change, left: &State, now: &State) -> Trouble {
+    let path = &change.path;
     let place = printable(&path.display().to_string());
     let error = Error::refused(format!("`{place}` was changed since `{tool}` was wired"));
     Trouble {
         error: error.hint(format!(
             "`keyfob uninstall {tool} --merge` takes out keyfob's lines alone; `--forget` leaves the file as it is"
         )),
-        diff: diff::unified(path, left, now),
+        diff: diff::unified(path, left, now, &diff::ours(&change.before, &change.after)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::super::ini;
@@ -192,6 +195,7 @@ mod tests {
             options: Options::default(),
             changes: vec![Change::new(Path::new(PATH), before, after)],
             made: Vec::new(),
+            program: None,
             notes: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Vault and OpenBao: `token_helper` of their configuration, a path without arguments.
 //!
-//! Implements tools.md, section 12.
+//! It is run through a shell, and looked for as a file before that, so that quotes are none. Implements tools.md, section 12.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ const KEY: &str = "token_helper";
 fn plan(wiring: &mut Wiring) -> Result<()> {
     let paths = paths(wiring)?;
     let program = wiring.program("vault-credential-keyfob")?;
-    let program = wiring.link_beside(&program)?;
+    let program = wiring.link_for_shell(&program)?;
     let replace = wiring.options.replace;
     for path in paths {
         wiring.edit_as(Format::Hcl, &path, |text| edit(text, &program, replace))?;

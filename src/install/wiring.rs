@@ -14,10 +14,17 @@ use super::format::Format;
 use super::journal::{Change, Options};
 use super::state::{self, Seen, State, missing_above, resolve};
 use crate::error::{Context, Error, Result};
+use crate::report::printable;
 use crate::world::{Unasked, World};
 
 /// How long a tool may take to edit a copy of its own configuration; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What no shell reads as anything else, besides letters and digits.
+const PLAIN: &str = "/._-@+:~,";
+
+/// What a program says where the disk is full.
+const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
 /// The plan of one tool.
 pub(super) struct Wiring<'a> {
@@ -159,6 +166,27 @@ impl<'a> Wiring<'a> {
         self.link_at(&self.links.join(name))
     }
 
+    /// The same where the tool puts the path into a command of a shell as it is, and takes no quotes.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Refused`] when a shell could read anything else than that path.
+    pub(super) fn link_for_shell(&mut self, name: &str) -> Result<String> {
+        let path = self.link_beside(name)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || PLAIN.contains(c);
+        if path.chars().all(is_plain) {
+            return Ok(path);
+        }
+        let error = Error::refused(format!(
+            "the tool runs `{}` through a shell without quotes, where only letters, digits and `{PLAIN}` are safe",
+            printable(&path)
+        ));
+        Err(if name.chars().all(is_plain) {
+            error.hint("put keyfob into a directory of `PATH` whose path has no others")
+        } else {
+            error.hint("name a profile without that account")
+        })
+    }
+
     /// A link to this program at a path, and that path.
     ///
     /// # Errors
@@ -279,7 +307,11 @@ impl<'a> Wiring<'a> {
         match asked {
             Ok(said) if said.code == Some(0) => Ok(String::from_utf8_lossy(&said.stdout).into_owned()),
             Ok(said) => {
-                let why = sense(&String::from_utf8_lossy(&said.stderr));
+                let text = String::from_utf8_lossy(&said.stderr);
+                if let Some(full) = FULL.into_iter().find(|full| text.contains(full)) {
+                    return Err(Error::store(format!("`{name}` cannot write a copy: {full}")).hint(state::MAKE_SPACE));
+                }
+                let why = sense(&text);
                 Err(Error::usage(
                     why.unwrap_or_else(|| format!("`{name}` does not take it")),
                 ))
@@ -313,7 +345,7 @@ impl<'a> Wiring<'a> {
 }
 
 fn editing(place: &str) -> String {
-    format!("editing `{}`", crate::report::printable(place))
+    format!("editing `{}`", printable(place))
 }
 
 /// A path as text, for a configuration.
@@ -329,7 +361,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Whether two paths lead to the same file.
-fn same(one: &Path, other: &Path) -> bool {
+pub(super) fn same(one: &Path, other: &Path) -> bool {
     one.canonicalize()
         .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod back;
+mod beside;
 mod containers;
 mod cut;
 mod git;
@@ -9,6 +10,7 @@ mod home;
 mod kubectl;
 mod many;
 mod several;
+mod shell;
 mod since;
 mod tool;
 

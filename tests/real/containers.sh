@@ -49,7 +49,8 @@ htpasswd -Bbn ann "$PASSWORD" >users
 start_registry passwords "htpasswd: { realm: keyfob-test, path: $WORK/users }"
 start_registry tokens "token: { realm: \"$(<server/realm)/\", service: tokens, issuer: keyfob test, rootcertbundle: $WORK/server/cert.pem }"
 
-STORAGE=(--root "$WORK/storage" --runroot "$WORK/runroot" --storage-driver vfs)
+make_run
+STORAGE=(--root "$WORK/storage" --runroot "$RUN" --storage-driver vfs)
 # Without root podman begins in a namespace of its own, and needs what Debian installs for that; skopeo needs nothing.
 podman() { command podman "${STORAGE[@]}" --cgroup-manager cgroupfs "$@"; }
 buildah() { command buildah "${STORAGE[@]}" "$@"; }

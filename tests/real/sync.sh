@@ -333,11 +333,12 @@ done
 exec /usr/sbin/runc "$@"
 END
     printf '[engine]\nruntime = "runc"\n[engine.runtimes]\nrunc = ["%s"]\n' "$WORK/runc" >"$WORK/containers.conf"
+    make_run
     cat >"$WORK/engine/podman" <<END
 #!/bin/sh
 PATH=$PATH:/usr/sbin
 export PATH CONTAINERS_CONF=$WORK/containers.conf
-exec $(command -v podman) --root $WORK/images --runroot $WORK/containers --storage-driver vfs --cgroup-manager cgroupfs "\$@"
+exec $(command -v podman) --root $WORK/images --runroot $RUN --storage-driver vfs --cgroup-manager cgroupfs "\$@"
 END
     chmod 755 "$WORK/runc" "$WORK/engine/podman"
     # docker would come first.

@@ -246,3 +246,42 @@ fn a_program_that_is_somebody_elses_is_not_replaced() {
     home.keyfob(&["uninstall", "uv"]).run().expect_success();
     home.assert_is(&before);
 }
+
+#[test]
+fn a_tool_whose_lines_name_a_program_that_is_gone_is_listed_so() {
+    let home = Home::empty();
+    std::fs::create_dir(home.path("old")).unwrap();
+    std::os::unix::fs::symlink(home.sandbox.keyfob_path(), home.path("old/keyfob")).unwrap();
+    for tool in ["git", "docker", "cargo"] {
+        let run = home
+            .sandbox
+            .program(home.path("old/keyfob"), &["install", tool, "acme"]);
+        run.env("PATH", format!("{}:/usr/bin:/bin", home.path("old").display()))
+            .run()
+            .expect_success();
+    }
+    std::fs::remove_file(home.path("old/keyfob")).unwrap();
+    let list = home.keyfob(&["install", "--list"]).run().expect_success();
+    assert_eq!(
+        list.text().matches("wired, but its program is gone").count(),
+        3,
+        "{}",
+        list.text()
+    );
+    for tool in ["git", "docker", "cargo"] {
+        let hint = format!(
+            "{tool}: wired, but `{}` is gone: run `keyfob install {tool} acme`",
+            home.path("old/keyfob").display()
+        );
+        assert!(list.stderr.contains(&hint), "{}", list.stderr);
+        home.keyfob(&["install", tool, "acme"]).run().expect_success();
+    }
+    let list = home.keyfob(&["install", "--list"]).run().expect_success();
+    assert!(
+        !list.stderr.contains("is gone") && !list.text().contains("is gone"),
+        "{}",
+        list.text()
+    );
+    let keyfob = std::fs::read_link(home.path("bin/docker-credential-keyfob-acme")).unwrap();
+    assert_eq!(keyfob, home.path("bin/keyfob"));
+}

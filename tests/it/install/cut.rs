@@ -1,5 +1,6 @@
 //! A wiring that is cut off, and a disk that does not take it: afterwards all is as it was, or as it was to be.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::home::{Files, Home};
@@ -131,7 +132,7 @@ fn a_full_disk_leaves_all_as_it_was() {
     let config = format!("{{\n  \"a\": \"{}\"\n}}\n", "y".repeat(20 * 1024));
     sandbox.write(".docker/config.json", &config);
     let output = sandbox.keyfob(&["install", "docker"]).run();
-    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.code(), 4, "{}", output.stderr);
     let now = std::fs::read_to_string(sandbox.path().join(".docker/config.json")).unwrap();
     assert!(now == config && !sandbox.path().join(".local/bin").exists());
     std::fs::remove_file(filled).unwrap();
@@ -175,4 +176,37 @@ fn the_journal_is_for_nobody_else_to_read_or_write() {
     std::fs::set_permissions(&journal, std::fs::Permissions::from_mode(0o666)).unwrap();
     let output = home.keyfob(&["uninstall", "docker"]).run().expect_code(4);
     assert!(output.stderr.contains("somebody else"), "{}", output.stderr);
+}
+
+#[test]
+fn what_a_kill_has_left_beside_the_journal_is_swept() {
+    for left in [
+        ".journal.json.keyfob-tmp",
+        ".scratch.keyfob-tmp",
+        "scratch",
+        "scratch.lock",
+    ] {
+        let home = Home::empty();
+        let path = home.sandbox.write(&format!("keyfob/state/install/{left}"), "canary");
+        home.keyfob(&["uninstall", "--all"]).run().expect_success();
+        assert!(!path.exists(), "{left}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_by_its_name() {
+    let home = Home::empty();
+    let script = "#!/bin/sh\necho \"error: could not write config file: No space left on device\" >&2\nexit 4\n";
+    let git = home.sandbox.write("full/git", script);
+    std::fs::set_permissions(git, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([home.path("bin"), home.path("full"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let output = home.keyfob(&["install", "git"]).env("PATH", &path).run();
+    assert!(output.stderr.contains("No space left"), "{}", output.stderr);
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    if crate::part::strace() {
+        let run = home.keyfob(&["install", "cargo"]).injected("fsync:error=ENOSPC");
+        let output = run.run();
+        assert!(output.stderr.contains("No space left"), "{}", output.stderr);
+        assert_eq!(output.code(), 4, "{}", output.stderr);
+    }
 }

@@ -1,5 +1,7 @@
 //! git: who else gets what keyfob answers, and what of the configuration comes after ours.
 
+use std::os::unix::fs::symlink;
+
 use super::home::Home;
 use super::several::two;
 
@@ -185,4 +187,43 @@ fn a_lock_that_a_killed_git_left_stops_nobody() {
         assert!(!home.path("keyfob/state/install").join(left).exists());
     }
     home.assert_is(&before);
+}
+
+#[test]
+fn a_helper_that_is_keyfob_by_another_name_is_ours_already() {
+    for (named, is_ours) in [
+        ("keyfob", true),
+        ("!keyfob git", true),
+        ("@/git-credential-keyfob", true),
+        ("@/keyfob git", true),
+        ("!false keyfob", false),
+        ("/bin/false git", false),
+    ] {
+        let home = Home::empty();
+        symlink(home.sandbox.keyfob_path(), home.path("bin/git-credential-keyfob")).unwrap();
+        symlink(home.sandbox.keyfob_path(), home.path("stubs/keyfob")).unwrap();
+        let named = named.replace('@', &home.path("stubs").display().to_string());
+        symlink(home.sandbox.keyfob_path(), home.path("stubs/git-credential-keyfob")).unwrap();
+        home.sandbox
+            .write(".gitconfig", &format!("[credential]\n\thelper = \"{named}\"\n"));
+        let before = home.look();
+        let output = home.keyfob(&["install", "git"]).run().expect_success();
+        assert_eq!(
+            output.text().contains("nothing to change"),
+            is_ours,
+            "{named}: {}",
+            output.text()
+        );
+        assert_eq!(home.look() == before, is_ours, "{named}");
+        home.keyfob(&["install", "git", "--replace"]).run().expect_success();
+        let helpers = home.read(".gitconfig");
+        assert_eq!(helpers.contains(&named), is_ours, "{named}: {helpers}");
+        home.keyfob(&["uninstall", "git"]).run().expect_success();
+        home.assert_is(&before);
+    }
+    // One that is found nowhere is not.
+    let home = Home::empty();
+    home.sandbox.write(".gitconfig", "[credential]\n\thelper = keyfob\n");
+    home.keyfob(&["install", "git"]).run().expect_success();
+    assert!(home.read(".gitconfig").contains("keyfob git"));
 }
