@@ -93,7 +93,7 @@ locked() {
     printf 'canary horse battery' | keyfob lock set --work-factor 12 --passphrase-file - >/dev/null 2>&1 || return 1
     keyfob lock >/dev/null 2>&1 || status=$?
     if ((status == 0)); then "$@" || status=$?; fi
-    printf 'canary horse battery' | keyfob lock clear --passphrase-file - >/dev/null 2>&1 || return 1
+    printf 'canary horse battery' | keyfob lock clear --plain --passphrase-file - >/dev/null 2>&1 || return 1
     return $status
 }
 beside() { cat >"$HOME/.config/containers/registries.conf.d/$1"; }
