@@ -79,10 +79,12 @@ provider other
 ok 'terraform · two-accounts · terraform: two that fit are named, and none of them is taken' \
     eval 'fails fetches && fails_with "both claim" helper get "$HOST"'
 no_provider other
-configured 'a b'
+# `install` would not write it.
+cp -p "$TF_CLI_CONFIG_FILE" "$WORK/wiring"
+printf 'credentials_helper "keyfob" {\n  args = ["a b"]\n}\n' >"$TF_CLI_CONFIG_FILE"
 saw true
 ok 'terraform · malformed · terraform: an argument that is none gives it nothing' eval 'fails fetches && saw ".good == 0"'
-configured
+cp -p "$WORK/wiring" "$TF_CLI_CONFIG_FILE"
 ok 'another operation fails with a message' fails_with 'keyfob: error:' helper list "$HOST"
 ok 'an object with more than a token is read and refused' eval \
     'printf %s "{\"token\":\"canary\",\"client_key\":\"canary\"}" | fails_with "nothing else" helper store h.example'
