@@ -187,7 +187,10 @@ fn an_answer_that_does_not_arrive_is_a_failure() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.code().is_some_and(|code| code != 0), "{args:?}");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said, "keyfob: error: writing to standard output: no storage space\n", "{args:?}");
+        assert_eq!(
+            said, "keyfob: error: writing to standard output: no storage space\n",
+            "{args:?}"
+        );
     }
 }
 
