@@ -118,7 +118,7 @@ ok 'a dry run changes nothing' keyfob install --all --replace --provider acme --
 ok 'the home is untouched by it' is_as_it_was
 ok 'every tool is wired' install_all
 ok 'the list says so' bash -c "[[ \$(keyfob install --list | grep -c '  wired  acme  ') == 16 ]]"
-ok 'git reads its helper' says git-credential-keyfob-acme git config --global --get-all credential.helper
+ok 'git reads its helper' says git-credential-keyfob-acme git config --global --get-urlmatch credential.helper https://acme.example/things
 ok 'docker finds a program by the store that is set' test -x "$(command -v docker-credential-keyfob-acme || echo none)"
 ok 'kubectl reads its user' says '"kubectl","acme"' kubectl config view -o 'jsonpath={.users[?(@.name=="keyfob-acme")].user.exec.args}'
 ok 'kubectl takes it for the current context' says keyfob-acme kubectl config view --minify -o 'jsonpath={.users[0].name}'
