@@ -20,27 +20,29 @@ export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} PATH=$PATH
 mkdir "$WORK/tools" "$WORK/loops"
 ln -s "$CI_DIR/cloud/bin/aws" "$WORK/tools/aws"
 PATH=$WORK/tools:$PATH
-# Between keyfob and the tools: what it says, as it says it, and with the moment into a file.
+# Between keyfob and the tools that are wired to it: what it says, as it says it, and with the moment into a file.
 record() {
-    local name
-    mkdir "$WORK/recorder" "$WORK/said"
-    cat >"$WORK/recorder/keyfob" <<END
+    local link
+    mkdir "$WORK/said"
+    mv "$WORK/bin" "$WORK/real"
+    mkdir "$WORK/bin"
+    cat >"$WORK/bin/keyfob" <<END
 #!/usr/bin/env bash
-"$WORK/bin/\${0##*/}" "\$@" | while IFS= read -r line || [[ -n \$line ]]; do
+"$WORK/real/\${0##*/}" "\$@" | while IFS= read -r line || [[ -n \$line ]]; do
     printf '%s %s\\n' "\$EPOCHREALTIME" "\$line" >>"$WORK/said/\$\$"
     printf '%s\\n' "\$line"
 done
 exit "\${PIPESTATUS[0]}"
 END
-    chmod +x "$WORK/recorder/keyfob"
-    for name in cargo-credential-keyfob git-credential-keyfob docker-credential-keyfob; do
-        ln -s keyfob "$WORK/recorder/$name"
+    chmod +x "$WORK/bin/keyfob"
+    for link in "$WORK/real"/*; do
+        [[ ${link##*/} != keyfob ]] || continue
+        ln -sf keyfob "$link"
+        ln -s keyfob "$WORK/bin/${link##*/}"
     done
-    PATH=$WORK/recorder:$PATH
 }
 make_certificates
 make_repository
-record
 # keyfob answers for the moment at which it hands a token out, which is held to the second below; what a stumbling machine takes
 # to bring it is the tool's. With GRACE=0 nothing is taken that has ended.
 GRACE=${GRACE:-2}
@@ -48,6 +50,7 @@ start_services "--grace=$GRACE"
 settle_down
 furnish
 wire >"$WORK/wired" || die "the tools were not wired: $(cat "$WORK/wired")"
+record
 
 LIFE=5
 FIRE_SECS=${FIRE_SECS:-40}
