@@ -105,7 +105,11 @@ fn a_preset_is_taken_into_use_by_its_first_token_and_not_by_a_failed_try() {
 #[test]
 fn a_status_of_nothing_names_what_was_asked_for() {
     let sandbox = Sandbox::new();
-    let status = sandbox.keyfob(&["status", "acme:bob"]).run();
+    let status = || sandbox.keyfob(&["status", "acme:bob"]).run();
+    let unknown = status().expect_code(64);
+    assert!(unknown.stderr.contains("there is no provider `acme`"), "{}", unknown.stderr);
+    sandbox.write_provider("acme", KEY);
+    let status = status();
     let seen = (status.code(), status.text());
     assert_eq!(
         seen,
