@@ -107,7 +107,11 @@ fn a_status_of_nothing_names_what_was_asked_for() {
     let sandbox = Sandbox::new();
     let status = || sandbox.keyfob(&["status", "acme:bob"]).run();
     let unknown = status().expect_code(64);
-    assert!(unknown.stderr.contains("there is no provider `acme`"), "{}", unknown.stderr);
+    assert!(
+        unknown.stderr.contains("there is no provider `acme`"),
+        "{}",
+        unknown.stderr
+    );
     sandbox.write_provider("acme", KEY);
     let status = status();
     let seen = (status.code(), status.text());

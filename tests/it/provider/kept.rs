@@ -163,7 +163,10 @@ fn a_provider_with_a_login_keeps_nothing_that_a_tool_brings() {
         .expect_code(5);
     let body = "{\"ServerURL\":\"acme.example\",\"Username\":\"ann\",\"Secret\":\"canary-other\"}";
     let (status, text) = docker(&sandbox, "store", body);
-    assert!(status == 1 && text.contains("keeps nothing that a tool brings"), "{text}");
+    assert!(
+        status == 1 && text.contains("keeps nothing that a tool brings"),
+        "{text}"
+    );
     assert!(sandbox.files_with("canary-other").is_empty());
     // A rejection without the secret, or with another one, ends nothing.
     git(&sandbox, "erase", URL, "");
