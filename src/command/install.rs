@@ -136,17 +136,19 @@ fn every(run: &Run, ledger: &mut Ledger, wish: &Wish, is_dry: bool) -> Result<u8
 fn wire(run: &Run, ledger: &mut Ledger, tool: &Tool, wish: &Wish, is_dry: bool) -> Result<(), Trouble> {
     let options = wish.for_tool(tool)?;
     let step = ledger.plan(tool, &options)?;
-    let new = label(&options);
-    let text = if step.is_empty() {
-        format!("{}: nothing to change, it asks keyfob\n", tool.name)
-    } else {
-        let mut old: Vec<String> = step.replaced.iter().map(label).collect();
-        old.retain(|old| *old != new);
-        let done = match &old[..] {
-            [] => format!("{}: wired", tool.name),
-            old => format!("{}: wired for {new}, no longer for {}", tool.name, old.join(" and ")),
-        };
-        said(&step, is_dry, &done)
+    let old: Vec<String> = step.replaced.iter().filter_map(|old| lost(old, &options)).collect();
+    let text = match &old[..] {
+        [] if step.is_empty() => format!("{}: nothing to change, it asks keyfob\n", tool.name),
+        [] => said(&step, is_dry, &format!("{}: wired", tool.name)),
+        old => {
+            let done = format!(
+                "{}: wired for {}, no longer for {}",
+                tool.name,
+                label(&options),
+                old.join(" and ")
+            );
+            said(&step, is_dry, &done)
+        }
     };
     let told = step.notes.clone();
     ledger.carry_out(step)?;
@@ -163,6 +165,23 @@ fn label(options: &Options) -> String {
         Some(name) => format!("{whose} as {}", quoted(&printable(name))),
         None => whose,
     }
+}
+
+/// What a wiring was for that the new one is not for; none where that is nothing.
+fn lost(old: &Options, new: &Options) -> Option<String> {
+    let whose = |options: &Options| (options.profile.clone(), options.name.clone());
+    if whose(old) != whose(new) {
+        return Some(label(old));
+    }
+    // Places that nobody named are those of the provider file.
+    let is_left_out = |url: &&String| old.named && new.named && !new.urls.iter().any(|own| is_same(own, url));
+    let urls: Vec<String> = old
+        .urls
+        .iter()
+        .filter(is_left_out)
+        .map(|url| quoted(&printable(url)))
+        .collect();
+    (!urls.is_empty()).then(|| urls.join(", "))
 }
 
 /// A diff, or that it is done and where.
@@ -205,7 +224,11 @@ pub(super) fn uninstall(run: &Run, args: &cli::Uninstall) -> Result<u8> {
     let mut wired = ledger.shown();
     wired.retain(|shown| chosen(run, args, shown));
     if wired.is_empty() {
-        run.print("nothing is wired, and nothing was changed\n")?;
+        let what = args
+            .tool
+            .as_ref()
+            .map_or("nothing is wired".into(), |tool| format!("{tool}: not wired for that"));
+        run.print(&format!("{what}, and nothing was changed\n"))?;
     }
     let mut code = 0;
     for shown in wired.iter().rev() {
@@ -245,7 +268,12 @@ fn is_same(one: &str, other: &str) -> bool {
 
 fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: bool) -> Result<(), Trouble> {
     let step = ledger.plan_back(shown, since)?;
-    let text = said(&step, is_dry, &format!("{}: as it was", shown.tool));
+    let now = match since {
+        Since::Refuse => "as it was",
+        Since::Merge => "keyfob is taken out",
+        Since::Leave => "forgotten, and left as it is",
+    };
+    let text = said(&step, is_dry, &format!("{}: {now}", shown.tool));
     ledger.carry_out(step)?;
     run.print(&text)?;
     Ok(())

@@ -53,7 +53,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
             .as_ref()
             .is_some_and(|list| list.first().is_some_and(|first| first == USUAL))
         {
-            wiring.notes.push(format!(
+            wiring.lasting.push(format!(
                 "a login of podman goes to the first of `{KEY}`, which is a file of its own, unsealed: `--replace` takes that out"
             ));
         }
@@ -67,7 +67,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         };
         for later in read.after {
             if helpers(wiring, &later).is_some() && !asks(wiring, &later, ours) {
-                wiring.notes.push(format!(
+                wiring.lasting.push(format!(
                     "`{}` is read after keyfob's own file and sets `{KEY}` anew: put `{ours}` in there too",
                     later.display()
                 ));
@@ -87,7 +87,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         .chain(overriding.filter(|path| helpers(wiring, path).is_some()))
     {
         if !asks(wiring, &path, ours) {
-            wiring.notes.push(format!(
+            wiring.lasting.push(format!(
                 "from podman 6 on only `{}` says `{KEY}`, which a variable names: put `{ours}` in there too",
                 path.display()
             ));

@@ -37,6 +37,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         None => wiring.xdg_config()?.join("pip/pip.conf"),
     };
     wiring.link(uv::PROGRAM)?;
+    uv::note_profile(wiring);
     wiring.edit_as(Format::Pip, &path, |text| {
         let mut document = ini::Document::parse(text, ini::PIP)?;
         if document.get("global", "keyring-provider").as_deref() != Some("subprocess") {

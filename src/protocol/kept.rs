@@ -46,7 +46,7 @@ fn elsewhere(request: &Request) -> Error {
     let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
     let tool = request.tool;
     Error::refused(format!(
-        "storing the token for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
+        "storing the secret for {place}: {tool} is wired for `{profile}` alone, which does not serve it"
     ))
     .hint(match tool == docker::DOCKER.name {
         // docker has no second place for a login where one helper is named for all.

@@ -220,3 +220,37 @@ fn a_journal_of_before_is_read_and_taken_back() {
     run(&home, &["uninstall", "--all"]);
     home.assert_is(&before);
 }
+
+#[test]
+fn what_a_wiring_is_not_for_any_more_is_said() {
+    let home = two(Home::empty());
+    let place = |name: &str| format!("https://{name}.example");
+    let (one, other) = (place("one"), place("two"));
+    run(&home, &["install", "docker", "acme", "--url", &one, "--url", &other]);
+    let said = run(&home, &["install", "docker", "acme", "--url", &other]);
+    assert!(
+        said.starts_with("docker: wired for acme, no longer for https://one.example\n"),
+        "{said}"
+    );
+    let said = run(&home, &["install", "docker", "acme", "--url", &other]);
+    assert_eq!(said, "docker: nothing to change, it asks keyfob\n");
+    run(&home, &["install", "pip"]);
+    let pip = home.keyfob(&["install", "pip", "acme"]).run().expect_success();
+    assert_eq!(pip.text(), "pip: wired for acme, no longer for every session\n");
+    assert!(pip.stderr.contains("`keyring` is told no profile"), "{}", pip.stderr);
+    assert_eq!(
+        run(&home, &["uninstall", "git"]),
+        "git: not wired for that, and nothing was changed\n"
+    );
+    let merged = run(&home, &["uninstall", "pip", "--merge"]);
+    assert!(merged.starts_with("pip: keyfob is taken out\n"), "{merged}");
+    let forgotten = run(&home, &["uninstall", "docker", "--forget"]);
+    assert!(
+        forgotten.starts_with("docker: forgotten, and left as it is\n"),
+        "{forgotten}"
+    );
+    assert_eq!(
+        run(&home, &["uninstall", "--all"]),
+        "nothing is wired, and nothing was changed\n"
+    );
+}
