@@ -55,8 +55,10 @@ fn for_git(wiring: &mut Wiring, program: &str) -> Result<()> {
             .filter_map(|line| line.split_once(' '))
             .any(|(key, helper)| match key {
                 git::KEY => is_ours(helper),
-                // At the profile's own places.
-                _ => profile.as_ref().is_some_and(|program| helper.ends_with(program)),
+                // At the profile's own places; a path that a shell must not read as more is quoted.
+                _ => profile
+                    .as_ref()
+                    .is_some_and(|program| helper.trim_end_matches('\'').ends_with(program)),
             });
         // What git has of its own says it twice where a file is included; the last one counts.
         let old = git(&["git", "config", "--file", "{}", "--get", KEY]).unwrap_or_default();

@@ -33,6 +33,9 @@ const OWN: &str = "keyfob";
 /// The section that becomes one more `credential`, which git does not make beside another.
 const NEW: &str = "keyfob-new";
 
+/// What a place's chain is made of: helpers for all places and single ones, and files that are read where they are named.
+const READ: &str = r"^(credential\.(.*\.)?helper|include(if\..+)?\.path)$";
+
 /// git's own helpers that keep a password in a file and in memory.
 const KEEPERS: [&str; 2] = ["store", "cache"];
 
@@ -63,7 +66,7 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
             notes = everywhere(git, &config, &helper, &is_this, replace)?;
         }
         for place in &places {
-            notes.extend(at(&config, place, &helper, replace)?);
+            notes.extend(at(&config, place, &helper, &is_this, replace)?);
         }
         Ok(())
     })?;
@@ -104,11 +107,7 @@ fn everywhere(
         helpers.contains(&helper)
     };
     if !has && includes {
-        // At the end of the file, behind whatever another one brings.
-        for value in wanted {
-            config(&["--add", &format!("credential.{NEW}.helper"), value])?;
-        }
-        config(&["--rename-section", &format!("credential.{NEW}"), "credential"])?;
+        append(config, "credential", wanted)?;
     } else if !has || (replace && !includes && helpers != wanted) {
         set(config, KEY, wanted, replace)?;
     }
@@ -132,7 +131,13 @@ fn everywhere(
 
 /// One helper for one place, where the others then are not asked, nor given what it answers; those that somebody set for
 /// this very place stay.
-fn at(config: Config, place: &str, helper: &str, replace: bool) -> Result<Option<String>> {
+fn at(
+    config: Config,
+    place: &str,
+    helper: &str,
+    is_this: &dyn Fn(&str) -> bool,
+    replace: bool,
+) -> Result<Option<String>> {
     let key = format!("credential.{place}.helper");
     let listed = config(&["--get-all", &key]).unwrap_or_default();
     let helpers: Vec<&str> = listed.lines().collect();
@@ -142,16 +147,42 @@ fn at(config: Config, place: &str, helper: &str, replace: bool) -> Result<Option
     } else if !helpers.contains(&helper) {
         set(config, &key, &[helper], false)?;
     }
+    let others = !replace && helpers.iter().any(|other| !other.is_empty() && *other != helper);
+    let listed = config(&["--null", "--get-regexp", READ]).unwrap_or_default();
+    let lines = listed.split_terminator('\0');
+    let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once('\n').unwrap_or((line, ""))).collect();
+    if !others && is_followed(&lines, (&key, helper), is_this) {
+        config(&["--unset-all", &key])?;
+        append(config, &format!("credential.{place}"), &wanted)?;
+    }
+    let chain = lines.iter().filter(|(name, _)| [KEY, &key].contains(name));
+    let keeper = keeper_among(chain.map(|(_, value)| *value));
     // git keeps the path to itself unless it is told.
     let (_, rest) = place.split_once("://").unwrap_or_default();
     let key = format!("credential.{place}.useHttpPath");
     if rest.contains('/') && config(&["--get", &key]).is_err() {
         config(&[&key, "true"])?;
     }
-    let others = helpers.iter().any(|other| !other.is_empty() && *other != helper);
-    Ok(Some(others && !replace)
-        .filter(|others| *others)
-        .map(|_| format!("`{place}` has other helpers, which are asked first and given what keyfob answers: `--replace` takes them out")))
+    let keeper = keeper.map_or(String::new(), |keeper| format!(" (`{keeper}` keeps it unsealed)"));
+    Ok(others.then(|| {
+        format!("`{place}` has other helpers, which are asked first and given what keyfob answers{keeper}: `--replace` takes them out")
+    }))
+}
+
+/// Whether a helper for all places stands behind ours for one, or what may bring such: git reads in the order of the
+/// file, so that the chain that ours begins anew has that in it. This program by another name keeps no session.
+fn is_followed(lines: &[(&str, &str)], ours: (&str, &str), is_this: &dyn Fn(&str) -> bool) -> bool {
+    let at = lines.iter().rposition(|line| *line == ours);
+    let mut after = lines.iter().skip(at.map_or(0, |at| at + 1));
+    after.any(|(name, value)| name.starts_with("include") || (*name == KEY && !is_this(value)))
+}
+
+/// Sets a helper for each value in a new section at the end of the file, behind whatever another one brings.
+fn append(config: Config, section: &str, values: &[&str]) -> Result<()> {
+    for value in values {
+        config(&["--add", &format!("credential.{NEW}.helper"), value])?;
+    }
+    config(&["--rename-section", &format!("credential.{NEW}"), section]).map(drop)
 }
 
 /// Sets a key that can have several values, in place of what it has or behind that.

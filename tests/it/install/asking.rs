@@ -1,6 +1,6 @@
 //! What has no configuration of its own for keyfob: askpass, and the plugins of NuGet.
 
-use super::home::Home;
+use super::home::{Home, PROVIDER};
 
 const ENVIRONMENT: &str = ".config/environment.d/90-keyfob.conf";
 
@@ -32,8 +32,11 @@ fn git_asks_keyfob_where_it_would_ask_a_person() {
 
 #[test]
 fn git_is_left_alone_where_keyfob_is_its_helper() {
-    for profile in [&[][..], &["acme"]] {
+    // The last two are paths that git runs through a shell, in quotes.
+    let mode = "\n[mode.prod]\n";
+    for profile in [&[][..], &["acme"], &["acme/prod"], &["acme:ann lee"]] {
         let home = Home::empty();
+        home.sandbox.write_provider("acme", &format!("{PROVIDER}{mode}"));
         home.keyfob(&[&["install", "git"][..], profile].concat())
             .run()
             .expect_success();

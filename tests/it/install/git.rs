@@ -133,6 +133,60 @@ fn a_place_that_has_helpers_of_its_own_keeps_them_unless_they_are_replaced() {
 }
 
 #[test]
+fn a_helper_for_all_places_that_stands_behind_ours_does_not_get_a_session() {
+    let named = "[credential \"https://acme.example\"]\n\tusername = ann\n";
+    let generic = "[credential]\n\thelper = store\n";
+    let keeps_none = |home: &Home| {
+        let filled = used(home, "");
+        assert!(filled.contains("password=canary-session"), "{filled}");
+        assert!(!home.path(".git-credentials").exists());
+    };
+    // Before ours came, also in a file that is included.
+    for behind in [generic, "[include]\n\tpath = more\n"] {
+        let home = with_session(&format!("{named}{behind}"));
+        home.sandbox.write("more", generic);
+        let before = home.look();
+        home.keyfob(&["install", "git", "acme:ann"]).run().expect_success();
+        keeps_none(&home);
+        let text = home.read(".gitconfig");
+        assert!(text.starts_with(&format!("{named}{behind}")), "{text}");
+        let output = home.keyfob(&["install", "git", "acme:ann"]).run().expect_success();
+        assert!(output.text().contains("nothing to change"), "{}", output.text());
+        home.keyfob(&["uninstall", "git"]).run().expect_success();
+        home.assert_is(&before);
+    }
+    // And since: the same command once more takes ours to the end again.
+    let home = with_session("");
+    let install = || home.keyfob(&["install", "git", "acme"]).run().expect_success();
+    install();
+    let add = ["config", "--global", "--add", "credential.helper", "store"];
+    home.sandbox.program("git", &add).run().expect_success();
+    let output = install();
+    assert!(!output.text().contains("nothing to change"), "{}", output.text());
+    keeps_none(&home);
+    assert!(install().text().contains("nothing to change"));
+    home.keyfob(&["uninstall", "git"]).run().expect_success();
+    assert_eq!(home.read(".gitconfig"), generic);
+}
+
+#[test]
+fn a_helper_that_gets_a_session_beside_those_of_a_place_is_named() {
+    let own =
+        "[credential \"https://acme.example\"]\n\thelper = \n\thelper = libsecret\n[credential]\n\thelper = store\n";
+    let home = with_session(own);
+    for args in [&["install", "git", "acme"][..], &["install", "--list"]] {
+        let output = home.keyfob(args).run().expect_success();
+        let said = output.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("(`store` keeps it unsealed): `--replace`"), "{said}");
+    }
+    let install = home.keyfob(&["install", "git", "acme", "--replace"]);
+    let output = install.run().expect_success();
+    assert!(!output.stderr.contains("unsealed"), "{}", output.stderr);
+    used(&home, "");
+    assert!(!home.path(".git-credentials").exists());
+}
+
+#[test]
 fn what_an_included_file_adds_is_taken_out_by_replace_too() {
     let home = Home::empty();
     home.sandbox.write("more", "[credential]\n\thelper = cache\n");
