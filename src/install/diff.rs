@@ -88,7 +88,7 @@ fn lines_taken_out(from: &[u8], to: &[u8], now: &[u8]) -> Option<Vec<u8>> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let (from, to, now) = (text(from)?, text(to)?, text(now)?);
     // A last line gets its end when another one follows.
-    let end = if from.is_empty() || from.ends_with('\n') {
+    let end = if from.is_empty() || from.ends_with('\n') || !to.ends_with('\n') {
         ""
     } else {
         "\n"
@@ -237,6 +237,14 @@ mod tests {
         assert_eq!(out("a\nb = 2\nb = 2\n"), None);
         assert_eq!(taken_out(b"", b"ours", b"new\nours2\n"), None);
         assert_eq!(taken_out(b"", b"x\nx\n", b"x\nx\nx\n"), None);
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_stays_without_one() {
+        let (from, to) = ("a\nb", "a\nours\nb");
+        let out = |now: &str| taken_out(from.as_bytes(), to.as_bytes(), now.as_bytes());
+        assert_eq!(out("a\nours\nnew\nb").unwrap(), b"a\nnew\nb");
+        assert_eq!(out("a\nnew\nours\nb").unwrap(), b"a\nnew\nb");
     }
 
     proptest! {

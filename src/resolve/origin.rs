@@ -195,14 +195,32 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
     record.authtype.clone_from(&request.authtype);
     record.refresh.clone_from(&request.refresh);
     record.expires_at = request.expires_at;
-    if record == before {
+    // What cannot be read keeps back a get, and nothing that is to be kept.
+    let kin = sources.stores.readable(&record.key.group, Torn::Leave);
+    let kin = kin.unwrap_or_default();
+    let others = kin.iter().filter(|stored| stored.record.key != record.key);
+    let newest = others.filter_map(|stored| stored.record.obtained_at).max();
+    if record == before && is_answer(sources, kin, target, request, &record.key)? {
         // The store-back that follows each get: nothing to write, not even a new generation.
         return Ok(Answer::Done);
     }
     record.tool = request.tool.into();
-    record.obtained_at = Some(now);
+    // The one that was given last is the newest, also within a second.
+    record.obtained_at = newest.map(|newest| newest.plus(1)).max(Some(now));
     sources.stores.put(&lock, &record, place, None)?;
     Ok(Answer::Done)
+}
+
+/// Whether nothing newer hides this record from a request that names no user.
+fn is_answer(sources: &Sources, kin: Vec<Stored>, target: &Target, request: &Request, key: &Key) -> Result<bool> {
+    let anybody = Request {
+        username: None,
+        any_port: false,
+        newest: true,
+        ..request.clone()
+    };
+    let first = choose(sources, kin, target, &anybody)?;
+    Ok(first.is_none_or(|first| first.record.key == *key))
 }
 
 /// Forgets all that match; with a secret in the request only those that hold this very one, so that a fresh token is

@@ -230,7 +230,7 @@ fn toml_and_hcl_come_out_beside_new_neighbours() {
             "[registry]\nglobal-credential-providers = ['cargo:token']\n",
             "[registry]\nglobal-credential-providers = ['cargo:token', \"keyfob\"]\n",
             "[registry]\nglobal-credential-providers = [\"keyfob\", \"cargo:token\", 'x'] # c\n",
-            "[registry]\nglobal-credential-providers = [ \"cargo:token\", 'x'] # c\n",
+            "[registry]\nglobal-credential-providers = [\"cargo:token\", 'x'] # c\n",
         ),
         (
             Format::Toml,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use toml_edit::{Array, Document, DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, Document, DocumentMut, Item, RawString, TableLike, Value};
 
 use super::meaning::{Edit, Meaning, Step};
 
@@ -76,11 +76,40 @@ fn member(table: &mut dyn TableLike, name: &str, edit: &Edit, old: Option<&Item>
 
 fn element(list: &mut Array, at: usize, edit: &Edit) -> Option<()> {
     match edit {
-        Edit::Remove if at < list.len() => drop(list.remove(at)),
+        Edit::Remove if at < list.len() => without_item(list, at),
         Edit::Insert(Meaning::Text(text)) if at <= list.len() => list.insert(at, text.parse::<Value>().ok()?),
         _ => return None,
     }
     Some(())
+}
+
+/// Takes an item out of a list. What stands in front of it stays, as a comment behind a comma is about the item before.
+fn without_item(list: &mut Array, at: usize) {
+    let removed = list.remove(at);
+    let text = |raw: Option<&RawString>| raw.and_then(RawString::as_str).unwrap_or_default().to_owned();
+    let before = text(removed.decor().prefix());
+    let joined = |after: String| {
+        let line_end = after.find('\n')?;
+        Some(format!("{}{}", before.trim_end(), &after[line_end..]))
+    };
+    if let Some(next) = list.get_mut(at) {
+        let joined = joined(text(next.decor().prefix()));
+        next.decor_mut().set_prefix(joined.unwrap_or(before));
+        return;
+    }
+    let mut after = text(Some(list.trailing()));
+    if !list.trailing_comma() {
+        after.insert_str(0, &text(removed.decor().suffix()));
+    }
+    let alone = if before.contains('#') {
+        before.clone()
+    } else {
+        String::new()
+    };
+    list.set_trailing(joined(after).unwrap_or(alone));
+    if list.is_empty() {
+        list.set_trailing_comma(false);
+    }
 }
 
 /// The text without the lines of a member, where comments before and after them stay; none where other things share them.
@@ -124,4 +153,35 @@ fn lines_of(text: &str, (key, item): (&toml_edit::Key, &Item), places: &mut Vec<
     }
     places.push(begin..end);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_item_leaves_the_comment_of_the_one_before() {
+        let path = [Step::Member("x".into()), Step::Item(1)];
+        let out = |text: &str| edited(text, &path, &Edit::Remove, "").unwrap();
+        for (text, expected) in [
+            (
+                "x = [\n  \"a\", # keep\n  \"ours\", # ours\n]\n",
+                "x = [\n  \"a\", # keep\n]\n",
+            ),
+            (
+                "x = [\n  \"a\", # keep\n  \"ours\" # ours\n]\n",
+                "x = [\n  \"a\" # keep\n]\n",
+            ),
+            (
+                "x = [\n  \"a\", # keep\n  \"ours\", # ours\n  # of b\n  \"b\", # b\n]\n",
+                "x = [\n  \"a\", # keep\n  # of b\n  \"b\", # b\n]\n",
+            ),
+            ("x = [\"a\", # keep\n\"ours\"]\n", "x = [\"a\" # keep\n]\n"),
+            ("x = [\"a\", \"ours\", \"b\"]\n", "x = [\"a\", \"b\"]\n"),
+            ("x = [\"a\", \"ours\"]\n", "x = [\"a\"]\n"),
+        ] {
+            assert_eq!(out(text), expected);
+            assert!(read(&out(text)).is_some());
+        }
+    }
 }

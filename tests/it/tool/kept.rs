@@ -160,8 +160,16 @@ fn two_accounts_of_an_unclaimed_place_are_named_and_none_is_taken() {
     // A tool that names one has it; git and docker take the newest, as their own helpers do.
     let named = run(&sandbox, &["askpass", "Password for 'https://ann@host.example': "], "");
     assert_eq!(named.expect_success().text(), "canary-a\n");
-    assert!(git(&sandbox, "https://host.example").contains("password="));
-    run(&sandbox, &["docker", "get"], "host.example").expect_success();
+    let docker = || run(&sandbox, &["docker", "get"], "host.example").expect_success();
+    assert!(git(&sandbox, "https://host.example").contains("password=canary-b"));
+    assert!(docker().text().contains("canary-b"));
+    // Who is given again is the newest again, with the same password too.
+    keep(&sandbox, "https://host.example", "ann", "canary-a");
+    assert!(git(&sandbox, "https://host.example").contains("password=canary-a"));
+    assert!(docker().text().contains("canary-a"));
+    let again = "{\"ServerURL\":\"host.example\",\"Username\":\"bob\",\"Secret\":\"canary-b\"}";
+    run(&sandbox, &["docker", "store"], again).expect_success();
+    assert!(docker().text().contains("canary-b"));
     // What is kept for a nearer place is meant more.
     keep(&sandbox, "https://host.example/npm", "cay", "canary-c");
     let nearer = run(&sandbox, &["netrc", "https://host.example/npm/x"], "").expect_success();
