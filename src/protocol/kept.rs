@@ -4,11 +4,15 @@
 
 use super::{Call, docker};
 use crate::error::{Error, Result};
-use crate::model::{Action, Answer, Request};
+use crate::model::{Action, Answer, Request, Source};
 
 /// The failure of a store for a place whose provider declined it: it has sessions, or takes passwords alone.
 pub(super) fn not_kept(call: &mut Call, request: &Request) -> Error {
-    let profile = request.profile.as_deref().unwrap_or("PROFILE");
+    let profile = request.profile.as_deref().unwrap_or("PROFILE").to_owned();
+    not_kept_by(call, request, &profile)
+}
+
+fn not_kept_by(call: &mut Call, request: &Request, profile: &str) -> Error {
     let place = request.target.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut password = request.clone();
     (password.secret, password.authtype, password.apart) = (None, None, false);
@@ -33,10 +37,24 @@ pub(super) fn declined(call: &mut Call, mut request: Request) -> Result<()> {
     match (call.ask)(&request) {
         Ok(Answer::Found(credential)) if Some(&credential.secret) == brought.as_ref() => Ok(()),
         Ok(Answer::Declined) => Err(elsewhere(&request)),
-        _ => {
+        answer => {
             request.action = Action::Store;
-            Err(not_kept(call, &request))
+            Err(match whose(answer) {
+                Some(profile) => not_kept_by(call, &request, &profile),
+                None => not_kept(call, &request),
+            })
         }
+    }
+}
+
+/// The profile of the session that was answered.
+fn whose(answer: Result<Answer>) -> Option<String> {
+    match answer {
+        Ok(Answer::Found(found)) => match found.source {
+            Source::Store { profile, .. } => profile,
+            Source::Environment(_) => None,
+        },
+        _ => None,
     }
 }
 

@@ -64,7 +64,7 @@ fn store_of_a_sessions_own_token_succeeds_and_of_another_fails() {
     };
     assert_eq!(store(&sandbox.token()).expect_success().stderr, "");
     let refused = store("canary-of-another").expect_code(1);
-    assert!(refused.stderr.contains("run `keyfob login acme`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("run `keyfob login acme"), "{}", refused.stderr);
     CALL.hits(&sandbox, &issuer);
 }
 
