@@ -179,6 +179,36 @@ fn a_provider_with_a_login_keeps_nothing_that_a_tool_brings() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_rejection_that_names_one_user_leaves_the_session_of_another() {
+    let sandbox = Sandbox::new();
+    key_provider(&sandbox, "acme", &target("https://acme.example", ""));
+    set_token(&sandbox, "acme:ann", "canary-key");
+    git(&sandbox, "erase", URL, "username=bob\npassword=canary-key\n");
+    git(&sandbox, "erase", URL, "username=token\npassword=canary-key\n");
+    // Nor does the profile in the program's name mean another account than it says.
+    let rejected_by = |link: &str, user: &str| {
+        let program = sandbox.path().join(link);
+        let erase = sandbox.program(&program, &["erase"]);
+        let input = format!("url={URL}\n{user}password=canary-key\n");
+        erase.stdin(input).run().expect_success();
+    };
+    let links = ["git-credential-keyfob-acme@bob", "git-credential-keyfob-acme@ann"];
+    for link in links {
+        std::os::unix::fs::symlink(sandbox.keyfob_path(), sandbox.path().join(link)).unwrap();
+    }
+    rejected_by(links[0], "username=ann\n");
+    rejected_by(links[0], "");
+    assert_eq!(sandbox.token(), "canary-key");
+    rejected_by(links[1], "username=ann\n");
+    assert!(sandbox.files_with("canary").is_empty());
+    // Who names nobody means every one that has it.
+    set_token(&sandbox, "acme:ann", "canary-key");
+    git(&sandbox, "erase", URL, "password=canary-key\n");
+    assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
 fn origins_that_no_provider_claims_are_as_without_providers() {
     let sandbox = static_provider("");
     git(&sandbox, "store", URL, "username=ann\npassword=canary-acme\n");
