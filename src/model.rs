@@ -55,7 +55,8 @@ pub struct Request {
     /// Whether what is kept for an origin that no provider claims is this tool's alone, because what it sends there is
     /// nothing that another tool could send.
     pub apart: bool,
-    /// Whether a target without a path means what is kept for any path at its origin, as git means it.
+    /// Whether a target without a path means what is kept for any path at its origin, as git means it: for git only what
+    /// came by git or the native protocol.
     pub any_path: bool,
     /// Whether the tool cannot say the port of its target: what is kept for other ports of the host must then be the same.
     pub any_port: bool,

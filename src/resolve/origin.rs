@@ -15,6 +15,10 @@ use crate::secret::Secret;
 use crate::store::{Lock, StoreError, Stored, Torn};
 use crate::target::Target;
 
+/// The names of the protocols that a person speaks, and git's: what came by them is for everything at its origin.
+const NATIVE: &str = "keyfob";
+const GIT: &str = "git";
+
 /// How long a store or erase waits for another one; each holds the lock for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -204,7 +208,10 @@ fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
         // The store-back that follows each get: nothing to write, not even a new generation.
         return Ok(Answer::Done);
     }
-    record.tool = request.tool.into();
+    if (&record.secret, &record.authtype) != (&before.secret, &before.authtype) {
+        // Who brings back what another brought, as git does after each get, does not take it over.
+        record.tool = request.tool.into();
+    }
     // The one that was given last is the newest, also within a second.
     record.obtained_at = newest.map(|newest| newest.plus(1)).max(Some(now));
     sources.stores.put(&lock, &record, place, None)?;
@@ -224,15 +231,15 @@ fn is_answer(sources: &Sources, kin: Vec<Stored>, target: &Target, request: &Req
 }
 
 /// Forgets all that match; with a secret in the request only those that hold this very one, so that a fresh token is
-/// not lost because a stale one was rejected. Without one, what cannot be read any more goes too: nobody can tell whose
-/// it is.
+/// not lost because a stale one was rejected. Without one a tool means what it brought itself, and a person all; what
+/// cannot be read any more goes too: nobody can tell whose it is.
 fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     let group = Group::origin(target);
     let fits = |record: &Record| {
-        let same = request
-            .secret
-            .as_ref()
-            .is_none_or(|secret| record.secret.as_ref() == Some(secret));
+        let same = match &request.secret {
+            Some(secret) => record.secret.as_ref() == Some(secret),
+            None => request.apart || request.tool == NATIVE || record.tool == request.tool,
+        };
         matches(record, target, request) && same
     };
     let wait = |pause| sources.world.sleep(pause);
@@ -259,7 +266,7 @@ fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer
 fn matches(record: &Record, target: &Target, request: &Request) -> bool {
     let path = match target.path() {
         _ if request.wide => record.key.target().is_some_and(|kept| target.is_within(&kept)),
-        None if request.any_path => true,
+        None if request.any_path && is_for_all(record, request) => true,
         path => record.key.path.as_deref() == path,
     };
     let scheme = request.authtype.as_ref().is_none_or(|only| {
@@ -267,6 +274,12 @@ fn matches(record: &Record, target: &Target, request: &Request) -> bool {
         kept.is_some_and(|kept| kept.eq_ignore_ascii_case(only))
     });
     path && scheme && request.username.as_ref().is_none_or(|name| record.key.account == *name)
+}
+
+/// Whether what was kept for a path is meant by its host alone too. Another tool's path is an API's or a registry's, and
+/// its password would fail at what git asks for, and be forgotten for it.
+fn is_for_all(record: &Record, request: &Request) -> bool {
+    request.tool == NATIVE || [GIT, NATIVE].contains(&record.tool.as_str())
 }
 
 fn lock(sources: &Sources, key: &Key) -> Result<Lock> {

@@ -91,6 +91,54 @@ fn erase_of_a_host_leaves_what_is_kept_below_it() {
 }
 
 #[test]
+fn erase_without_a_secret_forgets_what_the_tool_brought_itself() {
+    let sandbox = Sandbox::new();
+    let of_docker = "{\"ServerURL\":\"host.example\",\"Username\":\"bob\",\"Secret\":\"canary-d\"}";
+    keep(&sandbox, "https://host.example", "ann", "canary-a");
+    run(&sandbox, &["docker", "store"], of_docker).expect_success();
+    // git's store-back does not make it git's.
+    keep(&sandbox, "https://host.example", "ann", "canary-a");
+    keep(&sandbox, "https://host.example", "bob", "canary-d");
+    run(
+        &sandbox,
+        &["git", "erase"],
+        "url=https://host.example\nusername=bob\n\n",
+    )
+    .expect_success();
+    assert!(git(&sandbox, "https://bob@host.example").contains("password=canary-d"));
+    run(&sandbox, &["docker", "erase"], "host.example").expect_success();
+    assert_eq!(git(&sandbox, "https://bob@host.example"), "");
+    assert!(git(&sandbox, "https://host.example").contains("password=canary-a"));
+    // A secret is refused for whoever brought it, and a person means everything.
+    run(&sandbox, &["docker", "store"], of_docker).expect_success();
+    let refused = "url=https://host.example\nusername=bob\npassword=canary-d\n\n";
+    run(&sandbox, &["git", "erase"], refused).expect_success();
+    assert_eq!(git(&sandbox, "https://bob@host.example"), "");
+    run(&sandbox, &["docker", "store"], of_docker).expect_success();
+    run(&sandbox, &["erase"], "url=https://host.example\n\n").expect_success();
+    assert!(sandbox.files_with("canary").is_empty());
+}
+
+#[test]
+fn miss_a_host_that_git_asks_for_is_no_place_below_it_that_another_tool_keeps() {
+    let sandbox = Sandbox::new();
+    let index = "https://host.example/api/simple";
+    run(&sandbox, &["keyring", "set", index, "__token__"], "canary-k\n").expect_success();
+    assert_eq!(git(&sandbox, "https://host.example"), "");
+    let refused = "url=https://host.example\nusername=__token__\npassword=canary-k\n\n";
+    run(&sandbox, &["git", "erase"], refused).expect_success();
+    let kept = run(&sandbox, &["keyring", "get", index, "__token__"], "").expect_success();
+    assert_eq!(kept.text(), "canary-k\n");
+    // Where git names the place it means it, and a person means all of a host.
+    assert!(git(&sandbox, index).contains("password=canary-k"));
+    let asked = run(&sandbox, &["get"], "url=https://host.example\n\n").expect_success();
+    assert!(asked.text().contains("password=canary-k"), "{}", asked.text());
+    let by_hand = "url=https://host.example/team\nusername=ann\npassword=canary-p\n\n";
+    run(&sandbox, &["store"], by_hand).expect_success();
+    assert!(git(&sandbox, "https://host.example").contains("password=canary-p"));
+}
+
+#[test]
 fn erase_with_a_profile_is_nothing_at_another_host() {
     let sandbox = Sandbox::new();
     let text = "format = 1\n[login]\nflow = \"key\"\n[[target]]\nurl = \"https://tf.acme.example\"\n";
