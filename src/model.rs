@@ -60,8 +60,8 @@ pub struct Request {
     pub any_path: bool,
     /// Whether the tool cannot say the port of its target: what is kept for other ports of the host must then be the same.
     pub any_port: bool,
-    /// Whether the newest will do where several users' credentials fit that tools gave to keep. Otherwise they are named
-    /// and none is taken.
+    /// Whether the newest will do where several users' credentials fit that tools gave to keep, for an origin or to a
+    /// provider whose login is `static`. Otherwise they are named and none is taken.
     pub newest: bool,
     /// The only user name that will do. Absent: any.
     pub username: Option<String>,

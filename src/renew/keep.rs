@@ -11,7 +11,8 @@ use crate::oauth::revoke;
 use crate::record::{Key, Record};
 use crate::resolve::{Session, Sources};
 use crate::secret::Secret;
-use crate::store::{Lock, StoreError, Stored};
+use crate::store::{Lock, StoreError, Stored, Torn};
+use crate::time::Timestamp;
 
 /// Puts a new record in place, or a new family over an old one. What login, `set-token` and a tool's `store` end in.
 ///
@@ -69,6 +70,7 @@ pub fn keep(
         }
         _ => (),
     }
+    let beside = newest_beside(sources, session, &record.key);
     if let Some(old) = &old {
         record.extra.clone_from(&old.record.extra);
         let same =
@@ -76,20 +78,33 @@ pub fn keep(
         let alike = record.synced_at.is_some() == old.record.synced_at.is_some();
         // Only in keyfob's own place: what lies elsewhere may have to move.
         let stays = mode.place == config::Place::default() && provider.store.is_none_or(|wanted| wanted == old.store);
-        if same && alike && stays && record.expires_at == old.record.expires_at {
+        let is_newest = beside.is_none() || old.record.obtained_at > beside;
+        if same && alike && stays && is_newest && record.expires_at == old.record.expires_at {
             return Ok(Stored {
                 record: old.record.clone(),
                 store: old.store,
             });
         }
     }
-    record.obtained_at = Some(sources.world.now());
+    // The one that was given last is the newest, also within a second.
+    record.obtained_at = beside.map(|newest| newest.plus(1)).max(Some(sources.world.now()));
     if let Some(left) = sources.stores.put_at(&lock, &record, store, &place)? {
         let name = show(session, &record.key);
         let told = format!("keyfob: warning: an earlier secret of `{name}` could not be removed: {left}\n");
         sources.world.write_stderr(&told);
     }
     Ok(Stored { record, store })
+}
+
+/// When the newest of the other accounts was brought; none where their order is nothing to anybody.
+fn newest_beside(sources: &Sources, session: &Session, key: &Key) -> Option<Timestamp> {
+    if !session.keeps() {
+        return None;
+    }
+    // What cannot be read keeps back a get, and nothing that is to be kept.
+    let kin = sources.stores.readable(&key.group, Torn::Leave).unwrap_or_default();
+    let others = kin.iter().filter(|stored| stored.record.key != *key);
+    others.filter_map(|stored| stored.record.obtained_at).max()
 }
 
 /// The store for a session. Where the keychain that it should be in is away, a person is told each time.

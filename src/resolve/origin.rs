@@ -74,8 +74,7 @@ pub(super) fn choose(
             && (record.authtype.is_none() || request.understands.authtype)
             && (record.key.account != IDENTITY_TOKEN || request.understands.identity_token)
     });
-    // The newest first, then by name, so that the same request has the same answer.
-    found.sort_by(|a, b| (b.record.obtained_at, &a.record.key).cmp(&(a.record.obtained_at, &b.record.key)));
+    newest_first(&mut found);
     if request.wide {
         // What was kept for a place nearer to the target is meant more.
         found.sort_by_key(|stored| Reverse(stored.record.key.path.as_ref().map_or(0, String::len)));
@@ -87,6 +86,11 @@ pub(super) fn choose(
         only_port(sources, target, &first.record)?;
     }
     Ok(found.into_iter().next())
+}
+
+/// The newest first, then by name, so that the same request has the same answer.
+pub(super) fn newest_first(found: &mut [Stored]) {
+    found.sort_by(|a, b| (b.record.obtained_at, &a.record.key).cmp(&(a.record.obtained_at, &b.record.key)));
 }
 
 /// Whose credential it is must be known where the tool cannot say it, and has no order of its own.

@@ -4,7 +4,7 @@ mod offline;
 
 use std::path::PathBuf;
 
-use super::{Sources, brought, identity, proof, synced, workspace};
+use super::{Sources, brought, identity, origin, proof, synced, workspace};
 use crate::config::{Claim, Flow, Provider, Scheme, Workspace, profile};
 use crate::error::{Class, Error, Result};
 use crate::model::{ANY_USERNAME, Action, Answer, Credential, IDENTITY_TOKEN, Request, Source};
@@ -199,6 +199,20 @@ impl Session {
         self.keeps
     }
 
+    /// Leaves the newest of what tools brought, where the tool takes that and nobody chose: it brings them as where no
+    /// provider claims the place, and has no other way to say which one it means.
+    fn leave_newest(&self, sources: &Sources, stored: &mut Vec<Stored>, account: Option<&str>, request: &Request) {
+        if !self.keeps || !request.newest || account.is_some() || stored.len() < 2 {
+            return;
+        }
+        let chosen = sources.config.active_account(&self.provider, &self.mode);
+        let is_chosen = |stored: &Stored| Some(&stored.record.key.account) == chosen.as_ref();
+        if !stored.iter().any(is_chosen) {
+            origin::newest_first(stored);
+            stored.truncate(1);
+        }
+    }
+
     /// Whether its credential is obtained without a person, so that none is needed for another.
     pub fn is_unattended(&self) -> bool {
         self.unattended
@@ -272,6 +286,7 @@ fn get(sources: &Sources, session: &Session, request: &Request) -> Result<Answer
             // It is the tool that brings one, not a login.
             return Ok(Answer::Absent);
         }
+        session.leave_newest(sources, &mut stored, account, request);
     }
     let stored = choose_account(sources, stored, account, session)?;
     let stored = if session.keeps {

@@ -43,6 +43,7 @@ impl Session {
                 lives(&stored.record, now)
                     && (stored.record.key.account != IDENTITY_TOKEN || request.understands.identity_token)
             });
+            self.leave_newest(sources, &mut own, self.account.as_deref(), request);
         }
         let chosen = choose_account(sources, own, self.account.as_deref(), self).ok()?;
         let record = &chosen.record;

@@ -134,6 +134,28 @@ fn a_rejection_forgets_the_secret_that_it_names_and_no_other() {
 }
 
 #[test]
+fn the_newest_that_a_tool_brought_is_what_git_and_docker_get() {
+    let sandbox = static_provider("");
+    let body =
+        |user: &str| format!("{{\"ServerURL\":\"acme.example\",\"Username\":\"{user}\",\"Secret\":\"canary-{user}\"}}");
+    // Twice, because who is given again is the newest again, with the same password too.
+    for user in ["ann", "bob", "ann", "bob"] {
+        assert_eq!(docker(&sandbox, "store", &body(user)), (0, String::new()));
+        let (status, text) = docker(&sandbox, "get", "acme.example");
+        assert_eq!((status, text.trim_end()), (0, body(user).as_str()));
+        let listed = format!("{{\"acme.example\":\"{user}\"}}\n");
+        assert_eq!(docker(&sandbox, "list", ""), (0, listed));
+        assert_eq!(password(&sandbox, URL), format!("canary-{user}"));
+    }
+    // Who has no order of its own takes none, and one that was chosen is meant.
+    let several = sandbox.keyfob(&["token", URL]).run().expect_code(5);
+    assert!(several.stderr.contains("acme:ann, acme:bob"), "{}", several.stderr);
+    sandbox.keyfob(&["account", "acme", "ann"]).run().expect_success();
+    assert_eq!(password(&sandbox, URL), "canary-ann");
+    assert!(docker(&sandbox, "list", "").1.contains(":\"ann\""));
+}
+
+#[test]
 fn a_tool_that_names_no_secret_forgets_what_it_brought_and_nothing_else() {
     let sandbox = static_provider("");
     let body = "{\"ServerURL\":\"acme.example\",\"Username\":\"ann\",\"Secret\":\"canary-1\"}";
