@@ -48,7 +48,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
             .hint("run `keyfob ansible --help`")
     })?;
     let mut request = call.request(Action::Get, &ANSIBLE);
-    protocol::name(&mut request, id)?;
+    let id = protocol::name(&mut request, id)?;
     request.understands.authtype = true;
     let credential = match (call.ask)(&request) {
         Ok(Answer::Found(credential)) => credential,

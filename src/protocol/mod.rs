@@ -241,16 +241,16 @@ fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// Says in a request what a person named: with `://` it is a target, else a profile. The query of a pasted URL is nothing
-/// that a credential depends on.
-fn name(request: &mut Request, what: &str) -> Result<()> {
-    if what.contains("://") {
-        let place = what.split(['?', '#']).next().unwrap_or(what);
-        let target = Target::from_url(place).map_err(|error| Error::usage(error).context("reading the URL"))?;
-        request.target = Some(target);
-    } else {
+/// that a credential depends on, and may be a secret: what is returned to be shown is without it.
+fn name<'a>(request: &mut Request, what: &'a str) -> Result<&'a str> {
+    if !what.contains("://") {
         request.profile = Some(what.into());
+        return Ok(what);
     }
-    Ok(())
+    let place = what.split(['?', '#']).next().unwrap_or(what);
+    let target = Target::from_url(place).map_err(|error| Error::usage(error).context("reading the URL"))?;
+    request.target = Some(target);
+    Ok(place)
 }
 
 /// Says in a request what the tool wants to reach, and the `PROFILE|URL` that its configuration names beside it.
@@ -286,14 +286,15 @@ fn json_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named.
+/// Puts the one argument `PROFILE|URL` into a request, which may have a profile already; returns what was named, as
+/// [`name`] does.
 ///
 /// # Errors
 /// [`crate::error::Class::Usage`] when there is no argument and no profile, or more than one.
 fn named(call: &Call, request: &mut Request, usage: &str) -> Result<String> {
     match (call.args, &request.profile) {
         ([], Some(profile)) => Ok(profile.clone()),
-        ([what], None) if !what.is_empty() => name(request, what).map(|()| what.clone()),
+        ([what], None) if !what.is_empty() => name(request, what).map(str::to_owned),
         _ => {
             Err(Error::usage("expected one profile or URL")
                 .hint(usage.trim_end().replacen("usage: ", "run `", 1) + "`"))

@@ -36,9 +36,7 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         _ => return Err(usage("expected one profile or URL")),
     };
     let mut request = call.request(Action::Get, &PNPM);
-    if let Some(what) = what {
-        protocol::name(&mut request, what)?;
-    }
+    let what = what.map(|what| protocol::name(&mut request, what)).transpose()?;
     let Some(named) = what.or(call.profile.as_deref()).filter(|named| !named.is_empty()) else {
         return Err(usage(
             "expected a profile or URL, or a program's name with a profile behind it",

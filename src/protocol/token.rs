@@ -69,17 +69,10 @@ fn answer(call: &mut Call) -> Result<Zeroizing<Vec<u8>>> {
         authtype: true,
         ..Understands::default()
     };
-    protocol::name(&mut request, &options.what)?;
+    let what = protocol::name(&mut request, &options.what)?;
     match (call.ask)(&request)? {
         Answer::Found(credential) => print(&credential, &options),
-        _ => Err(
-            Error::login(format!("finding a credential for `{}`: there is none", options.what)).hint(
-                match request.profile {
-                    Some(profile) => format!("run `keyfob login {profile}`"),
-                    None => "run `keyfob login PROFILE`".into(),
-                },
-            ),
-        ),
+        _ => Err(protocol::nothing(&request, what)),
     }
 }
 

@@ -163,6 +163,30 @@ fn miss_a_place_that_nobody_claims_and_a_login_that_is_needed() {
 }
 
 #[test]
+fn miss_says_a_place_without_the_secrets_of_its_url() {
+    let sandbox = home();
+    for row in &ROWS {
+        for host in [
+            "nobody.example/x?access_token=canary#canary",
+            "ann:canary@nobody.example/x",
+            "mine.example/x?access_token=canary",
+        ] {
+            let output = row.ask(&sandbox, host);
+            let out = String::from_utf8_lossy(&output.stdout);
+            let told = format!("{out}{}", output.stderr);
+            assert!(!told.contains("canary"), "{:?}: {told}", row.args);
+        }
+    }
+    for name in ["token", "aws", "pnpm", "google"] {
+        let url = "https://nobody.example/x?access_token=canary#canary";
+        let output = sandbox.keyfob(&[name, url]).run();
+        let out = String::from_utf8_lossy(&output.stdout);
+        let told = format!("{out}{}", output.stderr);
+        assert!(told.contains("for `https://nobody.example/x`"), "{name}: {told}");
+    }
+}
+
+#[test]
 fn two_accounts_are_named_by_every_protocol() {
     let sandbox = home();
     for row in &ROWS {
