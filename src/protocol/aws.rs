@@ -4,7 +4,11 @@
 //! account is the id of the key and whose secret is the key.
 //! Implements `protocol.md`, section "aws".
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -37,6 +41,15 @@ struct Keys {
     expiration: Option<String>,
     account_id: Option<String>,
 }
+
+/// The members of that JSON, and whether there are no keys without them.
+const MEMBERS: [(&str, bool); 5] = [
+    ("AccessKeyId", true),
+    ("SecretAccessKey", true),
+    ("SessionToken", false),
+    ("Expiration", false),
+    ("AccountId", false),
+];
 
 /// What is absent is left out: an empty text or null crashes botocore.
 #[derive(Serialize)]
@@ -137,9 +150,8 @@ fn moment(text: &str) -> Option<Timestamp> {
 fn keys(credential: &Credential) -> Result<Keys> {
     let secret = &credential.secret;
     if secret.expose().trim_start().starts_with('{') {
-        // The reason is left out: it would quote the value.
-        return serde_json::from_str(secret.expose())
-            .map_err(|_| Error::refused("the secret is JSON without the texts `AccessKeyId` and `SecretAccessKey`"));
+        // The reason of the reader is left out: it would quote the value.
+        return serde_json::from_str(secret.expose()).map_err(|_| Error::refused(misfit(secret.expose())));
     }
     let id = credential.account.as_ref().or(credential.username.as_ref());
     let id = id.filter(|id| id.starts_with("AKIA") || id.starts_with("ASIA"));
@@ -156,6 +168,74 @@ fn keys(credential: &Credential) -> Result<Keys> {
         expiration: None,
         account_id: None,
     })
+}
+
+/// Why JSON is no pair of keys.
+fn misfit(text: &str) -> String {
+    let Ok(members) = serde_json::from_str::<BTreeMap<String, Kind>>(text) else {
+        return "the secret begins as JSON does, and is none".into();
+    };
+    for (name, is_needed) in MEMBERS {
+        match members.get(name) {
+            None | Some(Kind::Null) if is_needed => return format!("the secret is JSON without the text `{name}`"),
+            Some(Kind::Other) => return format!("the secret is JSON whose `{name}` is no text"),
+            _ => (),
+        }
+    }
+    "the secret is JSON in which a member stands twice".into()
+}
+
+/// What JSON has for a member. Its value is kept nowhere.
+enum Kind {
+    Null,
+    Other,
+    Text,
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        struct Kinds;
+        impl<'de> Visitor<'de> for Kinds {
+            type Value = Kind;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Kind, E> {
+                Ok(Kind::Null)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Kind, E> {
+                Ok(Kind::Text)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Kind, E> {
+                Ok(Kind::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Kind, E> {
+                Ok(Kind::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Kind, E> {
+                Ok(Kind::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Kind, E> {
+                Ok(Kind::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Kind, A::Error> {
+                IgnoredAny.visit_seq(all).map(|_| Kind::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, all: A) -> Result<Kind, A::Error> {
+                IgnoredAny.visit_map(all).map(|_| Kind::Other)
+            }
+        }
+        deserializer.deserialize_any(Kinds)
+    }
 }
 
 #[cfg(test)]

@@ -33,3 +33,44 @@ fn hit_keys_that_were_printed_on_several_lines_are_kept_as_one() {
          \"SessionToken\":\"canary+t\",\"Expiration\":\"2999-01-01T00:00:00Z\"}\n"
     );
 }
+
+#[test]
+fn malformed_keys_are_told_by_the_member_that_is_wrong() {
+    let sandbox = Sandbox::new();
+    sandbox.write_provider("prod", "format = 1\n[login]\nflow = \"key\"\n");
+    let id = "\"AccessKeyId\":\"AKIACANARY\"";
+    let key = "\"SecretAccessKey\":\"canary\"";
+    for (keys, told) in [
+        (
+            format!("{{{id},{key},\"Expiration\":4070908800}}"),
+            "whose `Expiration` is no text",
+        ),
+        (
+            format!("{{{id},{key},\"SessionToken\":[\"canary\"]}}"),
+            "whose `SessionToken` is no text",
+        ),
+        (
+            format!("{{{id},{key},\"AccountId\":{{}}}}"),
+            "whose `AccountId` is no text",
+        ),
+        (
+            format!("{{{id},\"SecretAccessKey\":null}}"),
+            "without the text `SecretAccessKey`",
+        ),
+        (format!("{{{key}}}"), "without the text `AccessKeyId`"),
+        (format!("{{{id},{key},{key}}}"), "a member stands twice"),
+    ] {
+        let set = sandbox.keyfob(&["set-token", "prod"]).stdin(&*keys);
+        set.run().expect_success();
+        let output = sandbox.keyfob(&["aws", "prod"]).run().expect_code(5);
+        assert_eq!(output.text(), "");
+        assert!(output.stderr.contains(told), "{keys}: {}", output.stderr);
+    }
+    let whole = format!("{{{id},{key},\"SessionToken\":null,\"Expiration\":null}}");
+    sandbox
+        .keyfob(&["set-token", "prod"])
+        .stdin(&*whole)
+        .run()
+        .expect_success();
+    sandbox.keyfob(&["aws", "prod"]).run().expect_success();
+}
