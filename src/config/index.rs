@@ -31,8 +31,8 @@ const MAGIC: &[u8; 8] = b"keyfobi6";
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
 
-/// Up to so many provider files are all looked at before a claim answers, which costs some 20 µs. At half as many more
-/// people would meet the delay that their files have then; at double, each call of theirs would be slower.
+/// Up to so many provider files are all looked at before a claim answers, by a system call each; the number is ours. At
+/// half as many, more people would have to run an own command after an edit; at double, their calls would take longer.
 const FEW: usize = 32;
 
 /// Magic, stamp of the directory, whether there are wildcards, and the ends of the buckets and of the list of files.
