@@ -68,6 +68,7 @@ pub fn run(world: &World, args: &[String], link: Option<&str>) -> Result<u8> {
         account: cli.account.clone(),
         workspace: cli.workspace,
     })?;
+    sources.config.notice();
     let run = Run {
         world,
         sources: &sources,

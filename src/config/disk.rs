@@ -45,6 +45,17 @@ impl Stamp {
 /// [`crate::error::Class::Store`] when others could have written it; [`crate::error::Class::Usage`], naming the place,
 /// when it is no file, too long, or not text.
 pub(super) fn read(path: &Path) -> Result<Option<(String, Stamp)>> {
+    match read_bytes(path)? {
+        Some((bytes, stamp)) => text(bytes, path).map(|text| Some((text, stamp))),
+        None => Ok(None),
+    }
+}
+
+/// The same of a file that may not be text.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_bytes(path: &Path) -> Result<Option<(Vec<u8>, Stamp)>> {
     let place = path.display();
     let failed = |error: &io::Error| Error::usage(format!("reading {place}: {}", error.kind()));
     let file = match open(path, OFlags::empty()) {
@@ -59,7 +70,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Stamp)>> {
         )));
     }
     check_owner(&metadata, path)?;
-    text(file, metadata.len(), path).map(|text| Some((text, Stamp::of(&metadata))))
+    all(file, metadata.len(), path).map(|bytes| Some((bytes, Stamp::of(&metadata))))
 }
 
 /// The text of a file that a person named.
@@ -69,7 +80,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Stamp)>> {
 pub(super) fn read_named(path: &Path) -> Result<String> {
     let file = open(path, OFlags::empty());
     let file = file.map_err(|error| Error::usage(format!("reading {}: {}", path.display(), error.kind())))?;
-    text(file, 0, path)
+    text(all(file, 0, path)?, path)
 }
 
 /// Opens a file for reading. A pipe in its place must not make us wait.
@@ -79,7 +90,7 @@ pub(super) fn open(path: &Path, flags: OFlags) -> io::Result<File> {
 }
 
 /// All of a file that had `len` bytes a moment ago.
-fn text(file: File, len: u64, path: &Path) -> Result<String> {
+fn all(file: File, len: u64, path: &Path) -> Result<Vec<u8>> {
     let place = path.display();
     // With room for them, and for more as it is asked for, the file is read in one piece and found to be at its end.
     let room = usize::try_from(len.min(MAX_FILE)).unwrap_or_default() + 64;
@@ -89,6 +100,11 @@ fn text(file: File, len: u64, path: &Path) -> Result<String> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(Error::usage(format!("{place}:1: expected at most 1 MiB, found more")));
     }
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>, path: &Path) -> Result<String> {
+    let place = path.display();
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|b| **b == b'\n').count() + 1;

@@ -2,8 +2,10 @@
 //!
 //! One file, made from all provider files: a table of 256 buckets by the hash of the origin, each a few lines of JSON.
 //! A call reads the table and one bucket, however many providers there are. The index is derived: it is made again when
-//! it is damaged, when the directory has changed, when a file it names has changed, and before a call ends with nothing.
-//! A file that was edited in place to claim *more* is noticed at the next own command or the next miss.
+//! it is damaged, when the directory has changed, when a file that claims what is asked for has changed, and before a
+//! call ends with nothing. A file that was edited in place to claim *more* is noticed at the next own command or the next
+//! miss; and where a claim answers and there are few files, at once. So it is what a tool gave to keep that may be
+//! answered once more for a place that a file has just claimed in place.
 
 use std::fs::File;
 use std::io;
@@ -11,9 +13,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{self, Stamp, check_owner, directory_stamp};
+use super::held;
 use super::provider::{self, Provider};
 use super::section::context::Workspace;
 use super::variable;
@@ -22,15 +26,19 @@ use crate::target::Target;
 use crate::world::World;
 
 /// Begins the file; another one is an index of another version, which is made again.
-const MAGIC: &[u8; 8] = b"keyfobi5";
+const MAGIC: &[u8; 8] = b"keyfobi6";
 
 /// Enough that a bucket of ten thousand targets is still one short read; the table costs 1 KiB.
 const BUCKETS: usize = 256;
 
-/// Magic, stamp of the directory, whether there are wildcards, and the ends of the buckets.
-const TABLE: usize = 8 + 24 + 4 + 4 * (BUCKETS + 1);
+/// Up to so many provider files are all looked at before a claim answers, by a system call each; the number is ours. At
+/// half as many, more people would have to run an own command after an edit; at double, their calls would take longer.
+const FEW: usize = 32;
 
-/// The sum of the table, or of a bucket, before which it stands: chance damage is found, nothing more.
+/// Magic, stamp of the directory, whether there are wildcards, and the ends of the buckets and of the list of files.
+const TABLE: usize = 8 + 24 + 4 + 4 * (BUCKETS + 2);
+
+/// The sum of the table, or of a bucket or the list, before which it stands: chance damage is found, nothing more.
 const SUM: usize = 8;
 
 /// The table and its sum.
@@ -74,6 +82,9 @@ pub struct Claim {
     /// The program whose file may hold a synced session, where the provider file says that one is a variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<String>,
+    /// Whether the file has a mistake, so that it holds the place and answers nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) mistaken: bool,
     /// The state of the provider's file when it was read.
     pub(super) stamp: Stamp,
 }
@@ -155,6 +166,13 @@ impl Index {
         }
     }
 
+    /// Whether there is an index that is as new as the directory, and the files in it where they are few.
+    pub(super) fn has_seen(directory: &Path, path: &Path) -> bool {
+        let stamp = directory_stamp(directory).ok().flatten();
+        let index = stamp.and_then(|stamp| Index::open(directory, path, stamp));
+        index.is_some_and(|index| index.has_seen_all())
+    }
+
     fn open(directory: &Path, path: &Path, stamp: Stamp) -> Option<Index> {
         let file = disk::open(path, OFlags::NOFOLLOW).ok()?;
         let metadata = file.metadata().ok()?;
@@ -189,7 +207,7 @@ impl Index {
         Some((index, read_stamp(&table[8..32])))
     }
 
-    /// Reads all provider files and writes the index. A wrong file claims nothing; `provider check` says why.
+    /// Reads all provider files and writes the index. A wrong file holds its places; `provider check` says why.
     ///
     /// # Errors
     /// As [`Index::load`].
@@ -197,17 +215,26 @@ impl Index {
         let now = world.now().unix().saturating_mul(1_000_000_000);
         let stamp = directory_stamp(directory)?.unwrap_or_default();
         let mut claims = Vec::new();
-        for (name, file) in files(directory).doing("listing the provider files")? {
-            let (text, stamp) = match disk::read(&file) {
+        let files = files(directory).doing("listing the provider files")?;
+        let (is_few, mut listed) = (files.len() <= FEW, Vec::new());
+        for (name, file) in files {
+            if is_few {
+                listed.push((name.clone(), settled(stamp_of(&file), now)));
+            }
+            let (bytes, stamp) = match disk::read_bytes(&file) {
                 Ok(Some(read)) => read,
                 Err(error) if error.class == Class::Store => return Err(error),
                 Ok(None) | Err(_) => continue,
             };
-            if let Ok(provider) = Provider::parse(&text, &name, &file.display().to_string()) {
-                claims.extend(provider::claims(&provider, settled(stamp, now)));
-            }
+            let stamp = settled(stamp, now);
+            let provider = std::str::from_utf8(&bytes).ok();
+            let provider = provider.and_then(|text| Provider::parse(text, &name, &file.display().to_string()).ok());
+            claims.extend(match provider {
+                Some(provider) => provider::claims(&provider, stamp),
+                None => held::claims(&String::from_utf8_lossy(&bytes), &name, stamp),
+            });
         }
-        let bytes = encode(&claims, settled(stamp, now));
+        let bytes = encode(&claims, &listed, settled(stamp, now));
         // A state directory that cannot be written costs time at each call, never an answer.
         let _ = write(path, &bytes);
         let len = bytes.len() as u64;
@@ -234,32 +261,53 @@ impl Index {
     }
 
     fn bucket(&self, origin: &str, subdomains: bool) -> Option<Vec<Claim>> {
-        let at = bucket_of(origin);
+        let mut claims: Vec<Claim> = self.lines(bucket_of(origin))?;
+        claims.retain(|claim| claim.subdomains == subdomains && claim.root.origin() == origin);
+        Some(claims)
+    }
+
+    /// What a bucket, or the list of files behind them, has; none where it is damaged.
+    fn lines<T: DeserializeOwned>(&self, at: usize) -> Option<Vec<T>> {
         let (start, end) = (self.ends[at] as usize, self.ends[at + 1] as usize);
-        let mut claims = Vec::new();
         if start == end {
-            return Some(claims);
+            return Some(Vec::new());
         }
         let bytes = self.file.read(HEAD + start, end - start)?;
         let (sum, lines) = bytes.split_at_checked(SUM)?;
         if sum != fnv(lines).to_le_bytes() {
             return None;
         }
-        for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-            let claim: Claim = serde_json::from_slice(line).ok()?;
-            if claim.subdomains == subdomains && claim.root.origin() == origin {
-                claims.push(claim);
-            }
-        }
-        Some(claims)
+        let lines = lines.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    /// Whether nothing that was edited in place could claim more, or better, than these claims, as far as that is looked
+    /// at: where they are none, and where there are many files, it is not.
+    pub(super) fn is_current(&self, claims: &[Claim]) -> bool {
+        claims.is_empty() || (claims.iter().all(|claim| self.is_read(claim)) && self.has_seen_all())
+    }
+
+    /// Whether all provider files are as they were read, where they are few.
+    fn has_seen_all(&self) -> bool {
+        let is_seen = |(name, stamp): &(String, Stamp)| stamp_of(&self.place(name)) == *stamp;
+        self.lines(BUCKETS).is_some_and(|files| files.iter().all(is_seen))
     }
 
     /// Whether the file behind a claim is still the one that was read.
-    pub(super) fn is_current(&self, claim: &Claim) -> bool {
-        let path = self.directory.join(format!("{}.toml", claim.provider));
+    fn is_read(&self, claim: &Claim) -> bool {
+        let path = self.place(&claim.provider);
         std::fs::metadata(&path)
             .is_ok_and(|metadata| Stamp::of(&metadata) == claim.stamp && check_owner(&metadata, &path).is_ok())
     }
+
+    fn place(&self, provider: &str) -> PathBuf {
+        self.directory.join(format!("{provider}.toml"))
+    }
+}
+
+/// The state of a file; that of no file where there is none.
+fn stamp_of(path: &Path) -> Stamp {
+    std::fs::metadata(path).map_or_else(|_| Stamp::default(), |metadata| Stamp::of(&metadata))
 }
 
 /// A stamp that a later change is sure to differ from: one so fresh that it may not is as none.
@@ -333,13 +381,13 @@ fn read_stamp(bytes: &[u8]) -> Stamp {
     }
 }
 
-fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
-    let mut buckets = vec![Vec::new(); BUCKETS];
+fn encode(claims: &[Claim], files: &[(String, Stamp)], stamp: Stamp) -> Vec<u8> {
+    let mut buckets = vec![Vec::new(); BUCKETS + 1];
     for claim in claims {
-        let line = serde_json::to_vec(claim).expect("a row has only texts and numbers");
-        let bucket = &mut buckets[bucket_of(&claim.root.origin())];
-        bucket.extend_from_slice(&line);
-        bucket.push(b'\n');
+        push(&mut buckets[bucket_of(&claim.root.origin())], claim);
+    }
+    for file in files {
+        push(&mut buckets[BUCKETS], file);
     }
     let mut bytes = MAGIC.to_vec();
     bytes.extend(stamp.mtime.to_le_bytes());
@@ -359,6 +407,12 @@ fn encode(claims: &[Claim], stamp: Stamp) -> Vec<u8> {
     bytes.extend(fnv(&bytes).to_le_bytes());
     bytes.extend(buckets.concat());
     bytes
+}
+
+/// Adds a line.
+fn push(lines: &mut Vec<u8>, row: &impl Serialize) {
+    lines.extend(serde_json::to_vec(row).expect("a row has only texts and numbers"));
+    lines.push(b'\n');
 }
 
 /// Replaces the index in one rename; it holds no secret and need not survive a power cut.

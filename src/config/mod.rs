@@ -7,6 +7,7 @@ pub mod active;
 mod address;
 mod choice;
 mod disk;
+mod held;
 pub mod index;
 mod instance;
 mod mistake;
@@ -96,13 +97,17 @@ impl<'w> Config<'w> {
     ///
     /// # Errors
     /// [`Class::Refused`] when two providers or modes claim it equally well; [`Class::Usage`] when the provider has no
-    /// such mode; when the provider files can be written by others.
+    /// such mode; [`Class::Store`] when the file that claims it best has a mistake, or the provider files can be written by
+    /// others.
     pub fn claim(&self, target: &Target, tool: &str) -> Result<Option<Claim>> {
         let mut claims = self.claims(target, tool, Claim::covers)?;
         let Some(best) = claims.iter().map(Claim::rank).max() else {
             return Ok(None);
         };
         claims.retain(|claim| claim.rank() == best);
+        if let Some(wrong) = claims.iter().find(|claim| claim.mistaken) {
+            return Err(self.mistake(&wrong.provider));
+        }
         if let Some(other) = claims.iter().find(|claim| claim.provider != claims[0].provider) {
             let message = format!(
                 "the providers `{}` and `{}` both claim {target}",
@@ -139,16 +144,14 @@ impl<'w> Config<'w> {
     fn claims(&self, target: &Target, tool: &str, fits: fn(&Claim, &Target) -> bool) -> Result<Vec<Claim>> {
         let mut claims = match index::Index::load(self.world, &self.directory, &self.index)? {
             None => Vec::new(),
-            Some(index) => {
-                let current = |claims: &Vec<Claim>| claims.iter().all(|claim| index.is_current(claim));
-                match index.claims(target, fits).filter(current) {
-                    Some(claims) => claims,
-                    None => index::Index::build(self.world, &self.directory, &self.index)?
-                        .claims(target, fits)
-                        .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
-                }
-            }
+            Some(index) => match index.claims(target, fits).filter(|claims| index.is_current(claims)) {
+                Some(claims) => claims,
+                None => index::Index::build(self.world, &self.directory, &self.index)?
+                    .claims(target, fits)
+                    .ok_or_else(|| Error::failure("BUG: the index just made is damaged"))?,
+            },
         };
+        self.set_right(&mut claims, |claim| fits(claim, target));
         if let Some((name, text)) = self.brought() {
             let provider = Provider::parse(text, name, BROUGHT)?;
             let own = provider::claims(&provider, disk::Stamp::default()).into_iter();
@@ -156,6 +159,37 @@ impl<'w> Config<'w> {
         }
         claims.retain(|claim| claim.tools.is_empty() || claim.tools.iter().any(|name| name == tool));
         Ok(claims)
+    }
+
+    /// Puts the claims of a file that lacks nothing but what a person has set in the place of those that it holds.
+    fn set_right(&self, claims: &mut Vec<Claim>, fits: impl Fn(&Claim) -> bool) {
+        let mut held: Vec<Claim> = claims.extract_if(.., |claim| claim.mistaken).collect();
+        while let Some(claim) = held.pop() {
+            let Ok(provider) = self.as_set(&claim.provider) else {
+                claims.push(claim);
+                continue;
+            };
+            held.retain(|other| other.provider != claim.provider);
+            claims.extend(provider::claims(&provider, claim.stamp).into_iter().filter(&fits));
+        }
+    }
+
+    /// The provider of this name as a person has set it, from its file.
+    fn as_set(&self, name: &str) -> Result<Provider> {
+        let text = self.text(name)?.unwrap_or_default();
+        let settings = Settings::read(&self.setting_file(name))?;
+        let path = self.directory.join(format!("{name}.toml"));
+        Provider::parse_with(&text, name, &path.display().to_string(), &settings)
+    }
+
+    /// The failure for the sake of a place that a file with a mistake holds.
+    fn mistake(&self, provider: &str) -> Error {
+        let why = match self.as_set(provider) {
+            Err(error) => error.to_string(),
+            Ok(_) => format!("the provider file of `{provider}` has just changed"),
+        };
+        // The beginning of a long message is what is shown, so the file comes first.
+        Error::store(why).hint("correct it, then run `keyfob provider check`")
     }
 
     /// Whether there is a provider file of this name, right or wrong, or this program brings one.
@@ -326,10 +360,20 @@ impl<'w> Config<'w> {
         self.directory.exists() && index::outdated(&self.directory, &self.index)
     }
 
+    /// Makes the index again if a provider file was edited in place since: for the tools that ask after an own command.
+    ///
+    /// What keeps it from being made is told by the call that needs it.
+    pub fn notice(&self) {
+        let is_old = || self.outdated() || !index::Index::has_seen(&self.directory, &self.index);
+        if self.index.exists() && self.directory.exists() && is_old() {
+            let _ = self.refresh_index();
+        }
+    }
+
     /// Makes the index again, whatever it says of its age.
     ///
     /// # Errors
-    /// Never for a wrong provider file, which is left out and reported by `provider check`.
+    /// Never for a wrong provider file, which holds its places and is reported by `provider check`.
     pub fn refresh_index(&self) -> Result<()> {
         index::Index::build(self.world, &self.directory, &self.index).map(|_| ())
     }

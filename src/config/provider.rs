@@ -335,6 +335,19 @@ impl Provider {
     }
 }
 
+/// Whether a target's URL means all subdomains, and the URL without the sign for it.
+pub(super) fn split_url(url: &str) -> (bool, String) {
+    match url.split_once("://*.") {
+        Some((scheme, rest)) => (true, format!("{scheme}://{rest}")),
+        None => (false, url.to_owned()),
+    }
+}
+
+/// Whether a target may have this root.
+pub(super) fn is_root(root: &Target, subdomains: bool) -> bool {
+    !root.host().ends_with('.') && (!subdomains || (root.host().contains('.') && !root.is_loopback()))
+}
+
 /// The claims that a provider's file makes, for the index or where there is no index of it.
 pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
     let mut claims = Vec::new();
@@ -358,6 +371,7 @@ pub(super) fn claims(provider: &Provider, stamp: Stamp) -> Vec<index::Claim> {
                 variables: mode.variables.clone(),
                 workspace: mode.workspace.clone(),
                 hidden: mode.synced_variable().map(|_| provider.program.name.clone()),
+                mistaken: false,
                 stamp,
             });
         }

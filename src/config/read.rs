@@ -6,7 +6,7 @@ use super::instance;
 use super::mistake;
 use super::preset;
 use super::profile::check_name;
-use super::provider::{FLOWS, Flow, FlowRow, Mode, Persist, Provider, Scheme, Serves};
+use super::provider::{self, FLOWS, Flow, FlowRow, Mode, Persist, Provider, Scheme, Serves};
 use super::section::context::Switch;
 use super::section::sync::SyncedAs;
 use super::section::{self, File, Parts, TargetPart, Text};
@@ -287,14 +287,10 @@ impl Reader<'_> {
     }
 
     fn target(&self, part: &TargetPart) -> Result<Serves> {
-        let url = part.url.get_ref();
-        let (subdomains, plain) = match url.split_once("://*.") {
-            Some((scheme, rest)) => (true, format!("{scheme}://{rest}")),
-            None => (false, url.clone()),
-        };
+        let (subdomains, plain) = provider::split_url(part.url.get_ref());
         let root =
             Target::from_url(&plain).map_err(|error| self.wrong_at(&part.url, format!("target.url: {error}")))?;
-        if root.host().ends_with('.') || (subdomains && (!root.host().contains('.') || root.is_loopback())) {
+        if !provider::is_root(&root, subdomains) {
             return Err(self.wrong_at(
                 &part.url,
                 "target.url: expected a host, or `*.` before a domain, found another",

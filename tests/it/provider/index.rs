@@ -3,8 +3,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use super::{age_all, key_provider, password, target, variable};
-use crate::sandbox::Sandbox;
+use super::{age_all, git_get, key_provider, password, target, variable};
+use crate::sandbox::{Output, Sandbox};
 
 const URL: &str = "https://acme.example/x";
 
@@ -38,21 +38,21 @@ fn a_damaged_index_is_made_again_and_never_decides() {
     let (sandbox, index) = settled();
     let good = std::fs::read(&index).unwrap();
     let mut damaged: Vec<Vec<u8>> = Vec::new();
-    for length in [0, 1, 7, 8, 31, 32, 36, 1000, 1071, 1072, 1080, good.len() - 1] {
+    for length in [0, 1, 7, 8, 31, 32, 36, 1000, 1075, 1076, 1080, good.len() - 1] {
         damaged.push(good[..length].to_vec());
     }
     damaged.push(vec![0; good.len()]);
     damaged.push(vec![0xff; good.len()]);
     damaged.push([good.as_slice(), b"more"].concat());
-    damaged.push([&good[..36], &vec![0xff; 1028], &good[1064..]].concat());
-    damaged.push([&good[..36], &vec![0; 1028], &good[1064..]].concat());
+    damaged.push([&good[..36], &vec![0xff; 1032], &good[1068..]].concat());
+    damaged.push([&good[..36], &vec![0; 1032], &good[1068..]].concat());
     for at in (0..good.len()).step_by(23) {
         let mut flipped = good.clone();
         flipped[at] ^= 1;
         damaged.push(flipped);
     }
-    let swapped = String::from_utf8_lossy(&good[1072..]).replace("acme.example", "othe.example");
-    damaged.push([&good[..1072], swapped.as_bytes()].concat());
+    let swapped = String::from_utf8_lossy(&good[1076..]).replace("acme.example", "othe.example");
+    damaged.push([&good[..1076], swapped.as_bytes()].concat());
     for (row, bytes) in damaged.iter().enumerate() {
         std::fs::write(&index, bytes).unwrap();
         assert_eq!(password(&sandbox, URL), "canary-acme", "row {row}");
@@ -121,11 +121,118 @@ fn a_change_in_the_tick_in_which_the_file_was_read_is_noticed() {
 }
 
 #[test]
-fn a_wrong_file_claims_nothing_and_the_others_still_do() {
+fn a_wrong_file_in_which_no_place_can_be_read_claims_nothing_and_the_others_still_do() {
     let (sandbox, _) = settled();
     sandbox.write_provider("acme", "format = 1\n");
     assert_eq!(password(&sandbox, URL), "");
     assert_eq!(password(&sandbox, "https://other.example"), "canary-other");
+}
+
+/// A wide claim, and a narrow one below it or elsewhere; the narrow one's file.
+fn wide_and_narrow(wide: &str, narrow: &str) -> (Sandbox, PathBuf) {
+    let mut sandbox = Sandbox::new();
+    for (name, url) in [("wide", wide), ("narrow", narrow)] {
+        let variable_name = format!("{}_KEY", name.to_uppercase());
+        let rest = variable(&variable_name) + &target(url, "username = \"u\"");
+        key_provider(&sandbox, name, &rest);
+        sandbox.set(&variable_name, format!("canary-{name}"));
+    }
+    age_all(&sandbox);
+    let file = sandbox.keyfob_home().join("config/providers/narrow.toml");
+    (sandbox, file)
+}
+
+/// Fails as a request for a place does that a wrong file holds.
+fn held(output: &Output, code: i32, file: &str) {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert!(
+        output.stderr.contains(file) && output.stderr.contains("`keyfob provider check`"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_file_with_a_mistake_holds_its_places_against_a_wider_claim() {
+    let (sandbox, file) = wide_and_narrow("https://*.corp.example", "https://vendor.corp.example");
+    let url = "https://vendor.corp.example/r.git";
+    let good = std::fs::read(&file).unwrap();
+    for mistake in [
+        &b"typo = 1\n"[..],
+        b"[login\n",
+        b"format = 1\n",
+        b"# \xff\n",
+        b"title = \"",
+    ] {
+        std::fs::write(&file, [&good, mistake].concat()).unwrap();
+        // The file is written in place, then as old as the rest.
+        for _ in 0..2 {
+            held(&git_get(&sandbox, url, ""), 1, "narrow.toml:");
+            held(&sandbox.keyfob(&["token", url]).run(), 4, "narrow.toml:");
+            let kept = format!("url={url}\nusername=u\npassword=canary-kept\n");
+            held(&sandbox.keyfob(&["git", "store"]).stdin(kept).run(), 1, "narrow.toml:");
+            assert_eq!(password(&sandbox, "https://other.corp.example"), "canary-wide");
+            age_all(&sandbox);
+        }
+    }
+    std::fs::write(&file, good).unwrap();
+    assert_eq!(password(&sandbox, url), "canary-narrow");
+}
+
+#[test]
+fn a_file_with_a_mistake_holds_its_places_against_what_a_tool_gave_to_keep() {
+    let sandbox = Sandbox::new();
+    let kept = format!("url={URL}\nusername=u\npassword=canary-old\n");
+    sandbox.keyfob(&["git", "store"]).stdin(kept).run().expect_success();
+    assert_eq!(password(&sandbox, URL), "canary-old");
+    key_provider(
+        &sandbox,
+        "acme",
+        &target("https://acme.example", "exclusive = true\ntypo = 1"),
+    );
+    held(&git_get(&sandbox, URL, ""), 1, "acme.toml:7: target");
+    assert_eq!(password(&sandbox, "https://other.example"), "");
+}
+
+#[test]
+fn a_file_that_lacks_only_what_a_person_has_set_answers_at_its_places() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("ACME_KEY", "canary-acme");
+    let rest = "[oauth]\nclient_id = \"a\"\n[program.settings]\n\"issuer\" = \"oauth.issuer\"\n";
+    let claims = variable("ACME_KEY") + &target("https://acme.example", "username = \"u\"");
+    let text = format!("format = 1\n[login]\nflow = \"device\"\n{rest}{claims}");
+    sandbox.write_provider("acme", &text);
+    held(&git_get(&sandbox, URL, ""), 1, "acme.toml:1: oauth.");
+    let set = "\"issuer\" = \"https://login.acme.example\"\n";
+    sandbox.write("keyfob/config/settings/acme.toml", set);
+    assert_eq!(password(&sandbox, URL), "canary-acme");
+}
+
+#[test]
+fn a_better_claim_that_is_added_in_place_is_noticed_while_a_wider_one_answers() {
+    let (sandbox, file) = wide_and_narrow("https://s.example", "https://n.example");
+    let url = "https://s.example/team/r.git";
+    assert_eq!(password(&sandbox, url), "canary-wide");
+    let more = target("https://s.example/team", "username = \"u\"");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &more).unwrap();
+    assert_eq!(password(&sandbox, url), "canary-narrow");
+    assert_eq!(password(&sandbox, "https://s.example/other"), "canary-wide");
+}
+
+#[test]
+fn where_there_are_many_files_an_own_command_notices_a_better_claim() {
+    let (sandbox, file) = wide_and_narrow("https://s.example", "https://n.example");
+    for number in 0..40 {
+        key_provider(&sandbox, &format!("more{number}"), "");
+    }
+    age_all(&sandbox);
+    let url = "https://s.example/team/r.git";
+    assert_eq!(password(&sandbox, url), "canary-wide");
+    let more = target("https://s.example/team", "username = \"u\"");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &more).unwrap();
+    assert_eq!(password(&sandbox, url), "canary-wide");
+    sandbox.keyfob(&["list"]).run();
+    assert_eq!(password(&sandbox, url), "canary-narrow");
 }
 
 #[test]
