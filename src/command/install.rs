@@ -47,6 +47,7 @@ struct Wish {
 
 impl Wish {
     fn of(run: &Run, args: &cli::Install) -> Result<Wish> {
+        args.url.iter().try_for_each(|url| Serves::check_place(url))?;
         let mut options = Options {
             profile: None,
             name: args.name.clone(),

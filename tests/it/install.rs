@@ -9,6 +9,7 @@ mod git;
 mod home;
 mod kubectl;
 mod many;
+mod place;
 mod several;
 mod shell;
 mod since;
