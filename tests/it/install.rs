@@ -14,6 +14,7 @@ mod several;
 mod shell;
 mod since;
 mod tool;
+mod unasked;
 
 use home::Home;
 
