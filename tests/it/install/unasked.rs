@@ -53,3 +53,77 @@ fn a_configuration_of_terraform_in_json_is_named_as_that() {
     );
 }
 
+/// A home with keyfob in a virtual environment alone, and its directory of programs.
+fn environment() -> (Home, PathBuf) {
+    let home = Home::empty();
+    let programs = home.path("v/bin");
+    std::fs::create_dir_all(&programs).unwrap();
+    symlink(home.sandbox.keyfob_path(), programs.join("keyfob")).unwrap();
+    for name in ["pip", "python"] {
+        symlink("/bin/false", programs.join(name)).unwrap();
+    }
+    (home, programs)
+}
+
+fn in_environment(home: &Home, path: &[PathBuf], args: &[&str]) -> Run {
+    let run = home.sandbox.program(path[0].join("keyfob"), args);
+    let system = ["/usr/bin", "/bin"].map(PathBuf::from);
+    run.env("PATH", std::env::join_paths(path.iter().chain(&system)).unwrap())
+}
+
+#[test]
+fn the_link_for_pip_goes_where_pip_does_not_leave_it_out() {
+    let (home, programs) = environment();
+    let (some, usual) = (home.path("some"), home.path(".local/bin"));
+    for directory in [&some, &usual] {
+        std::fs::create_dir_all(directory).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory, mode).unwrap();
+    }
+    let before = home.look();
+    for (path, link) in [
+        (vec![programs.clone(), some.clone(), usual.clone()], &usual),
+        (vec![programs.clone(), some.clone()], &some),
+    ] {
+        let output = in_environment(&home, &path, &["install", "pip"]).run().expect_success();
+        assert_eq!(output.stderr, "");
+        assert!(link.join("keyring").is_symlink() && !programs.join("keyring").exists());
+        in_environment(&home, &path, &["uninstall", "pip"])
+            .run()
+            .expect_success();
+        home.assert_is(&before);
+    }
+}
+
+#[test]
+fn where_pip_leaves_the_link_out_that_is_said_and_listed() {
+    let (home, programs) = environment();
+    for args in [&["install", "pip"][..], &["install", "--list"]] {
+        let output = in_environment(&home, &[programs.clone()], args).run().expect_success();
+        let said = output.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("pip leaves out the `keyring` in"), "{said}");
+    }
+}
+
+#[test]
+fn what_comes_before_the_provider_of_all_commands_of_pip_is_said() {
+    let home = Home::empty();
+    let text = "[install]\nkeyring_provider = disabled\n[download]\nkeyring-provider = subprocess\n";
+    home.sandbox.write(".config/pip/pip.conf", text);
+    for args in [&["install", "pip"][..], &["install", "--list"]] {
+        let output = home.keyfob(args).run().expect_success();
+        assert!(output.stderr.contains("`[install]` comes before"), "{}", output.stderr);
+        assert!(!output.stderr.contains("download"), "{}", output.stderr);
+    }
+    for (value, is_said) in [("disabled", true), ("subprocess", false), ("", false)] {
+        let run = home.keyfob(&["install", "pip"]).env("PIP_KEYRING_PROVIDER", value);
+        let output = run.run().expect_success();
+        assert_eq!(
+            output.stderr.contains("PIP_KEYRING_PROVIDER"),
+            is_said,
+            "{}",
+            output.stderr
+        );
+    }
+}
+
