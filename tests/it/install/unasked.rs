@@ -127,3 +127,29 @@ fn what_comes_before_the_provider_of_all_commands_of_pip_is_said() {
     }
 }
 
+#[test]
+fn a_store_of_docker_in_another_case_is_seen() {
+    for (text, name) in [
+        ("{\"credsstore\": \"desktop\"}\n", "credsStore"),
+        ("{\"CredHelpers\": {\"r.example\": \"x\"}}\n", "credHelpers"),
+        (
+            "{\"Auths\": {\"r.example\": {\"auth\": \"canary\"}}, \"a\": 1}\n",
+            "auths",
+        ),
+    ] {
+        let home = Home::empty();
+        home.sandbox.write(".docker/config.json", text);
+        let before = home.look();
+        for more in [&[][..], &["--replace"], &["--url", "https://r.example"]] {
+            let output = home.keyfob(&[&["install", "docker", "acme"], more].concat()).run();
+            let output = output.expect_code(5);
+            assert!(
+                output.stderr.contains(&format!("call it `{name}`")),
+                "{name}: {}",
+                output.stderr
+            );
+            home.assert_is(&before);
+        }
+    }
+}
+
