@@ -153,3 +153,25 @@ fn a_store_of_docker_in_another_case_is_seen() {
     }
 }
 
+#[test]
+fn contexts_that_a_person_gave_our_user_are_named_when_it_goes() {
+    let home = Home::empty();
+    let context = |name: &str, user: &str| format!("- name: {name}\n  context:\n    cluster: x\n    user: {user}\n");
+    let text = |user: &str| {
+        let contexts = context("x1", user) + &context("x2", "ann") + &context("x3", user);
+        format!("apiVersion: v1\nkind: Config\ncurrent-context: x2\ncontexts:\n{contexts}")
+    };
+    home.sandbox.write(".kube/config", &text("ann"));
+    home.keyfob(&["install", "kubectl", "acme"]).run().expect_success();
+    let wired = home.read(".kube/config");
+    let theirs = wired.replace(&text("ann"), &text("keyfob-acme"));
+    assert_ne!(wired, theirs);
+    std::fs::write(home.path(".kube/config"), theirs).unwrap();
+    let output = home.keyfob(&["uninstall", "kubectl", "--merge"]).run().expect_success();
+    let said = output.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("the user `keyfob-acme` is gone") && said.contains("`x1`, `x3`;") && !said.contains("x2"),
+        "{said}"
+    );
+    assert_eq!(home.read(".kube/config"), text("keyfob-acme"));
+}
