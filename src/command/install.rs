@@ -47,6 +47,7 @@ struct Wish {
 
 impl Wish {
     fn of(run: &Run, args: &cli::Install) -> Result<Wish> {
+        args.url.iter().try_for_each(|url| Serves::check_place(url))?;
         let mut options = Options {
             profile: None,
             name: args.name.clone(),
@@ -274,8 +275,10 @@ fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: b
         Since::Leave => "forgotten, and left as it is",
     };
     let text = said(&step, is_dry, &format!("{}: {now}", shown.tool));
+    let told = step.notes.clone();
     ledger.carry_out(step)?;
     run.print(&text)?;
+    notes(run, &told);
     Ok(())
 }
 

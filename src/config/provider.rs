@@ -274,6 +274,19 @@ pub struct Serves {
 }
 
 impl Serves {
+    /// Whether a URL that a person names is a place, with stars for subdomains: a part of one, and none, would mean every
+    /// host to some tools.
+    ///
+    /// # Errors
+    /// [`crate::error::Class::Usage`] when it is not.
+    pub fn check_place(url: &str) -> Result<()> {
+        let url = url.trim_end_matches('/').replace("*.", "");
+        match Target::from_url_with_user(&url) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Error::usage(format!("`--url` is no place: {why}")).hint("name it as `https://HOST`")),
+        }
+    }
+
     /// Whether it means the place of this URL.
     ///
     /// # Errors

@@ -28,7 +28,14 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
             "a path with a space or a quote fits no line of a bazelrc",
         ));
     }
-    let hosts: Vec<&str> = wiring.options.urls.iter().filter_map(|url| host(url)).collect();
+    let urls = &wiring.options.urls;
+    let hosts: Vec<&str> = urls.iter().filter_map(|url| host(url)).collect();
+    // With no host before it our program would be asked for every one.
+    if hosts.len() < urls.len() && (wiring.options.named || hosts.is_empty()) {
+        return Err(Error::refused(
+            "bazel takes a helper for a host by its name or IPv4 address, and not for an IPv6 address or a user",
+        ));
+    }
     let values: Vec<String> = match hosts.is_empty() {
         true => vec![program],
         false => hosts.iter().map(|host| format!("{host}={program}")).collect(),
@@ -61,11 +68,12 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     })
 }
 
-/// The host of a URL, without its port.
+/// The host of a URL, without its port; none where bazel has no words for it.
 fn host(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
-    let host = rest.split(['/', ':']).next()?;
-    Some(host).filter(|host| !host.is_empty() && !host.starts_with('['))
+    let authority = rest.split('/').next()?;
+    let host = authority.split(':').next()?;
+    Some(host).filter(|host| !host.is_empty() && !authority.contains(['[', '@']))
 }
 
 /// The values of our option, in whatever line they stand.
@@ -100,6 +108,8 @@ mod tests {
     #[test]
     fn a_host_has_no_port() {
         assert_eq!(host("https://h.example:8443/p"), Some("h.example"));
-        assert_eq!(host("h.example"), None);
+        for url in ["h.example", "https://[::1]:8080/", "https://ann:canary@h.example"] {
+            assert_eq!(host(url), None, "{url}");
+        }
     }
 }

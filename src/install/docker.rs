@@ -28,6 +28,9 @@ const HELPERS: &str = "credHelpers";
 /// What the names of our programs begin with there.
 const OWN: &str = "keyfob";
 
+/// The logins that are in the file itself.
+const AUTHS: &str = "auths";
+
 /// What docker keeps of a login in the file itself.
 pub(super) const LOGINS: [&str; 3] = ["auth", "identitytoken", "registrytoken"];
 
@@ -50,9 +53,9 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     let mut has_helpers = false;
     let mut hidden = String::new();
     wiring.edit_as(Format::Json, &path, |text| {
-        let document = json::Document::parse(text)?;
+        let document = parse(text)?;
         has_helpers = document.texts_in(HELPERS).iter().any(|helper| !helper.starts_with(OWN));
-        let logins = document.with_text("auths", &LOGINS);
+        let logins = document.with_text(AUTHS, &LOGINS);
         hidden = printable(&logins.join("`, `"));
         match document.text(KEY).filter(|old| !old.is_empty()) {
             Some(old) if old == store => return Ok(text.into()),
@@ -79,6 +82,22 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
     Ok(())
 }
 
+/// Reads it.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] when it is not JSON; [`crate::error::Class::Refused`] when docker takes a member for
+/// one that it writes in another case: what is set beside that would not be told from it once docker has written the file.
+fn parse(text: &str) -> Result<json::Document> {
+    let document = json::Document::parse(text)?;
+    for name in [KEY, HELPERS, AUTHS] {
+        if let Some(found) = document.in_other_case(name) {
+            let error = Error::refused(format!("docker reads `{found}` as `{name}`, and writes it so"));
+            return Err(error.hint(format!("call it `{name}`, then try again")));
+        }
+    }
+    Ok(document)
+}
+
 fn hides(logins: &str) -> Error {
     let error = Error::refused(format!("docker would no longer read its own logins to `{logins}`"));
     error.hint("`keyfob install docker --replace` hides them until it is uninstalled; then run `docker login` for each")
@@ -90,8 +109,8 @@ fn for_registries(wiring: &mut Wiring, path: &Path, store: &str) -> Result<()> {
     let registries = registries.collect::<Result<Vec<String>>>()?;
     let replace = wiring.options.replace;
     wiring.edit(path, |text| {
-        let document = json::Document::parse(text)?;
-        let logins = document.with_text("auths", &LOGINS);
+        let document = parse(text)?;
+        let logins = document.with_text(AUTHS, &LOGINS);
         let mut is_changed = false;
         for registry in &registries {
             match document.text_in(HELPERS, registry).filter(|old| !old.is_empty()) {

@@ -89,25 +89,21 @@ fn everywhere(
     let listed = lines(config(&["--get-all", KEY]));
     let helpers: Vec<&str> = listed.lines().collect();
     // Another name of this program is asked already.
-    let helper = helpers
+    let helper = asked(&helpers)
         .iter()
+        .chain(&helpers)
         .find(|other| is_this(other))
         .map_or(helper, |other| *other);
     // From the root, where no repository has a say.
     let system = lines(git(&["git", "-C", "/", "config", "--system", "--get-all", KEY]));
     let all = lines(git(&["git", "-C", "/", "config", "--get-all", KEY]));
     let keeper = keeper_among(system.lines().chain(helpers.iter().copied())).or(keeper_among(all.lines()));
-    let overruled = lines(config(&["--get-regexp", r"^credential\..+\.helper$"]));
-    let overruled = overruled.lines().any(|line| {
-        let value = line.split_once(' ').map_or("", |(_, value)| value);
-        !value.is_empty() && !value.contains(OWN)
-    });
     let includes = !lines(config(&["--get-regexp", r"^include(if\..+)?\.path$"])).is_empty();
     let wanted: &[&str] = if replace { &["", helper] } else { &[helper] };
     let has = if replace {
         helpers.ends_with(wanted)
     } else {
-        helpers.contains(&helper)
+        asked(&helpers).contains(&helper)
     };
     if !has && includes {
         append(config, "credential", wanted)?;
@@ -128,11 +124,61 @@ fn everywhere(
             "{whose} to its helper `{keeper}` too, which keeps it unsealed: `--replace` takes that out, `keyfob install git PROFILE` keeps its places from it"
         ));
     }
-    if overruled {
+    let listed = lines(config(&["--null", "--get-regexp", READ]));
+    notes.extend(at_places(&pairs(&listed), helper));
+    Ok(notes)
+}
+
+/// What a person should know of the places that have helpers of their own, where ours is for all.
+fn at_places(lines: &[(&str, &str)], helper: &str) -> Vec<String> {
+    let ours = lines.iter().rposition(|line| *line == (KEY, helper));
+    let (mut first, mut alone) = (false, Vec::new());
+    for (at, (name, value)) in lines.iter().enumerate() {
+        let name_of_it = name.strip_prefix("credential.");
+        let Some(place) = name_of_it.and_then(|name| name.strip_suffix(".helper")) else {
+            continue;
+        };
+        // The chain begins anew behind ours; it may have another of ours, for a profile.
+        if value.is_empty() && ours.is_some_and(|ours| ours < at) {
+            let has_own = lines[at..]
+                .iter()
+                .any(|(found, value)| found == name && value.contains(OWN));
+            let place = without_user(place);
+            if !has_own && !alone.contains(&place) {
+                alone.push(place);
+            }
+        } else if !value.is_empty() && !value.contains(OWN) {
+            first |= ours.is_none_or(|ours| at < ours);
+        }
+    }
+    let mut notes = Vec::new();
+    if first {
         let note = "a `credential.URL.helper` is set for some places, whose own helpers are asked there first";
         notes.push(note.into());
     }
-    Ok(notes)
+    if !alone.is_empty() {
+        notes.push(format!(
+            "keyfob is not asked at `{}`, where an empty `credential.URL.helper` takes out those for all places: \
+             `keyfob install git PROFILE --url=URL` adds it there",
+            alone.join("`, `")
+        ));
+    }
+    notes
+}
+
+/// A place without what stands before its host: that may have a password in it.
+fn without_user(place: &str) -> String {
+    let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+    let host = rest.find('/').map_or(rest, |end| &rest[..end]);
+    let user = host.rfind('@').map_or(0, |at| at + 1);
+    let between = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{between}{}", &rest[user..])
+}
+
+/// The helpers of a list that git asks: an empty one takes out those before it.
+fn asked<'a, 'b>(helpers: &'a [&'b str]) -> &'a [&'b str] {
+    let last = helpers.iter().rposition(|helper| helper.is_empty());
+    &helpers[last.map_or(0, |at| at + 1)..]
 }
 
 /// One helper for one place, where the others then are not asked, nor given what it answers; those that somebody set for
@@ -150,12 +196,15 @@ fn at(
     let wanted = ["", helper];
     if helpers.is_empty() || (replace && helpers != wanted) {
         set(config, &key, &wanted, true)?;
-    } else if !helpers.contains(&helper) {
+    } else if !asked(&helpers).contains(&helper) {
         set(config, &key, &[helper], false)?;
     }
-    let others = !replace && helpers.iter().any(|other| !other.is_empty() && *other != helper);
+    let others = !replace && asked(&helpers).iter().any(|other| *other != helper);
     let listed = config(&["--null", "--get-regexp", READ]).unwrap_or_default();
     let lines = pairs(&listed);
+    if others && is_taken_out(&lines, (&key, helper)) {
+        append(config, &format!("credential.{place}"), &[helper])?;
+    }
     if !others && is_followed(&lines, (&key, helper), is_this) {
         config(&["--unset-all", &key])?;
         append(config, &format!("credential.{place}"), &wanted)?;
@@ -201,6 +250,13 @@ fn is_followed(lines: &[(&str, &str)], ours: (&str, &str), is_this: &dyn Fn(&str
     let at = lines.iter().rposition(|line| *line == ours);
     let mut after = lines.iter().skip(at.map_or(0, |at| at + 1));
     after.any(|(name, value)| name.starts_with("include") || (*name == KEY && !is_this(value)))
+}
+
+/// Whether an empty helper for all places stands behind ours for one, and takes it out there.
+fn is_taken_out(lines: &[(&str, &str)], ours: (&str, &str)) -> bool {
+    let at = lines.iter().rposition(|line| *line == ours);
+    let mut after = lines.iter().skip(at.map_or(0, |at| at + 1));
+    after.any(|line| *line == (KEY, ""))
 }
 
 /// Sets a helper for each value in a new section at the end of the file, behind whatever another one brings.

@@ -16,6 +16,22 @@ use crate::error::{Error, Result};
 fn parse(text: &str) -> Result<Body> {
     hcl_edit::parser::parse_body(text).map_err(|error| {
         let line = error.location().line();
+        // Both are what the older HCL took, and its readers do still.
+        if text.trim_start().starts_with('{') {
+            let error = Error::usage("it is JSON, and only HCL can be changed in place");
+            return error.hint("write it as HCL, then try again");
+        }
+        let begin = text
+            .lines()
+            .nth(line.saturating_sub(1))
+            .unwrap_or_default()
+            .trim_start();
+        if begin.starts_with('"') {
+            let error = Error::usage(format!(
+                "line {line} begins with a name in quotes, which HCL no longer takes"
+            ));
+            return error.hint("write the name without quotes, then try again");
+        }
         Error::usage(format!("line {line} is not HCL"))
     })
 }
@@ -152,5 +168,13 @@ mod tests {
     fn a_mistake_is_named_by_its_line() {
         let error = labels("a = 1\nb = = canary\n", "h").unwrap_err().to_string();
         assert!(error.contains("line 2") && !error.contains("canary"), "{error}");
+        for (text, said) in [
+            ("{\n  \"a\": \"canary\"\n}\n", "it is JSON"),
+            ("a = 1\n\"b\" = \"canary\"\n", "line 2 begins with a name in quotes"),
+        ] {
+            let error = labels(text, "h").unwrap_err();
+            assert!(error.to_string().contains(said) && error.hint.is_some(), "{error:?}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
     }
 }

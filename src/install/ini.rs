@@ -86,6 +86,20 @@ impl Document {
         found
     }
 
+    /// The sections in which a setting of this name stands, each once.
+    pub(super) fn sections_with(&self, name: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for line in &self.lines {
+            if let Kind::Section(section) = &line.kind
+                && !found.contains(section)
+                && self.place(section, name).is_some()
+            {
+                found.push(section.clone());
+            }
+        }
+        found
+    }
+
     /// Whether there is such a section.
     pub(super) fn has_section(&self, section: &str) -> bool {
         let is_it = |line: &Line| matches!(&line.kind, Kind::Section(name) if name == section);

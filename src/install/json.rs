@@ -56,6 +56,13 @@ impl Document {
         within.properties().iter().filter_map(text).collect()
     }
 
+    /// A member whose name is this one in another case. A program in Go takes it for the same, and writes it by this name.
+    pub(super) fn in_other_case(&self, name: &str) -> Option<String> {
+        let members = self.object.properties();
+        let mut names = members.iter().filter_map(CstObjectProp::decoded_name);
+        names.find(|found| found != name && found.eq_ignore_ascii_case(name))
+    }
+
     /// The text of a member; empty where it is something else.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let value = member(&self.object, name)?.value()?;

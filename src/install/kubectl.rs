@@ -2,7 +2,10 @@
 //!
 //! Implements tools.md, section 4.
 
+mod left;
 mod version;
+
+pub(super) use left::left;
 
 use std::path::PathBuf;
 

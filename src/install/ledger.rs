@@ -238,10 +238,22 @@ impl<'a> Ledger<'a> {
         let is_it = |wired: &Wired| wired.tool == shown.tool && wired.options == shown.options;
         let at = draft.wired.iter().position(is_it);
         let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
+        let changes = draft.wired[at].changes.clone();
         let again = draft.take_out(at, since)?;
         self.put_in_again(&mut draft, again)?;
+        // One of a newer keyfob is taken out too.
+        let tool = super::find(&shown.tool).ok();
+        let left = |change: &Change| {
+            let now = draft.seen.look(&change.path).ok()?;
+            tool?.left(&shown.options, std::str::from_utf8(now.bytes()).ok()?)
+        };
+        let notes = changes.iter().filter_map(left).collect();
         let step = self.step(draft)?;
-        Ok(Step { is_back: true, ..step })
+        Ok(Step {
+            is_back: true,
+            notes,
+            ..step
+        })
     }
 
     fn draft(&self) -> Draft {

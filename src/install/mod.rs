@@ -101,6 +101,13 @@ impl Tool {
         self.own(one).iter().any(|own| other.contains(own))
     }
 
+    /// What a person should know of a configuration out of which a wiring was taken.
+    fn left(&self, options: &Options, text: &str) -> Option<String> {
+        (self.name == kubectl::KUBECTL.name)
+            .then(|| kubectl::left(options, text))
+            .flatten()
+    }
+
     /// Whether one of its programs is here.
     pub fn is_here(&self, world: &World) -> bool {
         self.programs.iter().any(|name| world.find_program(name).is_some())

@@ -118,6 +118,17 @@ impl<'a> Wiring<'a> {
         Ok(format!("{name}-{}{account}", names.replacen('/', "~", 1)))
     }
 
+    /// The directory for links that are looked for on `PATH`.
+    pub(super) fn links(&self) -> &'a Path {
+        self.links
+    }
+
+    /// The directories of `PATH`, in their order.
+    pub(super) fn on_path(&self) -> Vec<PathBuf> {
+        let list = self.world.var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&list).filter(|dir| dir.is_absolute()).collect()
+    }
+
     /// The path of this program, as text.
     pub(super) fn keyfob(&self) -> Result<&'a str> {
         text_of(self.keyfob)
@@ -126,21 +137,23 @@ impl<'a> Wiring<'a> {
     /// A link to this program in a directory of `PATH`, and its path, where a tool looks for its name there. What a person
     /// is told is how that will be with the link.
     pub(super) fn link(&mut self, name: &str) -> Result<String> {
-        let text = self.link_beside(name)?;
-        let list = self.world.var_os("PATH").unwrap_or_default();
-        let directories: Vec<PathBuf> = std::env::split_paths(&list).filter(|dir| dir.is_absolute()).collect();
-        let ours = directories
-            .iter()
-            .position(|dir| dir == self.links || same(dir, self.links));
+        self.link_in(self.links, name)
+    }
+
+    /// The same in this directory.
+    pub(super) fn link_in(&mut self, links: &Path, name: &str) -> Result<String> {
+        let text = self.link_at(&links.join(name))?;
+        let directories = self.on_path();
+        let ours = directories.iter().position(|dir| dir == links || same(dir, links));
         let mut others = directories.iter().enumerate().filter(|(at, _)| Some(*at) != ours);
         let other = others.find_map(|(at, dir)| {
             let program = dir.join(name);
             let is_other = is_program(&program) && !same(&program, self.keyfob);
             is_other.then_some((at, program))
         });
-        let directory = self.links.display();
+        let directory = links.display();
         if ours.is_none() {
-            let how = if self.links.exists() {
+            let how = if links.exists() {
                 "add it"
             } else {
                 "log in again, as many systems add it at login where it exists, else add it"
@@ -355,7 +368,7 @@ fn text_of(path: &Path) -> Result<&str> {
 }
 
 /// Whether something at a path can be run.
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     let metadata = std::fs::metadata(path);
     metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -9,10 +9,12 @@ mod git;
 mod home;
 mod kubectl;
 mod many;
+mod place;
 mod several;
 mod shell;
 mod since;
 mod tool;
+mod unasked;
 
 use home::Home;
 

@@ -317,3 +317,78 @@ fn a_helper_that_is_keyfob_by_another_name_is_ours_already() {
     home.keyfob(&["install", "git"]).run().expect_success();
     assert!(home.read(".gitconfig").contains("keyfob git"));
 }
+
+/// The helpers that git runs for the place, in their order; none of them answers.
+fn chain(home: &Home) -> Vec<String> {
+    let trace = home.sandbox.program("git", &["credential", "fill"]);
+    let trace = trace.env("GIT_TRACE", "1").env("GIT_TERMINAL_PROMPT", "0");
+    let said = trace.stdin("url=https://acme.example/x.git\n\n").run().stderr;
+    let runs = said
+        .lines()
+        .filter_map(|line| line.split_once("run_command: ")?.1.strip_suffix(" get'"));
+    runs.map(|run| run.trim_start_matches('\'').to_owned()).collect()
+}
+
+fn said(output: &crate::run::Output) -> String {
+    output.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_place_that_takes_keyfob_out_is_told_from_one_that_asks_others_first() {
+    let generic = "[credential]\n\thelper = cache\n";
+    let place = "[credential \"https://ann:canary@acme.example\"]\n\thelper = \n\thelper = !false\n";
+    for (text, is_alone) in [
+        (format!("{generic}{place}"), true),
+        (place.to_owned(), false),
+        (format!("{place}{generic}"), false),
+    ] {
+        let home = Home::empty();
+        home.sandbox.write(".gitconfig", &text);
+        for args in [&["install", "git"][..], &["install", "--list"]] {
+            let said = said(&home.keyfob(args).run().expect_success());
+            let alone = "keyfob is not asked at `https://acme.example`";
+            assert_eq!(said.contains(alone), is_alone, "{text}: {said}");
+            assert_eq!(said.contains("asked there first"), !is_alone, "{text}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_helper_behind_ours_has_it_put_behind_that_again() {
+    let home = Home::empty();
+    let ours = format!("{} git", home.path("bin/keyfob").display());
+    let text = format!("[credential]\n\thelper = {ours}\n\thelper = \n\thelper = !false\n");
+    home.sandbox.write(".gitconfig", &text);
+    let before = home.look();
+    let output = home.keyfob(&["install", "git"]).run().expect_success();
+    assert!(!output.text().contains("nothing to change"), "{}", output.text());
+    assert_eq!(home.read(".gitconfig"), format!("{text}\thelper = {ours}\n"));
+    let output = home.keyfob(&["install", "git"]).run().expect_success();
+    assert!(output.text().contains("nothing to change"), "{}", output.text());
+    home.keyfob(&["uninstall", "git"]).run().expect_success();
+    home.assert_is(&before);
+}
+
+#[test]
+fn an_empty_helper_behind_that_of_a_place_has_it_put_behind_that_again() {
+    for behind in ["", "[credential]\n\thelper = \n"] {
+        let home = two(Home::empty());
+        let link = home.path("bin/git-credential-keyfob-acme");
+        let empty = if behind.is_empty() { "\thelper = \n" } else { "" };
+        let place = "[credential \"https://acme.example\"]\n";
+        let text = format!(
+            "{place}\thelper = {}\n{empty}\thelper = !false\n{behind}",
+            link.display()
+        );
+        home.sandbox.write(".gitconfig", &text);
+        let before = home.look();
+        let install = || home.keyfob(&["install", "git", "acme"]).run().expect_success();
+        let output = install();
+        assert!(said(&output).contains("has other helpers"), "{}", output.stderr);
+        let last = chain(&home).pop().unwrap_or_default();
+        assert_eq!(last, link.display().to_string(), "{}", home.read(".gitconfig"));
+        assert!(install().text().contains("nothing to change"));
+        home.keyfob(&["uninstall", "git"]).run().expect_success();
+        home.assert_is(&before);
+    }
+}
