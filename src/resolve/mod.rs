@@ -15,7 +15,7 @@ mod workspace;
 use std::cell::RefCell;
 
 use crate::config::{Config, Profile};
-use crate::error::{Error, Result};
+use crate::error::{Error, NO_PROVIDER, Result};
 use crate::model::{Action, Answer, Credential, Request};
 use crate::secret::Secret;
 use crate::store::Stores;
@@ -81,7 +81,8 @@ impl<'w> Sources<'w> {
         }
         match &request.profile {
             Some(profile) => {
-                let profile = Profile::parse(profile)?;
+                // No provider has a name that none can have.
+                let profile = Profile::parse(profile).map_err(|error| error.code(NO_PROVIDER))?;
                 match self.session(profile, request)? {
                     Some(session) => session::answer(self, &session, request),
                     None => Ok(Answer::Declined),

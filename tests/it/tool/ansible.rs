@@ -38,8 +38,17 @@ fn malformed_a_call_without_an_id_fails_otherwise_than_an_id_that_is_not_known()
         (&["ansible", "--vault-id"], 1),
         (&["ansible", "acme"], 1),
         (&["ansible", "--vault-id", "acme"], 2),
-        (&["ansible", "--vault-id", "a/b/c"], 1),
     ] {
         assert_eq!(sandbox.keyfob(args).run().expect_code(code).text(), "", "{args:?}");
+    }
+}
+
+#[test]
+fn miss_an_id_that_no_provider_can_have_is_one_that_is_not_known() {
+    let sandbox = Sandbox::new();
+    for id in ["my vault", "a/b/c", "-x", "prod/", "d\u{e9}v", "nobody"] {
+        let output = sandbox.keyfob(&["ansible", "--vault-id", id]).run().expect_code(2);
+        assert_eq!(output.text(), "", "{id}");
+        assert!(output.stderr.starts_with("keyfob: error: "), "{id}: {}", output.stderr);
     }
 }
