@@ -288,7 +288,15 @@ fn alone(call: &mut Call, named: Option<&str>) -> Result<Zeroizing<Vec<u8>>> {
         let target = index::to_target(&url);
         target.ok_or_else(|| Error::usage(format!("reading `{INDEX}`: it is no URL of an index")))
     });
-    let request = request(call, named, index.transpose()?)?;
+    let index = index.transpose()?;
+    if index.is_none() && named.is_none() && call.profile.is_none() {
+        return Err(Error::usage("neither a profile nor a registry is named")
+            .context("reading the command line")
+            .hint(format!(
+                "run `keyfob cargo get PROFILE|URL`, or set {INDEX} as cargo does"
+            )));
+    }
+    let request = request(call, named, index)?;
     match (call.ask)(&request)? {
         Answer::Found(credential) => {
             let value = value(&credential)?;
