@@ -38,7 +38,6 @@ fn malformed_a_call_without_an_id_fails_otherwise_than_an_id_that_is_not_known()
         (&["ansible", "--vault-id"], 1),
         (&["ansible", "acme"], 1),
         (&["ansible", "--vault-id", "acme"], 2),
-        (&["ansible", "--vault-id", "a/b/c"], 1),
     ] {
         assert_eq!(sandbox.keyfob(args).run().expect_code(code).text(), "", "{args:?}");
     }
