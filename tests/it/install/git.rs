@@ -317,3 +317,33 @@ fn a_helper_that_is_keyfob_by_another_name_is_ours_already() {
     home.keyfob(&["install", "git"]).run().expect_success();
     assert!(home.read(".gitconfig").contains("keyfob git"));
 }
+
+#[test]
+fn a_session_without_a_name_is_wired_as_that_one() {
+    let home = with_session("");
+    let set = home
+        .keyfob(&["set-token", "acme:", "--no-check"])
+        .stdin("canary-unnamed");
+    set.run().expect_success();
+    home.keyfob(&["account", "acme", "ann"]).run().expect_success();
+    home.keyfob(&["install", "git", "acme:"]).run().expect_success();
+    assert!(home.read(".gitconfig").contains("git-credential-keyfob-acme@"));
+    let filled = used(&home, "");
+    assert!(filled.contains("password=canary-unnamed"), "{filled}");
+    let list = home.keyfob(&["install", "--list"]).run().expect_success();
+    assert!(list.text().contains("  acme:  "), "{}", list.text());
+    for (tool, file, line) in [
+        ("aws", ".aws/config", "keyfob aws acme:\n"),
+        ("terraform", ".terraformrc", "args = [\"acme:\"]"),
+        ("kubectl", ".kube/config", "args: [\"kubectl\", \"acme:\"]"),
+        ("cargo", ".cargo/config.toml", "cargo-credential-keyfob acme:\""),
+        ("goauth", ".config/go/env", "keyfob goauth acme:\n"),
+        ("ansible", ".ansible.cfg", "= acme:@"),
+    ] {
+        home.keyfob(&["install", tool, "acme:"]).run().expect_success();
+        assert!(home.read(file).contains(line), "{tool}: {}", home.read(file));
+    }
+    home.keyfob(&["uninstall", "git", "acme"]).run().expect_success();
+    assert!(home.read(".gitconfig").contains("keyfob-acme@"), "that is another one");
+    home.keyfob(&["uninstall", "--all"]).run().expect_success();
+}
