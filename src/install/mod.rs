@@ -101,6 +101,11 @@ impl Tool {
         self.own(one).iter().any(|own| other.contains(own))
     }
 
+    /// Whether it has a name of its own for what is wired.
+    pub fn has_name(&self) -> bool {
+        matches!(self.apart, Apart::Name(_))
+    }
+
     /// Whether one of its programs is here.
     pub fn is_here(&self, world: &World) -> bool {
         self.programs.iter().any(|name| world.find_program(name).is_some())

@@ -39,6 +39,8 @@ pub(super) struct Wiring<'a> {
     seen: Seen,
     pub(super) changes: Vec<Change>,
     pub(super) made: Vec<PathBuf>,
+    /// The configurations that it edits, also one that it then could not.
+    pub(super) files: Vec<PathBuf>,
     /// What a person is told once.
     pub(super) notes: Vec<String>,
     /// What a person is told, and by the list again, because it stays so until one of them changes it.
@@ -52,6 +54,15 @@ pub(super) struct Places {
     pub(super) scratch: PathBuf,
 }
 
+impl Places {
+    /// Where they are now.
+    pub(super) fn of(world: &World, scratch: PathBuf) -> Result<Places> {
+        let keyfob = own_path(world)?;
+        let links = links(world, &keyfob)?;
+        Ok(Places { keyfob, links, scratch })
+    }
+}
+
 impl<'a> Wiring<'a> {
     pub(super) fn new(world: &'a World, options: &'a Options, places: &'a Places, seen: Seen) -> Wiring<'a> {
         Wiring {
@@ -63,6 +74,7 @@ impl<'a> Wiring<'a> {
             seen,
             changes: Vec::new(),
             made: Vec::new(),
+            files: Vec::new(),
             notes: Vec::new(),
             lasting: Vec::new(),
         }
@@ -245,6 +257,7 @@ impl<'a> Wiring<'a> {
     ) -> Result<()> {
         let named = path;
         let path = resolve(path)?;
+        self.files.push(path.clone());
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
         let text = std::str::from_utf8(before.bytes());
@@ -276,6 +289,7 @@ impl<'a> Wiring<'a> {
     ) -> Result<()> {
         let named = path;
         let path = resolve(path)?;
+        self.files.push(path.clone());
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
         let copy = self.scratch;
@@ -364,4 +378,29 @@ fn is_program(path: &Path) -> bool {
 pub(super) fn same(one: &Path, other: &Path) -> bool {
     one.canonicalize()
         .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// This program's path: the one on `PATH` if that leads here, for it stays the same when keyfob is updated.
+fn own_path(world: &World) -> Result<PathBuf> {
+    let own = world.own_path();
+    let own = own.ok_or_else(|| Error::failure("the path of this program cannot be found out"))?;
+    let found = world.find_program("keyfob");
+    let same = |found: &PathBuf| {
+        found
+            .canonicalize()
+            .is_ok_and(|found| own.canonicalize().is_ok_and(|own| own == found))
+    };
+    Ok(found.filter(same).unwrap_or(own))
+}
+
+/// The directory for links: keyfob's own where that is on `PATH` and ours to write, else `~/.local/bin`.
+fn links(world: &World, keyfob: &Path) -> Result<PathBuf> {
+    let on_path = world.find_program("keyfob").is_some_and(|found| found == keyfob);
+    let directory = keyfob
+        .parent()
+        .filter(|directory| on_path && state::is_own_directory(directory));
+    match directory {
+        Some(directory) => Ok(directory.into()),
+        None => world.expand("~/.local/bin"),
+    }
 }
