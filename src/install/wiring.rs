@@ -202,7 +202,8 @@ impl<'a> Wiring<'a> {
     /// A link to this program at a path, and that path.
     ///
     /// # Errors
-    /// [`crate::error::Class::Refused`] when something else lies there; a link is replaced where a person said so.
+    /// [`crate::error::Class::Refused`] when something else lies there; a link is replaced where a person said so, or
+    /// where it leads to a keyfob that is gone.
     pub(super) fn link_at(&mut self, path: &Path) -> Result<String> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default();
@@ -213,7 +214,11 @@ impl<'a> Wiring<'a> {
         }
         let path = directory.join(name);
         let target = self.keyfob()?.to_owned();
-        let before = self.seen.look(&path)?;
+        let before = match self.seen.look(&path)? {
+            // One of ours, whose directory has moved, or another name of a program that is gone: nobody misses it.
+            State::Link(old) if is_dead(&directory, &old) => State::Nothing,
+            before => before,
+        };
         let ours = match &before {
             State::Nothing => true,
             State::Link(old) => *old == target || same(&path, self.keyfob),
@@ -372,6 +377,12 @@ fn text_of(path: &Path) -> Result<&str> {
 fn is_program(path: &Path) -> bool {
     let metadata = std::fs::metadata(path);
     metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether a link in a directory leads to a keyfob that is gone.
+fn is_dead(directory: &Path, target: &str) -> bool {
+    let target = directory.join(target);
+    target.file_name().is_some_and(|name| name == "keyfob") && !target.exists()
 }
 
 /// Whether two paths lead to the same file.

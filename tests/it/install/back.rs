@@ -285,3 +285,34 @@ fn a_tool_whose_lines_name_a_program_that_is_gone_is_listed_so() {
     let keyfob = std::fs::read_link(home.path("bin/docker-credential-keyfob-acme")).unwrap();
     assert_eq!(keyfob, home.path("bin/keyfob"));
 }
+
+#[test]
+fn a_link_of_ours_that_moved_with_its_program_is_made_anew_and_goes() {
+    let home = Home::empty();
+    let run = |at: &str, args: &[&str]| {
+        let path = format!("{}:/usr/bin:/bin", home.path(at).display());
+        let run = home
+            .sandbox
+            .program(home.path(at).join("keyfob"), args)
+            .env("PATH", path);
+        run.run().expect_success()
+    };
+    std::fs::create_dir(home.path("old")).unwrap();
+    std::fs::set_permissions(home.path("old"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(home.sandbox.keyfob_path(), home.path("old/keyfob")).unwrap();
+    let before = home.look().len();
+    for tool in ["docker", "pip"] {
+        run("old", &["install", tool]);
+    }
+    std::fs::rename(home.path("old"), home.path("new")).unwrap();
+    for tool in ["docker", "pip"] {
+        run("new", &["install", tool]);
+    }
+    for link in ["docker-credential-keyfob", "keyring"] {
+        let target = std::fs::read_link(home.path("new").join(link)).unwrap();
+        assert_eq!(target, home.path("new/keyfob"), "{link}");
+    }
+    run("new", &["uninstall", "--all"]);
+    assert!(!home.path("new/keyring").is_symlink());
+    assert_eq!(home.look().len(), before);
+}
