@@ -279,11 +279,15 @@ fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: b
     let now = match since {
         Since::Refuse => "as it was",
         Since::Merge => "keyfob is taken out",
-        Since::Leave => "forgotten, and left as it is",
+        Since::Leave if step.notes.is_empty() => "as it was",
+        Since::Leave if step.is_empty() => "forgotten, and left as it is",
+        Since::Leave => "forgotten, and what nobody has changed is as it was",
     };
     let text = said(&step, is_dry, &format!("{}: {now}", shown.tool));
+    let told = step.notes.clone();
     ledger.carry_out(step)?;
     run.print(&text)?;
+    notes(run, &told);
     Ok(())
 }
 

@@ -266,10 +266,21 @@ impl<'a> Ledger<'a> {
         };
         let at = draft.wired.iter().position(is_it);
         let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
+        let mut left = draft.wired[at].changes.clone();
         let again = draft.take_out(at, since)?;
         self.put_in_again(&mut draft, again)?;
-        let step = self.step(draft)?;
-        Ok(Step { is_back: true, ..step })
+        left.retain(|change| since == Since::Leave && change.before != change.after && draft.is_left(&change.path));
+        // What was put back by hand is as it was.
+        left.retain(|change| {
+            let is_as_then =
+                |now: State| now != change.before && draft.seen.look(&change.path).is_ok_and(|then| then == now);
+            self.seen.look(&change.path).is_ok_and(is_as_then)
+        });
+        let mut step = self.step(draft)?;
+        let note = |change: &Change| format!("`{}` is left as it is", printable(&change.path.display().to_string()));
+        step.notes = left.iter().map(note).collect();
+        step.is_back = true;
+        Ok(step)
     }
 
     fn draft(&self) -> Draft {
@@ -456,6 +467,12 @@ impl Draft {
         }
         *self = all;
         Ok(again)
+    }
+
+    /// Whether a path is no wiring's any more.
+    fn is_left(&self, path: &Path) -> bool {
+        let mut changes = self.wired.iter().flat_map(|wired| &wired.changes);
+        changes.all(|change| change.path != path)
     }
 
     fn take_out_alone(&mut self, at: usize, since: Since) -> Result<(), Trouble> {

@@ -316,3 +316,42 @@ fn a_link_of_ours_that_moved_with_its_program_is_made_anew_and_goes() {
     assert!(!home.path("new/keyring").is_symlink());
     assert_eq!(home.look().len(), before);
 }
+
+#[test]
+fn what_is_forgotten_keeps_the_link_that_it_needs_and_is_named() {
+    for (text, stays) in [("{\"credsStore\":\"keyfob\",\"x\":1}\n", true), ("{\"x\":1}\n", false)] {
+        let home = Home::empty();
+        home.sandbox.write(".docker/config.json", "{\"x\":1}\n");
+        home.keyfob(&["install", "docker"]).run().expect_success();
+        std::fs::write(home.path(".docker/config.json"), text.replace('1', "2")).unwrap();
+        let output = home.keyfob(&["uninstall", "docker", "--forget"]).run().expect_success();
+        let (file, link) = (".docker/config.json", "bin/docker-credential-keyfob");
+        let left = |path: &str| format!("`{}` is left as it is", home.path(path).display());
+        assert_eq!(home.read(file), text.replace('1', "2"));
+        assert!(output.stderr.contains(&left(file)), "{}", output.stderr);
+        assert_eq!(home.path(link).is_symlink(), stays, "{text}");
+        assert_eq!(output.stderr.contains(&left(link)), stays, "{}", output.stderr);
+        let said = "docker: forgotten, and left as it is\n";
+        assert_eq!(output.text() == said, stays, "{}", output.text());
+    }
+}
+
+#[test]
+fn our_lines_that_a_person_changed_are_no_fault_of_a_later_wiring() {
+    let home = super::several::two(Home::empty());
+    home.keyfob(&["install", "aws", "acme"]).run().expect_success();
+    let own = home.read(".aws/config").replace("keyfob aws acme", "other");
+    std::fs::write(home.path(".aws/config"), &own).unwrap();
+    home.keyfob(&["install", "aws", "other"]).run().expect_success();
+    for more in [&[][..], &["--merge"]] {
+        let args = [&["uninstall", "aws", "acme"], more].concat();
+        let output = home.keyfob(&args).run().expect_code(5);
+        assert!(!output.stderr.contains("wired after"), "{}", output.stderr);
+        assert!(output.stderr.contains("put them right by hand"), "{}", output.stderr);
+    }
+    home.keyfob(&["uninstall", "aws", "acme", "--forget"])
+        .run()
+        .expect_success();
+    home.keyfob(&["uninstall", "aws", "other"]).run().expect_success();
+    assert_eq!(home.read(".aws/config"), own);
+}

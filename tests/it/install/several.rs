@@ -245,10 +245,7 @@ fn what_a_wiring_is_not_for_any_more_is_said() {
     let merged = run(&home, &["uninstall", "pip", "--merge"]);
     assert!(merged.starts_with("pip: keyfob is taken out\n"), "{merged}");
     let forgotten = run(&home, &["uninstall", "docker", "--forget"]);
-    assert!(
-        forgotten.starts_with("docker: forgotten, and left as it is\n"),
-        "{forgotten}"
-    );
+    assert!(forgotten.starts_with("docker: as it was\n"), "{forgotten}");
     assert_eq!(
         run(&home, &["uninstall", "--all"]),
         "nothing is wired, and nothing was changed\n"
