@@ -260,11 +260,11 @@ impl<'a> Ledger<'a> {
     /// what it changed was changed since.
     pub fn plan_back(&self, shown: &Shown, since: Since) -> Result<Step, Trouble> {
         let mut draft = self.draft();
-        let is_it = |wired: &Wired| {
-            let paths = wired.changes.iter().map(|change| &change.path);
-            wired.tool == shown.tool && wired.options == shown.options && paths.eq(&shown.paths)
-        };
-        let at = draft.wired.iter().position(is_it);
+        let is_it = |wired: &Wired| wired.tool == shown.tool && wired.options == shown.options;
+        let is_there = |wired: &Wired| wired.files().next() == shown.file.as_ref();
+        // What was wired again meanwhile may have other paths.
+        let at = draft.wired.iter().position(|wired| is_it(wired) && is_there(wired));
+        let at = at.or_else(|| draft.wired.iter().position(is_it));
         let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
         let mut left = draft.wired[at].changes.clone();
         let again = draft.take_out(at, since)?;
