@@ -27,6 +27,13 @@ pub(super) fn install(run: &Run, args: cli::Install) -> Result<u8> {
     let Some(tool) = chosen else {
         return every(run, &mut ledger, &wish, args.dry_run);
     };
+    if args.name.is_some() && !tool.has_name() {
+        let error = Error::usage(format!(
+            "`{}` has no name for what it asks, which `--name` would be",
+            tool.name
+        ));
+        return Err(error.hint("leave `--name` out"));
+    }
     if tool.needs_profile && wish.options.profile.is_none() {
         let error = Error::usage(format!("`{}` cannot say whose credential it wants", tool.name));
         return Err(error.hint(format!("run `keyfob install {} PROFILE`", tool.name)));
@@ -72,6 +79,7 @@ impl Wish {
     /// [`crate::error::Class::Refused`] when another is named for a tool whose helper could not tell it from them.
     fn for_tool(&self, tool: &Tool) -> Result<Options> {
         let mut options = self.options.clone();
+        options.name.take_if(|_| !tool.has_name());
         let may = |serves: &&Serves| serves.tools.is_empty() || serves.tools.iter().any(|name| name == tool.name);
         let served: Vec<&Serves> = self.targets.iter().filter(may).collect();
         if options.urls.is_empty() {
@@ -272,7 +280,9 @@ fn unwire(run: &Run, ledger: &mut Ledger, shown: &Shown, since: Since, is_dry: b
     let now = match since {
         Since::Refuse => "as it was",
         Since::Merge => "keyfob is taken out",
-        Since::Leave => "forgotten, and left as it is",
+        Since::Leave if step.notes.is_empty() => "as it was",
+        Since::Leave if step.is_empty() => "forgotten, and left as it is",
+        Since::Leave => "forgotten, and what nobody has changed is as it was",
     };
     let text = said(&step, is_dry, &format!("{}: {now}", shown.tool));
     let told = step.notes.clone();
@@ -318,7 +328,10 @@ impl Row<'_> {
 
     /// Whose session it is wired for, and what else tells it from the others of the same tool.
     fn label(&self, rows: &[Row]) -> String {
-        let Some(Shown { tool, options, .. }) = self.shown else {
+        let Some(Shown {
+            tool, options, file, ..
+        }) = self.shown
+        else {
             return String::new();
         };
         let text = match (&options.profile, &options.name) {
@@ -329,12 +342,17 @@ impl Row<'_> {
             let alike = |shown: &Shown| shown.tool == *tool && label(&shown.options) == label(options);
             row.shown.is_some_and(alike)
         };
-        if rows.iter().filter(is_alike).count() < 2 || options.urls.is_empty() {
-            return text;
-        }
-        format!("{text} at {}", printable(&options.urls.join(", ")))
-            .trim_start()
-            .into()
+        let alike: Vec<&Shown> = rows.iter().filter(is_alike).filter_map(|row| row.shown).collect();
+        let of_same_places = alike.iter().filter(|shown| shown.options.urls == options.urls);
+        let text = match (&options.urls[..], file) {
+            // One for each file of its own, which a variable of the tool names.
+            (_, Some(file)) if of_same_places.count() > 1 => {
+                format!("{text} in {}", printable(&file.display().to_string()))
+            }
+            (urls, _) if alike.len() > 1 && !urls.is_empty() => format!("{text} at {}", printable(&urls.join(", "))),
+            _ => text,
+        };
+        text.trim_start().into()
     }
 }
 

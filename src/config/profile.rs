@@ -86,7 +86,9 @@ fn bare(provider: &str, mode: &str, account: &str) -> String {
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        f.write_str(&bare(&self.provider, &part(&self.mode), &part(&self.account)))
+        f.write_str(&bare(&self.provider, &part(&self.mode), &part(&self.account)))?;
+        // An empty account is one that was named: without its colon any other would be meant too.
+        f.write_str(if self.account.as_deref() == Some("") { ":" } else { "" })
     }
 }
 
@@ -96,7 +98,14 @@ mod tests {
 
     #[test]
     fn a_profile_reads_back_from_what_it_shows() {
-        for text in ["acme", "acme/dev", "acme:ann@acme.example", "acme/dev:a:b/c"] {
+        for text in [
+            "acme",
+            "acme/dev",
+            "acme:ann@acme.example",
+            "acme/dev:a:b/c",
+            "acme:",
+            "acme/dev:",
+        ] {
             assert_eq!(Profile::parse(text).unwrap().to_string(), text);
         }
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::format::Format;
-use super::state::{self, State};
+use super::state::{self, Seen, State};
 use crate::error::{Error, Result};
 use crate::world::World;
 
@@ -76,6 +76,21 @@ pub(super) struct Wired {
     /// What the list tells a person of it. A journal of before has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,
+}
+
+impl Wired {
+    /// Its configurations, as far as links are none.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = self.changes.iter();
+        let files = files.filter(|change| !matches!(change.after, State::Link(_)));
+        files.map(|change| &change.path)
+    }
+
+    /// Whether it can be beside one that edits these files: it is in others alone, one of which is there still.
+    pub(super) fn is_elsewhere(&self, files: &[PathBuf], seen: &Seen) -> bool {
+        let is_there = |path: &PathBuf| matches!(seen.look(path), Ok(State::File { .. }));
+        !files.is_empty() && self.files().all(|path| !files.contains(path)) && self.files().any(is_there)
+    }
 }
 
 /// What a person says of how a tool is to be wired.

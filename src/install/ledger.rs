@@ -9,7 +9,7 @@ use super::journal::{self, Change, Journal, Lock, Options, Pending, Wired};
 use super::state::{self, Seen, State};
 use super::undo::{Since, follow, take_out};
 use super::wiring::{Places, Wiring};
-use super::{Tool, Trouble, diff};
+use super::{Tool, Trouble, diff, remains};
 use crate::error::{Error, Result};
 use crate::report::printable;
 use crate::world::World;
@@ -51,6 +51,8 @@ pub struct Shown {
     pub options: Options,
     /// Its configurations and links.
     pub paths: Vec<PathBuf>,
+    /// The first of its configurations.
+    pub file: Option<PathBuf>,
     /// Whether somebody else has changed one of them since.
     pub changed: bool,
     /// The program that its lines name, where nothing is there any more.
@@ -132,12 +134,7 @@ impl<'a> Ledger<'a> {
             }
         }
         follow(&mut journal.wired, &seen);
-        let keyfob = own_path(world)?;
-        let places = Places {
-            links: links(world, &keyfob)?,
-            scratch: path.with_file_name("scratch"),
-            keyfob,
-        };
+        let places = Places::of(world, path.with_file_name("scratch"))?;
         Ok(Ledger {
             world,
             path,
@@ -172,6 +169,7 @@ impl<'a> Ledger<'a> {
             tool: wired.tool.clone(),
             options: wired.options.clone(),
             paths: wired.changes.iter().map(|change| change.path.clone()).collect(),
+            file: wired.files().next().cloned(),
             changed: wired.changes.iter().filter(is_ours).any(is_changed),
             gone: wired.program.clone().filter(|program| !program.exists()),
             notes: wired.notes.clone(),
@@ -189,13 +187,23 @@ impl<'a> Ledger<'a> {
         }
         let mut draft = self.draft();
         let (mut replaced, mut again) = (Vec::new(), Vec::new());
-        let meets = |wired: &Wired| wired.tool == tool.name && tool.meet(&wired.options, options);
-        while let Some(at) = draft.wired.iter().rposition(meets) {
-            replaced.insert(0, draft.wired[at].options.clone());
+        let (mut left, mut files) = (Vec::new(), None);
+        while let Some(at) = self.met(&draft, tool, options, &mut files) {
+            let old = &draft.wired[at];
+            replaced.insert(0, old.options.clone());
+            left.extend(old.files().cloned());
             again.splice(0..0, draft.take_out(at, Since::Merge)?);
         }
-        let notes = self.put_in(&mut draft, tool, options)?;
+        let mut notes = self.put_in(&mut draft, tool, options)?;
         self.put_in_again(&mut draft, again)?;
+        left.retain(|path| draft.wired.iter().all(|wired| wired.files().all(|file| file != path)));
+        notes.extend(left.iter().filter(|path| path.exists()).map(|path| {
+            let place = printable(&path.display().to_string());
+            format!(
+                "`{}` was wired by `{place}` before, which does not name keyfob any more",
+                tool.name
+            )
+        }));
         let step = self.step(draft)?;
         Ok(Step {
             replaced,
@@ -204,13 +212,30 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// The last wiring whose place one with these options takes. What lies in other files than those that it would edit
+    /// now, because a variable of the tool has changed since, stays beside it.
+    fn met(&self, draft: &Draft, tool: &Tool, options: &Options, files: &mut Option<Vec<PathBuf>>) -> Option<usize> {
+        let may = |wired: &Wired| wired.tool == tool.name && tool.meet(&wired.options, options);
+        draft.wired.iter().any(may).then_some(())?;
+        let files = files.get_or_insert_with(|| {
+            let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen.clone());
+            // Why it fails is said when what is in its way has gone.
+            let _ = (tool.plan)(&mut wiring);
+            wiring.files
+        });
+        let meets = |wired: &Wired| may(wired) && !wired.is_elsewhere(files, &draft.seen);
+        draft.wired.iter().rposition(meets)
+    }
+
     /// The step in which nothing is to be done, where that is so: what is there is neither moved nor asked whose it is.
     fn plan_nothing(&self, tool: &Tool, options: &Options) -> Option<Step> {
         let mut draft = self.draft();
-        let is_it = |wired: &&mut Wired| wired.tool == tool.name && wired.options == *options;
-        let old = draft.wired.iter_mut().find(is_it)?;
-        let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen);
+        let is_it = |wired: &Wired| wired.tool == tool.name && wired.options == *options;
+        draft.wired.iter().any(is_it).then_some(())?;
+        let mut wiring = Wiring::new(self.world, options, &self.places, draft.seen.clone());
         (tool.plan)(&mut wiring).ok()?;
+        let is_it = |wired: &&mut Wired| is_it(wired) && !wired.is_elsewhere(&wiring.files, &draft.seen);
+        let old = draft.wired.iter_mut().find(is_it)?;
         let changes = wiring.changes.iter();
         if changes.clone().any(|change| change.before != change.after) {
             return None;
@@ -236,18 +261,22 @@ impl<'a> Ledger<'a> {
     pub fn plan_back(&self, shown: &Shown, since: Since) -> Result<Step, Trouble> {
         let mut draft = self.draft();
         let is_it = |wired: &Wired| wired.tool == shown.tool && wired.options == shown.options;
-        let at = draft.wired.iter().position(is_it);
+        let is_there = |wired: &Wired| wired.files().next() == shown.file.as_ref();
+        // What was wired again meanwhile may have other paths.
+        let at = draft.wired.iter().position(|wired| is_it(wired) && is_there(wired));
+        let at = at.or_else(|| draft.wired.iter().position(is_it));
         let at = at.ok_or_else(|| Error::usage(format!("`{}` was not wired by keyfob", shown.tool)))?;
         let changes = draft.wired[at].changes.clone();
         let again = draft.take_out(at, since)?;
         self.put_in_again(&mut draft, again)?;
-        // One of a newer keyfob is taken out too.
-        let tool = super::find(&shown.tool).ok();
-        let left = |change: &Change| {
-            let now = draft.seen.look(&change.path).ok()?;
-            tool?.left(&shown.options, std::str::from_utf8(now.bytes()).ok()?)
-        };
-        let notes = changes.iter().filter_map(left).collect();
+        let mut notes = remains::told(&changes, &shown.tool, &shown.options, &draft.seen);
+        if since == Since::Leave {
+            let left: Vec<Change> = changes
+                .into_iter()
+                .filter(|change| draft.is_left(&change.path))
+                .collect();
+            notes.extend(remains::left_as_they_are(&left, &self.seen, &draft.seen));
+        }
         let step = self.step(draft)?;
         Ok(Step {
             is_back: true,
@@ -299,9 +328,18 @@ impl<'a> Ledger<'a> {
     }
 
     fn put_in_again(&self, draft: &mut Draft, again: Vec<Wired>) -> Result<()> {
-        for Wired { tool, options, .. } in again {
-            let put = super::find(&tool).and_then(|tool| self.put_in(draft, tool, &options));
+        for old in again {
+            let tool = &old.tool;
+            let put = super::find(tool).and_then(|tool| self.put_in(draft, tool, &old.options));
             put.map_err(|error| error.context(format!("wiring `{tool}` again")))?;
+            let files: Vec<PathBuf> = draft
+                .wired
+                .last()
+                .map_or(Vec::new(), |new| new.files().cloned().collect());
+            if old.is_elsewhere(&files, &draft.seen) {
+                let text = format!("`{tool}` would be wired again in another configuration than before");
+                return Err(Error::refused(text).hint(format!("run `keyfob uninstall {tool}` first")));
+            }
         }
         Ok(())
     }
@@ -433,6 +471,12 @@ impl Draft {
         Ok(again)
     }
 
+    /// Whether a path is no wiring's any more.
+    fn is_left(&self, path: &Path) -> bool {
+        let mut changes = self.wired.iter().flat_map(|wired| &wired.changes);
+        changes.all(|change| change.path != path)
+    }
+
     fn take_out_alone(&mut self, at: usize, since: Since) -> Result<(), Trouble> {
         let gone = take_out(&mut self.wired, at, &mut self.seen, since)?;
         self.gone.extend(gone);
@@ -453,29 +497,4 @@ fn apply(pending: &Pending) -> Result<()> {
     }
     pending.gone.iter().rev().for_each(|directory| state::prune(directory));
     Ok(())
-}
-
-/// This program's path: the one on `PATH` if that leads here, for it stays the same when keyfob is updated.
-fn own_path(world: &World) -> Result<PathBuf> {
-    let own = world.own_path();
-    let own = own.ok_or_else(|| Error::failure("the path of this program cannot be found out"))?;
-    let found = world.find_program("keyfob");
-    let same = |found: &PathBuf| {
-        found
-            .canonicalize()
-            .is_ok_and(|found| own.canonicalize().is_ok_and(|own| own == found))
-    };
-    Ok(found.filter(same).unwrap_or(own))
-}
-
-/// The directory for links: keyfob's own where that is on `PATH` and ours to write, else `~/.local/bin`.
-fn links(world: &World, keyfob: &Path) -> Result<PathBuf> {
-    let on_path = world.find_program("keyfob").is_some_and(|found| found == keyfob);
-    let directory = keyfob
-        .parent()
-        .filter(|directory| on_path && state::is_own_directory(directory));
-    match directory {
-        Some(directory) => Ok(directory.into()),
-        None => world.expand("~/.local/bin"),
-    }
 }

@@ -29,6 +29,7 @@ mod masked;
 mod nuget;
 mod pip;
 mod pnpm;
+mod remains;
 mod state;
 mod terraform;
 mod toml;
@@ -106,6 +107,11 @@ impl Tool {
         (self.name == kubectl::KUBECTL.name)
             .then(|| kubectl::left(options, text))
             .flatten()
+    }
+
+    /// Whether it has a name of its own for what is wired.
+    pub fn has_name(&self) -> bool {
+        matches!(self.apart, Apart::Name(_))
     }
 
     /// Whether one of its programs is here.

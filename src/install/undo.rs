@@ -22,7 +22,7 @@ pub enum Since {
     Refuse,
     /// Our lines are taken out, and the others' changes stay.
     Merge,
-    /// The file stays as it is, and the journal forgets it.
+    /// The file stays as it is, with the links that our lines in it need, and the journal forgets it.
     Leave,
 }
 
@@ -38,8 +38,14 @@ pub(super) fn take_out(
     since: Since,
 ) -> Result<Vec<PathBuf>, Trouble> {
     let mut out = wired.remove(at);
+    // The links last: what stays of our lines needs them.
+    out.changes
+        .sort_by_key(|change| !matches!(change.after, State::Link(_)));
+    let mut stays = false;
     while let Some(change) = out.changes.pop() {
-        take_back(wired, at, &out.tool, &change, seen, since)?;
+        if !stays || matches!(change.after, State::File { .. }) {
+            stays |= take_back(wired, at, &out.tool, &change, seen, since)?;
+        }
     }
     // A directory in which another tool's change lies is that one's from now on.
     let mut gone = Vec::new();
@@ -82,7 +88,7 @@ pub(super) fn follow(wired: &mut [Wired], seen: &Seen) {
     }
 }
 
-/// Takes one change back; `at` is where later tools begin.
+/// Takes one change back; `at` is where later tools begin. Whether lines of ours stay, as a person wants it.
 fn take_back(
     wired: &mut [Wired],
     at: usize,
@@ -90,7 +96,7 @@ fn take_back(
     change: &Change,
     seen: &mut Seen,
     since: Since,
-) -> Result<(), Trouble> {
+) -> Result<bool, Trouble> {
     let now = seen.look(&change.path)?;
     let (_, later) = wired.split_at_mut(at);
     let mut later: Vec<(&str, &mut Change)> = later
@@ -99,42 +105,55 @@ fn take_back(
         .filter(|(_, other)| other.path == change.path)
         .collect();
     if change.before == change.after {
-        return Ok(());
+        return Ok(false);
     }
     // Somebody who wants it as we made it inherits what was there before.
     if let Some((_, heir)) = later.first_mut().filter(|(_, other)| other.before == other.after) {
         heir.before = change.before.clone();
-        return Ok(());
+        return Ok(false);
     }
     let left = later.last().map_or(&change.after, |(_, last)| &last.after).clone();
     if now == change.before && later.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     if now != left {
         match since {
             Since::Refuse => return Err(changed(tool, change, &left, &now)),
-            Since::Leave => return Ok(()),
+            Since::Leave => return Ok(without(change, &now) != Some(now)),
             Since::Merge => (),
         }
     }
-    for (other, later) in &mut later {
-        let conflict = || {
+    let mut without_it = Vec::new();
+    for (other, later) in &later {
+        // What the later one found shows whether it, or somebody before it, changed our lines.
+        let Some(before) = without(change, &later.before) else {
+            return match since {
+                Since::Leave => Ok(true),
+                _ => Err(own_lines(tool, change, &change.after, &later.before)),
+            };
+        };
+        let after = without(change, &later.after).ok_or_else(|| {
             let place = printable(&change.path.display().to_string());
             let text = format!("`{other}` was wired after `{tool}` and changed the same lines of `{place}`");
             Error::refused(text).hint(format!("run `keyfob uninstall {other}` first"))
-        };
-        later.before = without(change, &later.before).ok_or_else(conflict)?;
-        later.after = without(change, &later.after).ok_or_else(conflict)?;
+        })?;
+        without_it.push((before, after));
     }
-    let out = without(change, &now).ok_or_else(|| {
-        let mut trouble = changed(tool, change, &left, &now);
-        trouble.error = trouble.error.hint(format!(
-            "keyfob's own lines were changed: put them right by hand, then run `keyfob uninstall {tool} --forget`"
-        ));
-        trouble
-    })?;
+    let out = without(change, &now).ok_or_else(|| own_lines(tool, change, &left, &now))?;
+    for ((_, later), (before, after)) in later.iter_mut().zip(without_it) {
+        (later.before, later.after) = (before, after);
+    }
     seen.put(&change.path, out);
-    Ok(())
+    Ok(false)
+}
+
+/// Somebody changed what is keyfob's own.
+fn own_lines(tool: &str, change: &Change, left: &State, now: &State) -> Trouble {
+    let mut trouble = changed(tool, change, left, now);
+    trouble.error = trouble.error.hint(format!(
+        "keyfob's own lines were changed: put them right by hand, then run `keyfob uninstall {tool} --forget`"
+    ));
+    trouble
 }
 
 /// A state without a change; none where it cannot be told apart.

@@ -39,6 +39,8 @@ pub(super) struct Wiring<'a> {
     seen: Seen,
     pub(super) changes: Vec<Change>,
     pub(super) made: Vec<PathBuf>,
+    /// The configurations that it edits, also one that it then could not.
+    pub(super) files: Vec<PathBuf>,
     /// What a person is told once.
     pub(super) notes: Vec<String>,
     /// What a person is told, and by the list again, because it stays so until one of them changes it.
@@ -52,6 +54,15 @@ pub(super) struct Places {
     pub(super) scratch: PathBuf,
 }
 
+impl Places {
+    /// Where they are now.
+    pub(super) fn of(world: &World, scratch: PathBuf) -> Result<Places> {
+        let keyfob = own_path(world)?;
+        let links = links(world, &keyfob)?;
+        Ok(Places { keyfob, links, scratch })
+    }
+}
+
 impl<'a> Wiring<'a> {
     pub(super) fn new(world: &'a World, options: &'a Options, places: &'a Places, seen: Seen) -> Wiring<'a> {
         Wiring {
@@ -63,6 +74,7 @@ impl<'a> Wiring<'a> {
             seen,
             changes: Vec::new(),
             made: Vec::new(),
+            files: Vec::new(),
             notes: Vec::new(),
             lasting: Vec::new(),
         }
@@ -203,7 +215,8 @@ impl<'a> Wiring<'a> {
     /// A link to this program at a path, and that path.
     ///
     /// # Errors
-    /// [`crate::error::Class::Refused`] when something else lies there; a link is replaced where a person said so.
+    /// [`crate::error::Class::Refused`] when something else lies there; a link is replaced where a person said so, or
+    /// where it leads to a keyfob that is gone.
     pub(super) fn link_at(&mut self, path: &Path) -> Result<String> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default();
@@ -214,7 +227,11 @@ impl<'a> Wiring<'a> {
         }
         let path = directory.join(name);
         let target = self.keyfob()?.to_owned();
-        let before = self.seen.look(&path)?;
+        let before = match self.seen.look(&path)? {
+            // One of ours, whose directory has moved, or another name of a program that is gone: nobody misses it.
+            State::Link(old) if is_dead(&directory, &old) => State::Nothing,
+            before => before,
+        };
         let ours = match &before {
             State::Nothing => true,
             State::Link(old) => *old == target || same(&path, self.keyfob),
@@ -258,6 +275,7 @@ impl<'a> Wiring<'a> {
     ) -> Result<()> {
         let named = path;
         let path = resolve(path)?;
+        self.files.push(path.clone());
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
         let text = std::str::from_utf8(before.bytes());
@@ -289,6 +307,7 @@ impl<'a> Wiring<'a> {
     ) -> Result<()> {
         let named = path;
         let path = resolve(path)?;
+        self.files.push(path.clone());
         let before = self.seen.look(&path)?;
         let place = path.display().to_string();
         let copy = self.scratch;
@@ -373,8 +392,39 @@ pub(super) fn is_program(path: &Path) -> bool {
     metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether a link in a directory leads to a keyfob that is gone.
+fn is_dead(directory: &Path, target: &str) -> bool {
+    let target = directory.join(target);
+    target.file_name().is_some_and(|name| name == "keyfob") && !target.exists()
+}
+
 /// Whether two paths lead to the same file.
 pub(super) fn same(one: &Path, other: &Path) -> bool {
     one.canonicalize()
         .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// This program's path: the one on `PATH` if that leads here, for it stays the same when keyfob is updated.
+fn own_path(world: &World) -> Result<PathBuf> {
+    let own = world.own_path();
+    let own = own.ok_or_else(|| Error::failure("the path of this program cannot be found out"))?;
+    let found = world.find_program("keyfob");
+    let same = |found: &PathBuf| {
+        found
+            .canonicalize()
+            .is_ok_and(|found| own.canonicalize().is_ok_and(|own| own == found))
+    };
+    Ok(found.filter(same).unwrap_or(own))
+}
+
+/// The directory for links: keyfob's own where that is on `PATH` and ours to write, else `~/.local/bin`.
+fn links(world: &World, keyfob: &Path) -> Result<PathBuf> {
+    let on_path = world.find_program("keyfob").is_some_and(|found| found == keyfob);
+    let directory = keyfob
+        .parent()
+        .filter(|directory| on_path && state::is_own_directory(directory));
+    match directory {
+        Some(directory) => Ok(directory.into()),
+        None => world.expand("~/.local/bin"),
+    }
 }

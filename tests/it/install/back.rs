@@ -285,3 +285,73 @@ fn a_tool_whose_lines_name_a_program_that_is_gone_is_listed_so() {
     let keyfob = std::fs::read_link(home.path("bin/docker-credential-keyfob-acme")).unwrap();
     assert_eq!(keyfob, home.path("bin/keyfob"));
 }
+
+#[test]
+fn a_link_of_ours_that_moved_with_its_program_is_made_anew_and_goes() {
+    let home = Home::empty();
+    let run = |at: &str, args: &[&str]| {
+        let path = format!("{}:/usr/bin:/bin", home.path(at).display());
+        let run = home
+            .sandbox
+            .program(home.path(at).join("keyfob"), args)
+            .env("PATH", path);
+        run.run().expect_success()
+    };
+    std::fs::create_dir(home.path("old")).unwrap();
+    std::fs::set_permissions(home.path("old"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(home.sandbox.keyfob_path(), home.path("old/keyfob")).unwrap();
+    let before = home.look().len();
+    for tool in ["docker", "pip"] {
+        run("old", &["install", tool]);
+    }
+    std::fs::rename(home.path("old"), home.path("new")).unwrap();
+    for tool in ["docker", "pip"] {
+        run("new", &["install", tool]);
+    }
+    for link in ["docker-credential-keyfob", "keyring"] {
+        let target = std::fs::read_link(home.path("new").join(link)).unwrap();
+        assert_eq!(target, home.path("new/keyfob"), "{link}");
+    }
+    run("new", &["uninstall", "--all"]);
+    assert!(!home.path("new/keyring").is_symlink());
+    assert_eq!(home.look().len(), before);
+}
+
+#[test]
+fn what_is_forgotten_keeps_the_link_that_it_needs_and_is_named() {
+    for (text, stays) in [("{\"credsStore\":\"keyfob\",\"x\":1}\n", true), ("{\"x\":1}\n", false)] {
+        let home = Home::empty();
+        home.sandbox.write(".docker/config.json", "{\"x\":1}\n");
+        home.keyfob(&["install", "docker"]).run().expect_success();
+        std::fs::write(home.path(".docker/config.json"), text.replace('1', "2")).unwrap();
+        let output = home.keyfob(&["uninstall", "docker", "--forget"]).run().expect_success();
+        let (file, link) = (".docker/config.json", "bin/docker-credential-keyfob");
+        let left = |path: &str| format!("`{}` is left as it is", home.path(path).display());
+        assert_eq!(home.read(file), text.replace('1', "2"));
+        assert!(output.stderr.contains(&left(file)), "{}", output.stderr);
+        assert_eq!(home.path(link).is_symlink(), stays, "{text}");
+        assert_eq!(output.stderr.contains(&left(link)), stays, "{}", output.stderr);
+        let said = "docker: forgotten, and left as it is\n";
+        assert_eq!(output.text() == said, stays, "{}", output.text());
+    }
+}
+
+#[test]
+fn our_lines_that_a_person_changed_are_no_fault_of_a_later_wiring() {
+    let home = super::several::two(Home::empty());
+    home.keyfob(&["install", "aws", "acme"]).run().expect_success();
+    let own = home.read(".aws/config").replace("keyfob aws acme", "other");
+    std::fs::write(home.path(".aws/config"), &own).unwrap();
+    home.keyfob(&["install", "aws", "other"]).run().expect_success();
+    for more in [&[][..], &["--merge"]] {
+        let args = [&["uninstall", "aws", "acme"], more].concat();
+        let output = home.keyfob(&args).run().expect_code(5);
+        assert!(!output.stderr.contains("wired after"), "{}", output.stderr);
+        assert!(output.stderr.contains("put them right by hand"), "{}", output.stderr);
+    }
+    home.keyfob(&["uninstall", "aws", "acme", "--forget"])
+        .run()
+        .expect_success();
+    home.keyfob(&["uninstall", "aws", "other"]).run().expect_success();
+    assert_eq!(home.read(".aws/config"), own);
+}

@@ -392,3 +392,33 @@ fn an_empty_helper_behind_that_of_a_place_has_it_put_behind_that_again() {
         home.assert_is(&before);
     }
 }
+
+#[test]
+fn a_session_without_a_name_is_wired_as_that_one() {
+    let home = with_session("");
+    let set = home
+        .keyfob(&["set-token", "acme:", "--no-check"])
+        .stdin("canary-unnamed");
+    set.run().expect_success();
+    home.keyfob(&["account", "acme", "ann"]).run().expect_success();
+    home.keyfob(&["install", "git", "acme:"]).run().expect_success();
+    assert!(home.read(".gitconfig").contains("git-credential-keyfob-acme@"));
+    let filled = used(&home, "");
+    assert!(filled.contains("password=canary-unnamed"), "{filled}");
+    let list = home.keyfob(&["install", "--list"]).run().expect_success();
+    assert!(list.text().contains("  acme:  "), "{}", list.text());
+    for (tool, file, line) in [
+        ("aws", ".aws/config", "keyfob aws acme:\n"),
+        ("terraform", ".terraformrc", "args = [\"acme:\"]"),
+        ("kubectl", ".kube/config", "args: [\"kubectl\", \"acme:\"]"),
+        ("cargo", ".cargo/config.toml", "cargo-credential-keyfob acme:\""),
+        ("goauth", ".config/go/env", "keyfob goauth acme:\n"),
+        ("ansible", ".ansible.cfg", "= acme:@"),
+    ] {
+        home.keyfob(&["install", tool, "acme:"]).run().expect_success();
+        assert!(home.read(file).contains(line), "{tool}: {}", home.read(file));
+    }
+    home.keyfob(&["uninstall", "git", "acme"]).run().expect_success();
+    assert!(home.read(".gitconfig").contains("keyfob-acme@"), "that is another one");
+    home.keyfob(&["uninstall", "--all"]).run().expect_success();
+}

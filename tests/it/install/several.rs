@@ -245,12 +245,79 @@ fn what_a_wiring_is_not_for_any_more_is_said() {
     let merged = run(&home, &["uninstall", "pip", "--merge"]);
     assert!(merged.starts_with("pip: keyfob is taken out\n"), "{merged}");
     let forgotten = run(&home, &["uninstall", "docker", "--forget"]);
-    assert!(
-        forgotten.starts_with("docker: forgotten, and left as it is\n"),
-        "{forgotten}"
-    );
+    assert!(forgotten.starts_with("docker: as it was\n"), "{forgotten}");
     assert_eq!(
         run(&home, &["uninstall", "--all"]),
         "nothing is wired, and nothing was changed\n"
     );
+}
+
+#[test]
+fn each_configuration_that_a_variable_names_has_its_own_wiring() {
+    for (tool, variable, file) in [
+        ("kubectl", "KUBECONFIG", ""),
+        ("docker", "DOCKER_CONFIG", "config.json"),
+        ("aws", "AWS_CONFIG_FILE", ""),
+        ("cargo", "CARGO_HOME", "config.toml"),
+    ] {
+        let home = Home::empty();
+        let before = home.look();
+        let at = |name: &str, args: &[&str]| {
+            let run = home.keyfob(args).env(variable, home.path(name)).run();
+            run.expect_success().text().to_owned()
+        };
+        let below = |name: &str| {
+            if file.is_empty() {
+                name.into()
+            } else {
+                format!("{name}/{file}")
+            }
+        };
+        at("a", &["install", tool, "acme"]);
+        let (first, text) = (home.look(), home.read(&below("a")));
+        let said = at("b", &["install", tool, "acme"]);
+        assert!(
+            !said.contains(&format!("{}\n", home.path(&below("a")).display())),
+            "{tool}: {said}"
+        );
+        assert_eq!(home.read(&below("a")), text, "{tool}");
+        assert_eq!(home.read(&below("b")), text, "{tool}");
+        let (both, listed) = (home.look(), rows(&home, tool));
+        for (name, line) in ["a", "b"].iter().zip(&listed) {
+            let place = home.path(&below(name));
+            assert!(
+                line.contains(&format!(" acme in {} ", place.display())),
+                "{tool}: {listed:?}"
+            );
+            assert!(
+                at(name, &["install", tool, "acme"]).contains("nothing to change"),
+                "{tool}"
+            );
+        }
+        // What is wired in another file stays so, whatever is asked for everything.
+        at("c", &["install", "--all", "--provider", "acme"]);
+        assert_eq!(home.read(&below("a")), text, "{tool}");
+        run(&home, &["uninstall", "--all"]);
+        home.assert_is(&before);
+        at("a", &["install", tool, "acme"]);
+        assert!(home.look() == first, "{tool}");
+        at("b", &["install", tool, "acme"]);
+        assert!(home.look() == both, "{tool}");
+        run(&home, &["uninstall", tool]);
+        home.assert_is(&before);
+    }
+}
+
+#[test]
+fn a_name_for_a_tool_that_has_none_is_a_mistake() {
+    let home = Home::empty();
+    let before = home.look();
+    for tool in ["git", "docker", "cargo"] {
+        let output = home
+            .keyfob(&["install", tool, "acme", "--name", "foo"])
+            .run()
+            .expect_code(64);
+        assert!(output.stderr.contains("`--name`"), "{}", output.stderr);
+    }
+    home.assert_is(&before);
 }
