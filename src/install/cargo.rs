@@ -22,6 +22,9 @@ pub(super) const CARGO: Tool = Tool {
 const TABLE: &str = "registry";
 const KEY: &str = "global-credential-providers";
 
+/// The key of a registry that asks somebody of its own.
+const OWN: &str = "credential-provider";
+
 /// What cargo asks where nothing is configured.
 const USUAL: &str = "cargo:token";
 
@@ -49,7 +52,9 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         ));
     }
     let (ours, replace) = (words.join(" "), wiring.options.replace);
+    let mut elsewhere = Vec::new();
     wiring.edit_as(Format::Toml, &path, |text| {
+        elsewhere = others(text)?;
         let listed = toml::list(text, &[TABLE, KEY])?;
         let mut providers = listed.clone().unwrap_or_else(|| vec![USUAL.into()]);
         // Ours for other profiles are nobody else's.
@@ -62,5 +67,29 @@ fn plan(wiring: &mut Wiring) -> Result<()> {
         }
         let list: Array = providers.into_iter().collect();
         toml::set(text, Some(TABLE), KEY, Value::Array(list))
-    })
+    })?;
+    if !elsewhere.is_empty() {
+        let note = format!(
+            "`{}` asks a provider of its own, and not keyfob",
+            elsewhere.join("`, `")
+        );
+        wiring.lasting.push(note);
+    }
+    Ok(())
+}
+
+/// The tables of registries that ask neither cargo's list nor keyfob.
+fn others(text: &str) -> Result<Vec<String>> {
+    let mut tables = toml::tables_with(text, &["registries"], OWN)?;
+    tables.extend(
+        toml::tables_with(text, &[], OWN)?
+            .into_iter()
+            .filter(|(name, _)| name == TABLE),
+    );
+    let ours = |value: &str| value.contains("cargo-credential-keyfob");
+    Ok(tables
+        .into_iter()
+        .filter(|(_, value)| !ours(value))
+        .map(|(name, _)| name)
+        .collect())
 }

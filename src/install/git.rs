@@ -42,6 +42,9 @@ const KEEPERS: [&str; 2] = ["store", "cache"];
 /// What git runs where a helper has no path: a program of this name.
 const NAMED: &str = "git-credential-keyfob";
 
+/// What is in the path of our program for a profile.
+const PROFILES: &str = "git-credential-keyfob-";
+
 /// The version since which a session that git hands on is marked, so that its helpers do not keep it.
 const MARKS: (u32, u32) = (2, 46);
 
@@ -111,6 +114,9 @@ fn everywhere(
     } else if !has || (replace && !includes && helpers != wanted) {
         set(config, KEY, wanted, replace)?;
     }
+    if replace {
+        keep_places(config, is_this)?;
+    }
     let mut notes = Vec::new();
     if let Some(keeper) = keeper.filter(|_| !replace) {
         let whose = if marks(&lines(git(&["git", "--version"]))) {
@@ -149,8 +155,7 @@ fn at(
     }
     let others = !replace && helpers.iter().any(|other| !other.is_empty() && *other != helper);
     let listed = config(&["--null", "--get-regexp", READ]).unwrap_or_default();
-    let lines = listed.split_terminator('\0');
-    let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once('\n').unwrap_or((line, ""))).collect();
+    let lines = pairs(&listed);
     if !others && is_followed(&lines, (&key, helper), is_this) {
         config(&["--unset-all", &key])?;
         append(config, &format!("credential.{place}"), &wanted)?;
@@ -167,6 +172,27 @@ fn at(
     Ok(others.then(|| {
         format!("`{place}` has other helpers, which are asked first and given what keyfob answers{keeper}: `--replace` takes them out")
     }))
+}
+
+/// Puts our helpers of places behind the one for all again, which begins the chain anew and would take them out.
+fn keep_places(config: Config, is_this: &dyn Fn(&str) -> bool) -> Result<()> {
+    let listed = config(&["--null", "--get-regexp", READ]).unwrap_or_default();
+    let lines = pairs(&listed);
+    let ours = |(name, value): &&(&str, &str)| *name != KEY && value.contains(PROFILES);
+    for (key, helper) in lines.iter().filter(ours) {
+        let own = lines.iter().filter(|(name, _)| name == key).map(|(_, value)| *value);
+        if own.eq(["", *helper]) && is_followed(&lines, (key, helper), is_this) {
+            config(&["--unset-all", key])?;
+            append(config, key.strip_suffix(".helper").unwrap_or(key), &["", helper])?;
+        }
+    }
+    Ok(())
+}
+
+/// The names and values that git lists with `--null`.
+fn pairs(listed: &str) -> Vec<(&str, &str)> {
+    let lines = listed.split_terminator('\0');
+    lines.map(|line| line.split_once('\n').unwrap_or((line, ""))).collect()
 }
 
 /// Whether a helper for all places stands behind ours for one, or what may bring such: git reads in the order of the

@@ -24,6 +24,29 @@ pub(super) fn list(text: &str, path: &[&str]) -> Result<Option<Vec<String>>> {
     texts.map(Some).ok_or_else(wrong)
 }
 
+/// The tables in a table that have a key, by their whole name, and the value of that key as it is written.
+///
+/// # Errors
+/// [`crate::error::Class::Usage`] with the line.
+pub(super) fn tables_with(text: &str, path: &[&str], key: &str) -> Result<Vec<(String, String)>> {
+    let document = parse(text)?;
+    let mut item: Option<&Item> = Some(document.as_item());
+    for name in path {
+        item = item.and_then(|item| item.as_table_like()?.get(name));
+    }
+    let mut found = Vec::new();
+    for (name, table) in item
+        .and_then(Item::as_table_like)
+        .into_iter()
+        .flat_map(|table| table.iter())
+    {
+        if let Some(value) = table.as_table_like().and_then(|table| table.get(key)) {
+            found.push(([path, &[name]].concat().join("."), value.to_string()));
+        }
+    }
+    Ok(found)
+}
+
 /// Reads a text; none where there is none, empty where it is something else.
 ///
 /// # Errors

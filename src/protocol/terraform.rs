@@ -94,11 +94,12 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
         return Err(Error::refused(message));
     }
     request.secret = Some(object.token);
-    match (call.ask)(&request)? {
+    if (call.ask)(&request)? == Answer::Declined {
         // Terraform would believe that it is kept.
-        Answer::Declined => Err(protocol::not_kept(call, &request)),
-        _ => Ok(Zeroizing::default()),
+        request.understands.authtype = true;
+        protocol::declined(call, request)?;
     }
+    Ok(Zeroizing::default())
 }
 
 fn usage(what: &str) -> Error {
@@ -220,9 +221,17 @@ mod tests {
                 "{input}"
             );
         }
-        let declined = served("store h.example", "{\"token\":\"canary\"}", &mut |_| {
-            Ok(Answer::Declined)
-        });
+        let store = |kept: Answer| {
+            served("store h.example", "{\"token\":\"canary\"}", &mut |request| {
+                Ok(match request.action {
+                    Action::Get => kept.clone(),
+                    _ => Answer::Declined,
+                })
+            })
+        };
+        // Terraform logged in with what it got here.
+        assert_eq!(store(found(None, "canary", Some("Bearer"))).status, 0);
+        let declined = store(found(None, "another", Some("Bearer")));
         assert_eq!(declined.status, 1);
         assert!(declined.errors.contains("keyfob login"), "{}", declined.errors);
     }

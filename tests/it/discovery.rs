@@ -57,6 +57,7 @@ fn a_login_renewal_and_logout_go_where_the_issuer_says() {
         issuer.seen(Endpoint::Device)[0].field("client_id").as_deref(),
         Some("acme-cli")
     );
+    issuer.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let asked = front.seen().len();
     assert!(issuer.valid_access(&sandbox.token()));
@@ -128,6 +129,7 @@ fn the_person_can_name_another_issuer_and_another_client() {
     front.answer(&front.document(&mine));
     mine.script(|script| script.life_secs = 1);
     login(&sandbox, &["--auth-url", &front.url(), "--client-id", "my-own"]).expect_success();
+    mine.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     assert!(mine.valid_access(&sandbox.token()), "the renewal goes there too");
     for seen in [mine.seen(Endpoint::Device), mine.seen(Endpoint::Token)].concat() {

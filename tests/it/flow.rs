@@ -144,7 +144,7 @@ fn polling_ends_when_the_code_does_and_no_new_one_is_asked_for() {
         });
         let begun = Instant::now();
         assert_ne!(login(&sandbox).code(), 0);
-        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         assert_eq!(issuer.seen(Endpoint::Device).len(), 1);
         assert!(issuer.seen(Endpoint::Token).len() <= 2);
     }

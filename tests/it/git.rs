@@ -129,7 +129,7 @@ fn too_much_input_is_refused_soon() {
     for tail in [lines, line] {
         let start = Instant::now();
         assert_eq!(get(&home, &[head, &tail].concat()), (1, String::new()));
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
 }
 

@@ -81,9 +81,8 @@ fn scopes_audience_and_resources_are_asked_for_each_time() {
     let oauth = "client_id = \"robot\"\nclient_secret_env = \"ACME_SECRET\"\nscopes = [\"b\", \"a\"]\n\
                  audience = \"https://api.example\"\nresource = [\"https://r.example/\"]";
     let (sandbox, machine) = set("client-credentials", oauth, "");
-    machine.life(1);
     token(&sandbox).expect_success();
-    std::thread::sleep(Duration::from_millis(1100));
+    sandbox.ages(3600);
     token(&sandbox).expect_success();
     for request in machine.seen("/token") {
         let body = String::from_utf8(request.body).unwrap();
@@ -145,10 +144,8 @@ fn fifty_processes_at_once_make_one_request_and_one_more_when_the_token_has_ende
     };
     assert_eq!(one(), (1, 1));
     sandbox.keyfob(&["logout", "acme", "--local"]).run().expect_success();
-    machine.life(1);
     token(&sandbox).expect_success();
-    std::thread::sleep(Duration::from_millis(1100));
-    machine.life(3600);
+    sandbox.ages(3600);
     assert_eq!(one(), (1, 1));
 }
 
@@ -377,10 +374,9 @@ fn a_token_that_the_server_rejected_is_not_offered_again() {
 fn a_refresh_token_that_comes_with_it_is_neither_kept_nor_sent() {
     let (sandbox, machine) = client();
     machine.with(serde_json::json!({"refresh_token": "acme_rt_canary"}));
-    machine.life(1);
     token(&sandbox).expect_success();
     assert!(sandbox.files_with("acme_rt_canary").is_empty());
-    std::thread::sleep(Duration::from_millis(1100));
+    sandbox.ages(3600);
     token(&sandbox).expect_success();
     assert_eq!(machine.fields()["grant_type"], "client_credentials");
 }

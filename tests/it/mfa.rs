@@ -283,6 +283,7 @@ fn a_session_that_is_about_to_end_is_renewed_first() {
     service.state().life_secs = 1;
     sandbox.write_provider("acme", &file(&service.url(), ""));
     login(&sandbox);
+    service.state().life_secs = 3600;
     std::thread::sleep(std::time::Duration::from_millis(1100));
     service.state().good = TOKENS[1].into();
     enroll(&sandbox).expect_success();

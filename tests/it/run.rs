@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// When a run is killed. Longer than anything keyfob may take by its own deadlines without waiting for another process.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// When a run is killed. Longer than anything keyfob may take by its own deadlines without waiting for another process, also
+/// on a machine that has much else to do.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Until it is dropped, no run is started. Between fork and exec a new process has all our files, and with them our locks.
 pub fn no_forks() -> MutexGuard<'static, ()> {

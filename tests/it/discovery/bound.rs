@@ -157,6 +157,7 @@ fn one_key_proves_login_renewal_and_what_a_script_calls() {
     let (sandbox, prover, _front, issuer) = set(State::default());
     issuer.script(|script| script.life_secs = 1);
     login(&sandbox, &[]).expect_success();
+    issuer.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let (token, proof) = headers(&sandbox, REQUEST);
     let proof = read_proof(&proof);
@@ -213,6 +214,7 @@ fn a_nonce_is_sent_back_once_and_then_kept_for_the_run() {
         [Value::Null, json!("first"), json!("first")],
         "asked, pending, granted"
     );
+    issuer.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     headers(&sandbox, REQUEST);
     assert_eq!(prover.proofs().len(), 5);
@@ -230,6 +232,7 @@ fn a_nonce_that_changes_with_each_answer_is_followed() {
     issuer.script(|script| script.life_secs = 1);
     // The nonce of the refusal is the one that is wanted next.
     login(&sandbox, &[]).expect_success();
+    issuer.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     headers(&sandbox, REQUEST);
     assert_eq!(issuer.refreshes(), 1);

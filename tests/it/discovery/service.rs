@@ -35,6 +35,7 @@ fn issuer_and_client_come_from_the_service() {
     issuer.script(|script| script.life_secs = 1);
     let output = login(&sandbox, &[]).expect_success();
     assert!(output.stderr.contains("as its issuer"), "{}", output.stderr);
+    issuer.script(|script| script.life_secs = 3600);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     sandbox.token();
     for seen in [issuer.seen(Endpoint::Device), issuer.seen(Endpoint::Token)].concat() {

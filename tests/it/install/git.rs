@@ -102,6 +102,42 @@ fn who_still_keeps_a_session_is_said_and_listed() {
 }
 
 #[test]
+fn a_place_that_is_wired_stays_wired_whatever_is_wired_for_all_afterwards() {
+    for (args, uninstalls) in [
+        (&["install", "git"][..], &[&["uninstall", "--all"][..]][..]),
+        (&["install", "git", "--replace"], &[&["uninstall", "--all"]]),
+        (
+            &["install", "git", "--replace"],
+            &[&["uninstall", "git", "acme"], &["uninstall", "git"]],
+        ),
+    ] {
+        let home = with_session("[user]\n\tname = Ann\n");
+        let before = home.look();
+        home.keyfob(&["install", "git", "acme"]).run().expect_success();
+        home.keyfob(args).run().expect_success();
+        let key = "credential.helper";
+        let asked = ["config", "--global", "--get-urlmatch", key, "https://acme.example/x"];
+        let asked = home.sandbox.program("git", &asked).run().expect_success();
+        let link = home.path("bin/git-credential-keyfob-acme");
+        assert_eq!(asked.text().trim_end(), link.to_str().unwrap(), "{args:?}");
+        let trace = home
+            .sandbox
+            .program("git", &["credential", "fill"])
+            .env("GIT_TRACE", "1");
+        let trace = trace
+            .stdin("url=https://acme.example/x.git\n\n")
+            .run()
+            .expect_success()
+            .stderr;
+        assert!(trace.contains("git-credential-keyfob-acme get"), "{args:?}: {trace}");
+        for uninstall in uninstalls {
+            home.keyfob(uninstall).run().expect_success();
+        }
+        home.assert_is(&before);
+    }
+}
+
+#[test]
 fn a_place_that_has_helpers_of_its_own_keeps_them_unless_they_are_replaced() {
     let own = "[credential \"https://acme.example\"]\n\thelper = \n\thelper = store\n";
     let home = with_session(own);

@@ -79,6 +79,22 @@ fn cargo_reads_our_provider_last() {
 }
 
 #[test]
+fn a_registry_that_asks_somebody_else_is_named_and_stays_named() {
+    let home = Home::full();
+    let before = home.read(".cargo/config.toml");
+    let own = "\n[registries.own]\nindex = 'z'\ncredential-provider = [\"cargo:token-from-stdout\", \"canary\"]\n\
+               [registries.ours]\ncredential-provider = 'cargo-credential-keyfob acme'\n";
+    home.sandbox.write(".cargo/config.toml", &format!("{before}{own}"));
+    let note = "`registries.own` asks a provider of its own, and not keyfob";
+    for args in [&["install", "cargo"][..], &["install", "--list"]] {
+        let output = home.keyfob(args).run().expect_success();
+        let said = format!("{}{}", output.text(), output.stderr);
+        assert!(said.contains(note) && !said.contains("registries.ours"), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
 fn the_link_directory_is_named_where_it_is_not_on_the_path() {
     let home = Home::empty();
     let run = home.sandbox.program(home.sandbox.keyfob_path(), &["install", "docker"]);

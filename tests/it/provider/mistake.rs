@@ -313,7 +313,7 @@ fn bytes_that_are_no_text_and_files_that_are_too_long_are_told_soon() {
         "{}",
         output.stderr
     );
-    assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Terraform's documented messages.
 
-use super::call::Call;
+use super::call::{Call, home};
 use crate::sandbox::Sandbox;
 
 const CALL: Call = Call {
@@ -52,6 +52,20 @@ fn store_and_erase_a_token_that_lies_beside_a_password() {
         .stdin("protocol=https\nhost=tf.example\n\n")
         .run();
     assert!(asked.expect_success().text().contains("password=canary-p"));
+}
+
+#[test]
+fn store_of_a_sessions_own_token_succeeds_and_of_another_fails() {
+    let (sandbox, issuer) = home();
+    sandbox.login(&issuer);
+    let store = |token: &str| {
+        let run = sandbox.keyfob(&["terraform", "store", "acme.example"]);
+        run.stdin(format!("{{\"token\":\"{token}\"}}")).run()
+    };
+    assert_eq!(store(&sandbox.token()).expect_success().stderr, "");
+    let refused = store("canary-of-another").expect_code(1);
+    assert!(refused.stderr.contains("run `keyfob login acme`"), "{}", refused.stderr);
+    CALL.hits(&sandbox, &issuer);
 }
 
 #[test]
