@@ -32,7 +32,7 @@ SECTIONS
     /* Assembler, which has no sections of its own, and the start of the program. */
     *crt1.o(.text)
     *libc.a:*(.text)
-    *(.text.__libc_start_main .text.static_init_tls)
+    *(.text.keyfob_start .text.__libc_start_main .text.static_init_tls)
 ";
 
 const TAIL: &str = "  }
@@ -43,8 +43,7 @@ INSERT BEFORE .text;
 /// Runs the answers and writes the file; nothing is written unless all of them could be had.
 pub(crate) fn write() -> Result<()> {
     let target = build::static_target();
-    let names = ["--config", "profile.release.strip=false"];
-    let keyfob = build::keyfob(&names, &scratch().join("named"), Some(&target))?;
+    let keyfob = build::named(&target)?;
     let one = Home::with_one("order", &keyfob)?;
     let many = Home::with_providers("order-providers", &keyfob, 10)?;
     let sealed = Home::sealed("order-sealed", &keyfob)?;
