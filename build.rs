@@ -21,6 +21,11 @@ fn main() {
         place_hot_code_together();
         if environment == "musl" {
             make_static_program_small();
+            let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+            let machine = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+            if machine == "x86_64" && features.split(',').any(|feature| feature == "crt-static") {
+                begin_with_its_pages();
+            }
         }
     }
 }
@@ -45,6 +50,13 @@ fn make_static_program_small() {
         if program_runs_with(&argument) {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
+    }
+}
+
+/// `src/start.rs` says what it does.
+fn begin_with_its_pages() {
+    if program_runs_with("-Wl,-e,_start") {
+        println!("cargo::rustc-link-arg-bins=-Wl,-e,keyfob_start");
     }
 }
 

@@ -40,7 +40,7 @@ pub struct World {
     /// The program's name and arguments.
     pub args: Vec<OsString>,
     vars: Vars,
-    clock: Box<dyn Fn() -> Timestamp>,
+    clock: Rc<dyn Fn() -> Timestamp>,
     wait: Rc<dyn Fn(Duration)>,
     speaker: RefCell<Option<Rc<Speaker>>>,
     below: OnceCell<PathBuf>,
@@ -66,7 +66,7 @@ impl World {
         World {
             args: std::env::args_os().collect(),
             vars: Vars::Process,
-            clock: Box::new(clock),
+            clock: Rc::new(clock),
             wait: Rc::new(std::thread::sleep),
             speaker: RefCell::default(),
             below: OnceCell::new(),
@@ -79,7 +79,7 @@ impl World {
         World {
             args: Vec::new(),
             vars: Vars::Fixed(vars.into_iter().collect()),
-            clock: Box::new(move || now),
+            clock: Rc::new(move || now),
             wait: Rc::new(|_| ()),
             speaker: RefCell::default(),
             below: OnceCell::new(),
@@ -90,7 +90,7 @@ impl World {
     /// The same world with another clock and another way of waiting.
     #[must_use]
     pub fn with_time(mut self, clock: impl Fn() -> Timestamp + 'static, wait: impl Fn(Duration) + 'static) -> World {
-        self.clock = Box::new(clock);
+        self.clock = Rc::new(clock);
         self.wait = Rc::new(wait);
         self
     }
@@ -131,6 +131,11 @@ impl World {
     /// The wall clock.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The clock alone, for a store that outlives this borrow and may never ask it.
+    pub fn clock(&self) -> Rc<dyn Fn() -> Timestamp> {
+        Rc::clone(&self.clock)
     }
 
     /// Waits.

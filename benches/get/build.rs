@@ -110,6 +110,32 @@ pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) 
     Ok(out.join("release/keyfob"))
 }
 
+/// The static program with its symbols, and otherwise as it is built for use: no library in it is built anew.
+pub(crate) fn named(target: &str) -> Result<PathBuf> {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(root())
+        .args([
+            "rustc",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--bin",
+            "keyfob",
+            "--target",
+            target,
+        ])
+        .args(["--", "-Cstrip=none"]);
+    must(command)?;
+    let (built, copy) = (
+        root().join("target").join(target).join("release/keyfob"),
+        scratch().join("named/keyfob"),
+    );
+    std::fs::create_dir_all(scratch().join("named")).context("a directory for the program with its symbols")?;
+    std::fs::copy(&built, &copy).with_context(|| format!("copying {}", built.display()))?;
+    Ok(copy)
+}
+
 fn must(mut command: Command) -> Result<()> {
     let output = command
         .stdin(Stdio::null())

@@ -1,12 +1,16 @@
 //! Which functions an answer runs through, written into `hot.ld` for the linker to lay together.
 //!
-//! valgrind lists the functions of some stored answers; what changes with each compiler in their names becomes a `*`. A
-//! name that matches nothing any more costs only its page fault, so the list may age; after larger changes of the hot road
-//! or of the compiler it is written anew. It must not know what the functions do.
+//! valgrind lists the functions of some stored answers; what changes with each compiler in their names becomes a `*`. Such
+//! a pattern may bring functions along that no answer runs through, because a name does not say of which types a generic
+//! function is: the patterns that bring much come last. A name that matches nothing any more costs only its page fault, so
+//! the list may age; after larger changes of the hot road or of the compiler it is written anew. It must not know what the
+//! functions do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,6 +18,9 @@ use anyhow::{Context, Result};
 use crate::build::{self, root, scratch};
 use crate::case::{Case, HOST};
 use crate::homes::Home;
+
+/// How many bytes a pattern may bring along, and still lie with those that bring nothing.
+const MUCH: u64 = 2000;
 
 const HEAD: &str = "\
 /* The functions that an answer from the store runs through, for the linker to lay together: build.rs says why.
@@ -25,7 +32,7 @@ SECTIONS
     /* Assembler, which has no sections of its own, and the start of the program. */
     *crt1.o(.text)
     *libc.a:*(.text)
-    *(.text.__libc_start_main .text.static_init_tls)
+    *(.text.keyfob_start .text.__libc_start_main .text.static_init_tls)
 ";
 
 const TAIL: &str = "  }
@@ -36,8 +43,7 @@ INSERT BEFORE .text;
 /// Runs the answers and writes the file; nothing is written unless all of them could be had.
 pub(crate) fn write() -> Result<()> {
     let target = build::static_target();
-    let names = ["--config", "profile.release.strip=false"];
-    let keyfob = build::keyfob(&names, &scratch().join("named"), Some(&target))?;
+    let keyfob = build::named(&target)?;
     let one = Home::with_one("order", &keyfob)?;
     let many = Home::with_providers("order-providers", &keyfob, 10)?;
     let sealed = Home::sealed("order-sealed", &keyfob)?;
@@ -53,26 +59,66 @@ pub(crate) fn write() -> Result<()> {
         Case::keyfob_get("providers", &keyfob, many.path()),
         sealed.sealed_get("sealed", &keyfob),
     ];
-    let mut patterns = BTreeSet::new();
+    let mut runs = Vec::new();
     for case in &cases {
         // The first writes the index that the others read.
         case.check()?;
-        for name in functions(case)? {
-            patterns.extend(pattern(&name));
-        }
+        runs.push(functions(case)?);
     }
+    let patterns = in_order(&runs, &sizes(&keyfob)?);
     let mut text = String::from(HEAD);
     for pattern in &patterns {
-        let rarely = match pattern.starts_with('_') {
-            true => format!(" .text.unlikely.{pattern}"),
-            false => String::new(),
+        // A compiler puts what it thinks rare elsewhere; in C a name is often another one's alias, whose section is its own.
+        let other = match pattern.starts_with("_Z") || pattern.starts_with("_R") {
+            true => format!(".text.unlikely.{pattern}"),
+            false => format!(".text.__{pattern}"),
         };
-        writeln!(text, "    *(.text.{pattern}{rarely})")?;
+        writeln!(text, "    *(.text.{pattern} {other})")?;
     }
     text.push_str(TAIL);
     fs::write(root().join("hot.ld"), text).context("hot.ld")?;
     println!("hot.ld: {} functions", patterns.len());
     Ok(())
+}
+
+/// The patterns of what some runs entered: what most of them enter first, and last what brings much along that none enters.
+fn in_order(runs: &[BTreeSet<String>], sizes: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut all: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for (name, size) in sizes {
+        let (whole, entered) = all.entry(pattern(name).unwrap_or_default()).or_default();
+        *whole += size;
+        *entered += size * u64::from(runs.iter().any(|run| run.contains(name)));
+    }
+    let entered =
+        |run: &BTreeSet<String>| -> BTreeSet<String> { run.iter().filter_map(|name| pattern(name)).collect() };
+    let runs: Vec<BTreeSet<String>> = runs.iter().map(entered).collect();
+    let patterns: BTreeSet<&String> = runs.iter().flatten().collect();
+    let rank = |pattern: &&String| {
+        let (whole, entered) = all.get(*pattern).copied().unwrap_or_default();
+        let brought = whole - entered;
+        let without = runs.iter().filter(|run| !run.contains(*pattern)).count();
+        (brought > MUCH, without, brought, (*pattern).clone())
+    };
+    let mut patterns: Vec<&String> = patterns.into_iter().collect();
+    patterns.sort_by_cached_key(rank);
+    patterns.into_iter().cloned().collect()
+}
+
+/// The functions of a program and how many bytes each has.
+fn sizes(program: &Path) -> Result<BTreeMap<String, u64>> {
+    let listed = Command::new("nm")
+        .arg("-S")
+        .arg(program)
+        .output()
+        .context("starting nm")?;
+    let text = String::from_utf8_lossy(&listed.stdout);
+    // `0000000000001060 0000000000000057 T memcpy`
+    let lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let function = |words: Vec<&str>| match words[..] {
+        [_, size, kind, name] if "tTwW".contains(kind) => Some((name.to_owned(), u64::from_str_radix(size, 16).ok()?)),
+        _ => None,
+    };
+    Ok(lines.filter_map(function).collect())
 }
 
 /// The symbols of all functions that one run enters.

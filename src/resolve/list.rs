@@ -15,6 +15,7 @@ use crate::target::Target;
 ///
 /// # Errors
 /// [`crate::error::Class::Store`] when the machine is locked; when the profile is wrong.
+#[inline(never)]
 pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
     // Records behind a closed gate would be passed over, and a tool believe that there are none.
     sources.stores.unlocked()?;
@@ -62,6 +63,7 @@ pub(super) fn list(sources: &Sources, request: &Request) -> Result<Answer> {
 ///
 /// # Errors
 /// As [`crate::config::Config::places`].
+#[inline(never)]
 pub(super) fn places(sources: &Sources, request: &Request) -> Result<Answer> {
     let target = request.target.as_ref();
     let target = target.ok_or_else(|| Error::usage("the request has no target"))?;

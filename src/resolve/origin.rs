@@ -14,6 +14,7 @@ use crate::record::{Group, Key, MAX_SECRET, Record};
 use crate::secret::Secret;
 use crate::store::{Lock, StoreError, Stored, Torn};
 use crate::target::Target;
+use crate::time::Timestamp;
 
 /// The names of the protocols that a person speaks, and git's: what came by them is for everything at its origin.
 const NATIVE: &str = "keyfob";
@@ -22,6 +23,7 @@ const GIT: &str = "git";
 /// How long a store or erase waits for another one; each holds the lock for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is rarer than a `get` is kept out of it: the stack that it takes is a page fault for each 4 KiB.
 pub(super) fn answer(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     match request.action {
         Action::Get => get(sources, target, request),
@@ -64,13 +66,13 @@ pub(super) fn choose(
     target: &Target,
     request: &Request,
 ) -> Result<Option<Stored>> {
-    let now = sources.world.now();
     let margin = request.valid_for_secs.map_or(0, i64::from);
+    let lives = |end: Timestamp| end > sources.world.now().plus(margin);
     found.retain(|stored| {
         let record = &stored.record;
         matches(record, target, request)
             && record.secret.is_some()
-            && record.expires_at.is_none_or(|end| end > now.plus(margin))
+            && record.expires_at.is_none_or(lives)
             && (record.authtype.is_none() || request.understands.authtype)
             && (record.key.account != IDENTITY_TOKEN || request.understands.identity_token)
     });
@@ -161,6 +163,7 @@ fn credential(stored: Stored) -> Credential {
     }
 }
 
+#[inline(never)]
 fn store(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     let Some(secret) = request.secret.clone() else {
         return Ok(Answer::Done);
@@ -237,6 +240,7 @@ fn is_answer(sources: &Sources, kin: Vec<Stored>, target: &Target, request: &Req
 /// Forgets all that match; with a secret in the request only those that hold this very one, so that a fresh token is
 /// not lost because a stale one was rejected. Without one a tool means what it brought itself, and a person all; what
 /// cannot be read any more goes too: nobody can tell whose it is.
+#[inline(never)]
 fn erase(sources: &Sources, target: &Target, request: &Request) -> Result<Answer> {
     let group = Group::origin(target);
     let fits = |record: &Record| {

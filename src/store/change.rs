@@ -259,7 +259,7 @@ impl Stores {
         }
         // Two in the same second must not be one.
         let newest = earlier.last().map_or(i64::MIN, |(time, _)| time.saturating_add(1));
-        let time = self.seat.now.unix().max(newest);
+        let time = (self.seat.now)().unix().max(newest);
         folder.rename(slot, &format!("{slot}.corrupt-{time}"))
     }
 

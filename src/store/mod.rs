@@ -93,8 +93,8 @@ pub struct Seat {
     pub items: Rc<dyn Items>,
     /// Waits.
     pub wait: Rc<dyn Fn(Duration)>,
-    /// When the run began; only names of files are made from it.
-    pub now: Timestamp,
+    /// The wall clock; an answer that needs none does not ask it, because the first question takes a map of its own.
+    pub now: Rc<dyn Fn() -> Timestamp>,
     /// Whether somebody is there who may be asked to unlock the keychain.
     pub person: bool,
     /// In a test the store `memory` can be used, and the kernel's keyring is left alone.

@@ -54,7 +54,7 @@ pub(super) struct Sealed {
     disk: Disk,
     source: Rc<dyn KeySource>,
     wait: Rc<dyn Fn(Duration)>,
-    now: Timestamp,
+    now: Rc<dyn Fn() -> Timestamp>,
     person: bool,
     cached: bool,
     handed: Option<u32>,
@@ -67,7 +67,7 @@ pub(super) fn build(seat: &Seat) -> Box<dyn Store> {
         disk: Disk::new(seat.data.clone()),
         source: Rc::clone(&seat.source),
         wait: Rc::clone(&seat.wait),
-        now: seat.now,
+        now: Rc::clone(&seat.now),
         person: seat.person,
         cached: !seat.test,
         handed: seat.handed,
@@ -202,7 +202,7 @@ impl Sealed {
             if let Some(key) = self.key(&id, person)? {
                 return Ok((id, key));
             }
-            data.rename(CURRENT, &format!("{CURRENT}.lost-{}", self.now.unix()))?;
+            data.rename(CURRENT, &format!("{CURRENT}.lost-{}", (self.now)().unix()))?;
         }
         let id = HEXLOWER.encode(&random::<ID_BYTES>());
         let key = Zeroizing::new(random::<32>());

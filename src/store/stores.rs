@@ -82,7 +82,7 @@ impl Stores {
             source,
             items,
             wait: world.waiter(),
-            now: world.now(),
+            now: world.clock(),
             person: false,
             test: false,
             handed: world
@@ -307,6 +307,7 @@ impl Stores {
     }
 
     /// Somebody may be at work on the slot right now, and reading must not fail where nothing can be locked.
+    #[inline(never)]
     fn recover_if_idle(&self, group: &Group, folder: &Folder, names: &[String], slot: &str) {
         if let Ok(Some(lock)) = self.disk.lock(&lock_name(group, slot), Duration::ZERO, &|_| ())
             && self.hold_if_idle(&lock, folder, slot)
@@ -426,7 +427,7 @@ impl Stores {
             (record.secret, record.refresh) = (None, None);
             record.dead = record.dead.or(Some(Dead {
                 reason: Dead::REMOVED.into(),
-                at: self.seat.now,
+                at: (self.seat.now)(),
                 refresh_mark: None,
             }));
         }

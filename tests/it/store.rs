@@ -98,7 +98,7 @@ fn stores_at(path: PathBuf, source: &Source, fail_at: Option<u32>) -> Stores {
         source: Rc::new(source.clone()),
         items: Rc::new(source.clone()),
         wait: Rc::new(nap),
-        now: Timestamp::from_unix(1_000),
+        now: Rc::new(|| Timestamp::from_unix(1_000)),
         person: false,
         test: true,
         handed: None,

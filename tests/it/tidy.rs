@@ -64,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["config", "error", "record", "resolve", "secret", "store", "totp"],
     ),
     ("shape", &["config", "oauth", "record", "secret", "totp"]),
+    ("start", &[]),
     ("store", &["digest", "error", "record", "secret", "time", "world"]),
     ("target", &[]),
     ("time", &[]),

@@ -45,7 +45,7 @@ pub(crate) fn stores(sandbox: &Sandbox) -> Stores {
         source: Rc::new(NoSource("a test has no keychain")),
         items: Rc::new(NoSource("a test has no keychain")),
         wait: Rc::new(|_| ()),
-        now: now(),
+        now: Rc::new(now),
         person: false,
         test: true,
         handed: None,

@@ -40,7 +40,7 @@ fn waiting(path: &Path) -> (Stores, Rc<RefCell<Vec<Duration>>>) {
             true => std::thread::sleep(span),
             false => noted.borrow_mut().push(span),
         }),
-        now: Timestamp::from_unix(1_000),
+        now: Rc::new(|| Timestamp::from_unix(1_000)),
         person: false,
         test: true,
         handed: None,

@@ -80,7 +80,7 @@ fn waiting(home: &Home, each: Rc<dyn Fn(Duration)>) -> Stores {
         source: Rc::new(home.source()),
         items: Rc::new(home.source()),
         wait,
-        now: Timestamp::from_unix(1_000),
+        now: Rc::new(|| Timestamp::from_unix(1_000)),
         person: false,
         test: true,
         handed: None,
