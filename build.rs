@@ -21,11 +21,7 @@ fn main() {
         place_hot_code_together();
         if environment == "musl" {
             make_static_program_small();
-            let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-            let machine = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
-            if machine == "x86_64" && features.split(',').any(|feature| feature == "crt-static") {
-                begin_with_its_pages();
-            }
+            begin_with_its_pages();
         }
     }
 }
@@ -53,11 +49,29 @@ fn make_static_program_small() {
     }
 }
 
-/// `src/start.rs` says what it does.
+/// `src/start.rs` says what it does, where `src/main.rs` has it. What cargo says of the target leaves out how the C library
+/// is linked.
 fn begin_with_its_pages() {
-    if program_runs_with("-Wl,-e,_start") {
+    let mut compiler = compiler();
+    let cfg = compiler.args(["--print", "cfg"]).stderr(Stdio::null()).output();
+    let cfg = cfg.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    let has = |line: &str| cfg.lines().any(|found| found == line);
+    let is_there = has("target_arch=\"x86_64\"") && has("target_feature=\"crt-static\"");
+    if is_there && program_runs_with("-Wl,-e,_start") {
         println!("cargo::rustc-link-arg-bins=-Wl,-e,keyfob_start");
     }
+}
+
+/// The compiler as cargo starts it for the target.
+fn compiler() -> Command {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let mut compiler = Command::new(variable("RUSTC"));
+    compiler.args(["--target", &variable("TARGET")]);
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    compiler.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
+    compiler
 }
 
 /// Whether a program that is linked with this argument starts, finds what it refers to, and can be asked for a backtrace.
@@ -74,15 +88,12 @@ fn program_runs_with(argument: &str) -> bool {
     if std::fs::write(&source, text).is_err() {
         return false;
     }
-    let mut compiler = Command::new(variable("RUSTC"));
-    compiler.arg(&source).arg("-o").arg(&program);
-    compiler.args(["--target", &variable("TARGET"), "-Cpanic=abort"]);
+    let mut compiler = compiler();
+    compiler.arg(&source).arg("-o").arg(&program).arg("-Cpanic=abort");
     compiler.arg(format!("-Clink-arg={argument}"));
     if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
         compiler.arg(format!("-Clinker={}", Path::new(&linker).display()));
     }
-    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
-    compiler.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
     let made = compiler.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let runs = || Command::new(&program).stderr(Stdio::null()).output();
     made.is_ok_and(|status| status.success()) && runs().is_ok_and(|output| output.stdout == *b"two\n")
