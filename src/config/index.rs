@@ -166,13 +166,6 @@ impl Index {
         }
     }
 
-    /// Whether there is an index that is as new as the directory, and the files in it where they are few.
-    pub(super) fn has_seen(directory: &Path, path: &Path) -> bool {
-        let stamp = directory_stamp(directory).ok().flatten();
-        let index = stamp.and_then(|stamp| Index::open(directory, path, stamp));
-        index.is_some_and(|index| index.has_seen_all())
-    }
-
     fn open(directory: &Path, path: &Path, stamp: Stamp) -> Option<Index> {
         let file = disk::open(path, OFlags::NOFOLLOW).ok()?;
         let metadata = file.metadata().ok()?;

@@ -364,8 +364,7 @@ impl<'w> Config<'w> {
     ///
     /// What keeps it from being made is told by the call that needs it.
     pub fn notice(&self) {
-        let is_old = || self.outdated() || !index::Index::has_seen(&self.directory, &self.index);
-        if self.index.exists() && self.directory.exists() && is_old() {
+        if self.index.exists() && self.outdated() {
             let _ = self.refresh_index();
         }
     }
