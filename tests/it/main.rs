@@ -14,6 +14,7 @@
 
 mod active;
 mod address;
+mod aging;
 mod browser;
 mod bundle;
 mod child;
