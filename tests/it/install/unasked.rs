@@ -99,7 +99,9 @@ fn the_link_for_pip_goes_where_pip_does_not_leave_it_out() {
 fn where_pip_leaves_the_link_out_that_is_said_and_listed() {
     let (home, programs) = environment();
     for args in [&["install", "pip"][..], &["install", "--list"]] {
-        let output = in_environment(&home, &[programs.clone()], args).run().expect_success();
+        let output = in_environment(&home, std::slice::from_ref(&programs), args)
+            .run()
+            .expect_success();
         let said = output.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("pip leaves out the `keyring` in"), "{said}");
     }
