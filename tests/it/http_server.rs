@@ -5,9 +5,9 @@
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -182,6 +182,8 @@ fn reason(status: u16) -> &'static str {
 pub struct Server {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
+    /// How many connections are not over.
+    open: Arc<AtomicUsize>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -191,7 +193,8 @@ impl Server {
         let listener = TcpListener::bind((HOST.get(), 0)).expect("the loopback interface has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let stopped = Arc::new(AtomicBool::new(false));
-        let (stop, answer) = (Arc::clone(&stopped), Arc::new(answer));
+        let open = Arc::new(AtomicUsize::new(0));
+        let (stop, answer, all) = (Arc::clone(&stopped), Arc::new(answer), Arc::clone(&open));
         let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
@@ -200,14 +203,37 @@ impl Server {
                 let (Ok(stream), stop, answer) = (stream, Arc::clone(&stop), Arc::clone(&answer)) else {
                     continue;
                 };
-                // A client that goes away in the middle is its own business.
-                std::thread::spawn(move || serve(stream, &stop, &*answer).ok());
+                all.fetch_add(1, Ordering::SeqCst);
+                let all = Arc::clone(&all);
+                std::thread::spawn(move || {
+                    // A client that goes away in the middle is its own business.
+                    serve(stream, &stop, &*answer).ok();
+                    all.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Server {
             address,
             stopped,
+            open,
             accepting: Some(accepting),
+        }
+    }
+
+    /// Waits until all connections that were begun before are over, also those of clients that are gone: what these sent
+    /// is read and acted on all the same.
+    pub fn settles(&self) {
+        // They are accepted in their order: when this one has been, so have they.
+        if let Ok(mut stream) = TcpStream::connect(self.address) {
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+        // One whose answer panicked is never over.
+        for _ in 0..20_000 {
+            if self.open.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

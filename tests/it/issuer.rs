@@ -130,6 +130,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Waits until nothing that was sent to it is waiting to be read, or being answered.
+    pub fn settles(&self) {
+        self.server.settles();
+    }
+
     /// Starts on a port of the system's choice.
     pub fn start(script: Script) -> Issuer {
         let state = Shared::default();

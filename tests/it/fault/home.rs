@@ -147,6 +147,7 @@ impl Home {
 
     /// Whether the refresh token that the issuer honours now is in any file.
     pub(crate) fn holds_live(&self) -> bool {
+        self.issuer.settles();
         let family = self.issuer.live_family();
         family.is_some_and(|family| !self.sandbox.files_with(&family.refresh).is_empty())
     }
