@@ -37,7 +37,8 @@ def sections():
     parts = re.split(r"^## (.+)\n", (ROOT / "protocol.md").read_text(encoding="utf-8"), flags=re.M)[1:]
     found = dict(zip(parts[::2], parts[1::2]))
     # The native protocol is git's.
-    return {name: text for name, text in found.items() if "### How it is called" in text and name != "The native protocol"}
+    others = {"The native protocol", *KIN}
+    return {name: text for name, text in found.items() if "### How it is called" in text and name not in others}
 
 
 def not_applicable(text):
