@@ -1,7 +1,7 @@
 //! What a process does before its first secret: no core, no reader beside it, no leftovers in freed memory.
 //!
 //! It knows nothing of secrets: it wipes every freed block, because parsers, growing vectors and TLS buffers copy what
-//! they are given. It is the one file with `unsafe`.
+//! they are given. It is the library's one file with `unsafe`.
 
 #![expect(
     unsafe_code,

@@ -57,17 +57,22 @@ use model::{Answer, Request};
 use protocol::{Call, Found};
 use world::World;
 
-/// The program's `main`: hardens the process, builds the world, runs, returns the exit code.
+/// The program's `main`: [`run_process`], and its exit code as Rust returns it.
 ///
 /// A program that carries keyfob inside calls it where it was started under one of keyfob's names.
 pub fn main() -> std::process::ExitCode {
+    run_process().into()
+}
+
+/// All that this process does: hardens itself, builds the world, runs, and returns the exit code.
+pub fn run_process() -> u8 {
     world::quiet_panics(|program| protocol::link(program).unwrap_or("keyfob"));
     let world = World::process();
     if let Err(why) = hygiene::harden(world.var_os("KEYFOB_ATTACH").is_some()) {
         introduce(&world);
-        return fail(&world, &Error::refused(why)).into();
+        return fail(&world, &Error::refused(why));
     }
-    run(&world).into()
+    run(&world)
 }
 
 /// Runs one call of a tool or one own command, and returns the exit code.

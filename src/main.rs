@@ -1,16 +1,13 @@
 //! The program: the library, with an allocator that leaves nothing behind.
 
-#[cfg(all(
-    target_os = "linux",
-    target_env = "musl",
-    target_arch = "x86_64",
-    target_feature = "crt-static"
-))]
+#![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
+
 mod start;
 
 #[global_allocator]
 static ALLOCATOR: keyfob::hygiene::Wiping = keyfob::hygiene::Wiping;
 
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn main() -> std::process::ExitCode {
     keyfob::main()
 }

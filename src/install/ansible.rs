@@ -15,6 +15,7 @@ pub(super) const ANSIBLE: Tool = Tool {
     any_place: true,
     apart: Apart::Profile,
     plan,
+    left: None,
 };
 
 const KEY: &str = "vault_identity_list";

@@ -19,6 +19,7 @@ pub(super) const ASKPASS: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 const PROGRAM: &str = "keyfob-askpass";

@@ -17,6 +17,7 @@ pub(super) const AWS: Tool = Tool {
     any_place: true,
     apart: Apart::Name(name),
     plan,
+    left: None,
 };
 
 const KEY: &str = "credential_process";

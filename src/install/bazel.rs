@@ -15,6 +15,7 @@ pub(super) const BAZEL: Tool = Tool {
     any_place: true,
     apart: Apart::Places,
     plan,
+    left: None,
 };
 
 const OPTION: &str = "--credential_helper";

@@ -17,6 +17,7 @@ pub(super) const CARGO: Tool = Tool {
     any_place: true,
     apart: Apart::Profile,
     plan,
+    left: None,
 };
 
 const TABLE: &str = "registry";

@@ -22,6 +22,7 @@ pub(super) const CONTAINERS: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 const KEY: &str = "credential-helpers";

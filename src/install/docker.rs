@@ -19,6 +19,7 @@ pub(super) const DOCKER: Tool = Tool {
     any_place: true,
     apart: Apart::NamedPlaces,
     plan,
+    left: None,
 };
 
 const KEY: &str = "credsStore";

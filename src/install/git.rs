@@ -20,11 +20,12 @@ pub(super) const GIT: Tool = Tool {
     any_place: true,
     apart: Apart::Places,
     plan,
+    left: None,
 };
 
 pub(super) const KEY: &str = "credential.helper";
 
-/// What git runs, without a profile.
+/// What git runs, without a profile; also where a helper has no path.
 pub(super) const PROGRAM: &str = "git-credential-keyfob";
 
 /// What is in the path of each of our programs.
@@ -38,9 +39,6 @@ const READ: &str = r"^(credential\.(.*\.)?helper|include(if\..+)?\.path)$";
 
 /// git's own helpers that keep a password in a file and in memory.
 const KEEPERS: [&str; 2] = ["store", "cache"];
-
-/// What git runs where a helper has no path: a program of this name.
-const NAMED: &str = "git-credential-keyfob";
 
 /// What is in the path of our program for a profile.
 const PROFILES: &str = "git-credential-keyfob-";
@@ -285,8 +283,8 @@ fn is_this(world: &World, keyfob: &Path, helper: &str) -> bool {
     let words: Vec<&str> = words.split(' ').collect();
     let file = |path: &str| path.rsplit('/').next().map(String::from);
     let name = match words[..] {
-        ["keyfob"] if !is_command => NAMED,
-        [path] if file(path).as_deref() == Some(NAMED) => path,
+        ["keyfob"] if !is_command => PROGRAM,
+        [path] if file(path).as_deref() == Some(PROGRAM) => path,
         [path, "git"] if file(path).as_deref() == Some("keyfob") => path,
         _ => return false,
     };

@@ -15,6 +15,7 @@ pub(super) const GOAUTH: Tool = Tool {
     any_place: true,
     apart: Apart::Profile,
     plan,
+    left: None,
 };
 
 const KEY: &str = "GOAUTH";

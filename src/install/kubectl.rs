@@ -5,8 +5,6 @@
 mod left;
 mod version;
 
-pub(super) use left::left;
-
 use std::path::PathBuf;
 
 use super::format::Format;
@@ -25,6 +23,7 @@ pub(super) const KUBECTL: Tool = Tool {
     any_place: true,
     apart: Apart::Name(name),
     plan,
+    left: Some(left::left),
 };
 
 /// What our user is called.

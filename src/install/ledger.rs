@@ -197,13 +197,7 @@ impl<'a> Ledger<'a> {
         let mut notes = self.put_in(&mut draft, tool, options)?;
         self.put_in_again(&mut draft, again)?;
         left.retain(|path| draft.wired.iter().all(|wired| wired.files().all(|file| file != path)));
-        notes.extend(left.iter().filter(|path| path.exists()).map(|path| {
-            let place = printable(&path.display().to_string());
-            format!(
-                "`{}` was wired by `{place}` before, which does not name keyfob any more",
-                tool.name
-            )
-        }));
+        notes.extend(remains::wired_no_more(&left, tool.name, &draft.seen));
         let step = self.step(draft)?;
         Ok(Step {
             replaced,

@@ -63,7 +63,12 @@ pub struct Tool {
     apart: Apart,
     /// Plans it.
     plan: fn(&mut Wiring) -> Result<()>,
+    /// What a person should know of a configuration out of which it was taken.
+    left: Option<Left>,
 }
+
+/// Of a wiring's options and what its configuration is without it.
+type Left = fn(&Options, &str) -> Option<String>;
 
 /// What tells one wiring of a tool from another that its configuration can hold beside it.
 enum Apart {
@@ -100,13 +105,6 @@ impl Tool {
     fn meet(&self, one: &Options, other: &Options) -> bool {
         let other = self.own(other);
         self.own(one).iter().any(|own| other.contains(own))
-    }
-
-    /// What a person should know of a configuration out of which a wiring was taken.
-    fn left(&self, options: &Options, text: &str) -> Option<String> {
-        (self.name == kubectl::KUBECTL.name)
-            .then(|| kubectl::left(options, text))
-            .flatten()
     }
 
     /// Whether it has a name of its own for what is wired.

@@ -15,6 +15,7 @@ pub(super) const NUGET: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 fn plan(wiring: &mut Wiring) -> Result<()> {

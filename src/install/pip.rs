@@ -18,6 +18,7 @@ pub(super) const PIP: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 /// What is set, for all of pip's commands or, in the section of one, for that.

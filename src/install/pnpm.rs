@@ -15,6 +15,7 @@ pub(super) const PNPM: Tool = Tool {
     any_place: false,
     apart: Apart::Places,
     plan,
+    left: None,
 };
 
 /// What else a registry's entry can have.

@@ -2,6 +2,8 @@
 //!
 //! It changes nothing, and knows tools as rows of the table.
 
+use std::path::PathBuf;
+
 use super::journal::{Change, Options};
 use super::state::{Seen, State};
 use crate::report::printable;
@@ -22,7 +24,17 @@ pub(super) fn told(changes: &[Change], tool: &str, options: &Options, after: &Se
     let Ok(tool) = super::find(tool) else { return Vec::new() };
     let told = |change: &Change| {
         let then = after.look(&change.path).ok()?;
-        tool.left(options, std::str::from_utf8(then.bytes()).ok()?)
+        (tool.left?)(options, std::str::from_utf8(then.bytes()).ok()?)
     };
     changes.iter().filter_map(told).collect()
+}
+
+/// The configurations that a tool was wired by until it was wired by others.
+pub(super) fn wired_no_more(paths: &[PathBuf], tool: &str, after: &Seen) -> Vec<String> {
+    let is_there = |path: &&PathBuf| after.look(path).is_ok_and(|then| then != State::Nothing);
+    let note = |path: &PathBuf| {
+        let place = printable(&path.display().to_string());
+        format!("`{tool}` was wired by `{place}` before, which does not name keyfob any more")
+    };
+    paths.iter().filter(is_there).map(note).collect()
 }

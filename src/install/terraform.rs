@@ -18,6 +18,7 @@ pub(super) const TERRAFORM: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 const BLOCK: &str = "credentials_helper";

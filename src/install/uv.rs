@@ -15,6 +15,7 @@ pub(super) const UV: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 /// The program that pip and uv look for.

@@ -17,6 +17,7 @@ pub(super) const VAULT: Tool = Tool {
     any_place: true,
     apart: Apart::Nothing,
     plan,
+    left: None,
 };
 
 const KEY: &str = "token_helper";

@@ -8,7 +8,7 @@ use super::name;
 use crate::report::printable;
 
 /// What a person should know of a kubeconfig out of which our user was taken: contexts that they gave it.
-pub(in crate::install) fn left(options: &Options, text: &str) -> Option<String> {
+pub(super) fn left(options: &Options, text: &str) -> Option<String> {
     let (name, root) = (name(options), yaml::parse(text).ok()?);
     let items = |of: &str| root.get(of).map_or(&[][..], Node::items);
     let name_of = |item: &Node| item.get("name").and_then(Node::as_text).map(printable);
