@@ -32,7 +32,7 @@ SECTIONS
     /* Assembler, which has no sections of its own, and the start of the program. */
     *crt1.o(.text)
     *libc.a:*(.text)
-    *(.text.keyfob_start .text.__libc_start_main .text.static_init_tls)
+    *(.text.keyfob_start .text.__libc_start_main .text.static_init_tls .text.main)
 ";
 
 const TAIL: &str = "  }
