@@ -12,11 +12,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::stdio::{stderr, stdin, stdout};
 
 #[unsafe(no_mangle)]
-#[expect(clippy::exit, reason = "returning to C would leave what standard output still holds")]
 extern "C" fn main() -> std::ffi::c_int {
     open_what_is_closed();
     // SAFETY: ignoring a signal installs no handler, so nothing of ours runs in a signal's context.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    // A return to C would leave what standard output still holds.
     std::process::exit(keyfob::run_process().into())
 }
 

@@ -1,6 +1,6 @@
 //! The documented messages of Ansible's vault clients.
 
-use super::call::Call;
+use super::call::{Call, cases_of_a_session};
 use crate::sandbox::Sandbox;
 
 const CALL: Call = Call {
@@ -10,25 +10,7 @@ const CALL: Call = Call {
     codes: [2, 1, 1],
 };
 
-#[test]
-fn hit_a_session_is_what_ansible_gets() {
-    CALL.check_hit();
-}
-
-#[test]
-fn refreshed_a_session_that_has_ended_is_renewed_once() {
-    CALL.check_refreshed();
-}
-
-#[test]
-fn two_accounts_are_named_and_none_is_taken() {
-    CALL.check_two_accounts();
-}
-
-#[test]
-fn locked_behind_a_passphrase_there_is_nothing() {
-    CALL.check_locked();
-}
+cases_of_a_session!(CALL);
 
 #[test]
 fn malformed_a_call_without_an_id_fails_otherwise_than_an_id_that_is_not_known() {

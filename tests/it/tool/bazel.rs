@@ -1,6 +1,6 @@
 //! The published schemas of EngFlow's credential helpers, for which no client could be had.
 
-use super::call::{Call, home};
+use super::call::{Call, cases_of_a_session, home};
 
 const CALL: Call = Call {
     args: &["bazel", "get"],
@@ -9,25 +9,7 @@ const CALL: Call = Call {
     codes: [1, 1, 1],
 };
 
-#[test]
-fn hit_a_session_is_what_bazel_gets() {
-    CALL.check_hit();
-}
-
-#[test]
-fn refreshed_a_session_that_has_ended_is_renewed_once() {
-    CALL.check_refreshed();
-}
-
-#[test]
-fn two_accounts_are_named_and_none_is_taken() {
-    CALL.check_two_accounts();
-}
-
-#[test]
-fn locked_behind_a_passphrase_there_is_nothing() {
-    CALL.check_locked();
-}
+cases_of_a_session!(CALL);
 
 /// The value of `Authorization` in an answer that keeps to get-credentials-response.schema.json and to what Bazel reads: values
 /// are lists of texts, and the end is RFC 3339 in whole seconds.

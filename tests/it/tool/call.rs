@@ -84,6 +84,32 @@ impl Call {
     }
 }
 
+/// The tests that are alike for each protocol that has a [`Call`], under the names that the table of protocols reads.
+macro_rules! cases_of_a_session {
+    ($call:expr) => {
+        #[test]
+        fn hit_a_session_is_what_the_tool_gets() {
+            $call.check_hit();
+        }
+
+        #[test]
+        fn refreshed_a_session_that_has_ended_is_renewed_once() {
+            $call.check_refreshed();
+        }
+
+        #[test]
+        fn two_accounts_are_named_and_none_is_taken() {
+            $call.check_two_accounts();
+        }
+
+        #[test]
+        fn locked_behind_a_passphrase_there_is_nothing() {
+            $call.check_locked();
+        }
+    };
+}
+pub(super) use cases_of_a_session;
+
 /// A home with the provider `acme`, which takes bearer tokens, and its issuer.
 pub(super) fn home() -> (Sandbox, Issuer) {
     home_for("https://acme.example", "bearer")
