@@ -47,6 +47,18 @@ pub(super) fn declined(call: &mut Call, mut request: Request) -> Result<()> {
     }
 }
 
+/// Keeps the token that a tool brings, whose success the tool would believe.
+///
+/// # Errors
+/// Those of the store, and those of [`declined`].
+pub(super) fn keep_token(call: &mut Call, mut request: Request) -> Result<()> {
+    if (call.ask)(&request)? == Answer::Declined {
+        request.understands.authtype = true;
+        declined(call, request)?;
+    }
+    Ok(())
+}
+
 /// The profile of the session that was answered.
 fn whose(answer: Result<Answer>) -> Option<String> {
     match answer {

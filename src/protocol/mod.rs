@@ -43,7 +43,7 @@ use crate::secret::Secret;
 use crate::target::Target;
 use crate::time::Timestamp;
 
-use kept::{declined, not_kept};
+use kept::{declined, keep_token, not_kept};
 use web::{NOBODY, authorization, bearer, fetched, headers, is_password, of_own_token};
 
 /// The longest request that is read, in bytes; [`crate::world::MAX_INPUT`] says why.

@@ -94,11 +94,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
         return Err(Error::refused(message));
     }
     request.secret = Some(object.token);
-    if (call.ask)(&request)? == Answer::Declined {
-        // Terraform would believe that it is kept.
-        request.understands.authtype = true;
-        protocol::declined(call, request)?;
-    }
+    protocol::keep_token(call, request)?;
     Ok(Zeroizing::default())
 }
 

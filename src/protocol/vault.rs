@@ -103,11 +103,7 @@ fn store(call: &mut Call, mut request: Request, input: &[u8]) -> Result<Zeroizin
         ));
     }
     request.secret = Some(token);
-    if (call.ask)(&request)? == Answer::Declined {
-        // Vault would believe that it is kept.
-        request.understands.authtype = true;
-        protocol::declined(call, request)?;
-    }
+    protocol::keep_token(call, request)?;
     Ok(Zeroizing::default())
 }
 
