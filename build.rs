@@ -49,7 +49,7 @@ fn make_static_program_small() {
     }
 }
 
-/// `src/start/musl.rs` says what it does. What cargo says of the target leaves out how the C library is linked.
+/// `src/start/pages.rs` says what it does. What cargo says of the target leaves out how the C library is linked.
 fn begin_with_its_pages() {
     let mut compiler = compiler();
     let cfg = compiler.args(["--print", "cfg"]).stderr(Stdio::null()).output();

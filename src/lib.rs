@@ -61,18 +61,18 @@ use world::World;
 ///
 /// A program that carries keyfob inside calls it where it was started under one of keyfob's names.
 pub fn main() -> std::process::ExitCode {
-    run_process().into()
+    run_process(&World::process()).into()
 }
 
-/// All that this process does: hardens itself, builds the world, runs, and returns the exit code.
-pub fn run_process() -> u8 {
-    world::quiet_panics(|program| protocol::link(program).unwrap_or("keyfob"));
-    let world = World::process();
+/// All that a process does whose world this is: hardens itself, runs, and returns the exit code.
+pub fn run_process(world: &World) -> u8 {
+    let called = world.args.first().cloned().unwrap_or_default();
+    world::quiet_panics(called, |program| protocol::link(program).unwrap_or("keyfob"));
     if let Err(why) = hygiene::harden(world.var_os("KEYFOB_ATTACH").is_some()) {
-        introduce(&world);
-        return fail(&world, &Error::refused(why));
+        introduce(world);
+        return fail(world, &Error::refused(why));
     }
-    run(&world)
+    run(world)
 }
 
 /// Runs one call of a tool or one own command, and returns the exit code.

@@ -57,14 +57,19 @@ enum Vars {
 
 impl World {
     /// The world of this process.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn process() -> World {
+        World::called_with(std::env::args_os().collect())
+    }
+
+    /// The same with the words that the process was called with, the program's name first.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn called_with(args: Vec<OsString>) -> World {
         let clock = || {
             let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             Timestamp::from_unix(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
         };
         World {
-            args: std::env::args_os().collect(),
+            args,
             vars: Vars::Process,
             clock: Rc::new(clock),
             wait: Rc::new(std::thread::sleep),
@@ -406,13 +411,12 @@ impl Write for Stdout {
 ///
 /// `named` says of the name that we were called by which one a message begins with. It is asked only then, since nothing
 /// may cost a call that goes well.
-pub fn quiet_panics(named: fn(&str) -> &str) {
+pub fn quiet_panics(called: OsString, named: fn(&str) -> &str) {
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map_or((String::new(), 0), |location| {
             let file = std::path::Path::new(location.file()).file_name().unwrap_or_default();
             (file.to_string_lossy().into_owned(), location.line())
         });
-        let called = std::env::args_os().next().unwrap_or_default();
         let text = format!(
             "{}: error: BUG: a panic in {}, line {}; please report it\n",
             named(program_name(called.to_str())),

@@ -3,6 +3,7 @@
 //! Static builds need the target `*-unknown-linux-musl`; where it is not installed that is said, and their rows are absent.
 //! It must not know what is measured on them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,8 +24,18 @@ pub(crate) fn scratch() -> PathBuf {
     root().join("target/bench")
 }
 
-fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+/// cargo, as a person starts it. What it tells this program of its own crate would have it build anew what asks for that.
+fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from);
+    let mut command = Command::new(program);
+    let is_told = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    for name in std::env::vars_os().map(|(name, _)| name).filter(is_told) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// The triple of the static build on this machine.
@@ -95,7 +106,7 @@ fn floor(target: Option<&str>) -> Result<PathBuf> {
 
 /// keyfob's release build into a target directory; `options` are cargo's.
 pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) -> Result<PathBuf> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command
         .current_dir(root())
         .args(["build", "--release", "--locked", "--quiet", "--bin", "keyfob"])
@@ -112,7 +123,7 @@ pub(crate) fn keyfob(options: &[&str], target_dir: &Path, target: Option<&str>) 
 
 /// The static program with its symbols, and otherwise as it is built for use: no library in it is built anew.
 pub(crate) fn named(target: &str) -> Result<PathBuf> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command
         .current_dir(root())
         .args([

@@ -97,8 +97,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("io::stdout", &["world.rs"]),
     ("io::stderr", &["world.rs"]),
     ("println!", &[]),
-    ("process::exit", &["start/glibc.rs"]),
-    ("unsafe ", &["hygiene.rs", "start/glibc.rs"]),
+    ("process::exit", &["start/linux.rs"]),
+    ("unsafe ", &["hygiene.rs", "start/linux.rs"]),
 ];
 
 const LONGEST_FILE: usize = 500;

@@ -337,6 +337,27 @@ fn what_is_forgotten_keeps_the_link_that_it_needs_and_is_named() {
 }
 
 #[test]
+fn of_two_files_the_one_that_was_changed_is_left_and_named() {
+    let home = Home::empty();
+    home.sandbox.write(".tofurc", "# t\n");
+    home.keyfob(&["install", "terraform"]).run().expect_success();
+    let own = home.read(".tofurc").replace("{\n}", "{\n  args = []\n}");
+    std::fs::write(home.path(".tofurc"), &own).unwrap();
+    let output = home
+        .keyfob(&["uninstall", "terraform", "--forget"])
+        .run()
+        .expect_success();
+    let is_named = |path: &str| {
+        output
+            .stderr
+            .contains(&format!("`{}` is left", home.path(path).display()))
+    };
+    assert!(is_named(".tofurc") && !is_named(".terraformrc"), "{}", output.stderr);
+    assert_eq!(home.read(".tofurc"), own);
+    assert!(!home.path(".terraformrc").exists());
+}
+
+#[test]
 fn our_lines_that_a_person_changed_are_no_fault_of_a_later_wiring() {
     let home = super::several::two(Home::empty());
     home.keyfob(&["install", "aws", "acme"]).run().expect_success();

@@ -321,3 +321,17 @@ fn a_name_for_a_tool_that_has_none_is_a_mistake() {
     }
     home.assert_is(&before);
 }
+
+#[test]
+fn a_name_for_all_tools_is_that_of_those_that_have_one() {
+    let home = Home::empty();
+    let before = home.look();
+    run(&home, &["install", "--all", "--provider", "acme", "--name", "dev"]);
+    for (tool, has_name) in [("aws", true), ("kubectl", true), ("pnpm", false), ("cargo", false)] {
+        let lines = rows(&home, tool);
+        assert!(lines[0].contains(" acme "), "{lines:?}");
+        assert_eq!(lines[0].contains(" as dev "), has_name, "{lines:?}");
+    }
+    run(&home, &["uninstall", "--all"]);
+    home.assert_is(&before);
+}
