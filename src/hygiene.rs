@@ -73,7 +73,7 @@ static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Whether standard output was closed when the process began.
 ///
-/// Before `main` Rust's runtime opens `/dev/null` in its place, and an answer would be lost without a word. So this is
+/// The start of the program opens `/dev/null` in its place, and an answer would be lost without a word. So this is
 /// looked at before that; on systems other than Linux and macOS it is not, and counts as open.
 pub(crate) fn stdout_was_closed() -> bool {
     STDOUT_WAS_CLOSED.load(Ordering::Relaxed)

@@ -31,8 +31,16 @@ pub(super) struct Disk {
 pub struct Lock {
     /// Of the places outside of the slot, which another data directory may share. Given back first.
     pub(super) places: RefCell<Vec<Rc<Beside>>>,
-    _file: File,
+    file: File,
     name: String,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.places.get_mut().clear();
+        // A program that another thread is starting has the file too until it runs, and closing ours would not do.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -205,7 +213,7 @@ impl Disk {
                 Ok(()) => {
                     return Ok(Some(Lock {
                         places: RefCell::default(),
-                        _file: file,
+                        file,
                         name: name.into(),
                     }));
                 }

@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyfob::store::{StoreError, Stores};
@@ -140,6 +141,27 @@ fn the_lock_and_the_reserve_of_a_killed_holder_are_free_at_once() {
     // Another test's thread may be about to start a program, and hold all our files for that moment.
     let lock = stores.lock(&origin("ann"), Duration::from_secs(1), &nap).unwrap();
     assert!(lock.is_some());
+}
+
+/// A program that is being started has all our files until it runs, also those that are closed meanwhile.
+#[test]
+fn a_lock_is_free_when_its_holder_leaves_it_whatever_is_started_meanwhile() {
+    let home = Home::new();
+    let stores = home.stores();
+    let has_ended = AtomicBool::new(false);
+    let start = || {
+        while !has_ended.load(Ordering::Relaxed) {
+            Command::new("true").status().unwrap();
+        }
+    };
+    let taken = std::thread::scope(|scope| {
+        scope.spawn(start);
+        let take = |_| stores.lock(&session("ann"), Duration::ZERO, &nap).unwrap();
+        let taken = (0..3_000).map(take).filter(Option::is_some).count();
+        has_ended.store(true, Ordering::Relaxed);
+        taken
+    });
+    assert_eq!(taken, 3_000);
 }
 
 /// A home with one record, and its file.
