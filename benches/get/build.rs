@@ -30,7 +30,7 @@ fn cargo() -> Command {
     let mut command = Command::new(program);
     let is_told = |name: &OsString| {
         let name = name.to_string_lossy();
-        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
     };
     for name in std::env::vars_os().map(|(name, _)| name).filter(is_told) {
         command.env_remove(name);
