@@ -409,8 +409,8 @@ impl Write for Stdout {
 
 /// Lets a panic say where it is and never why: its message may hold a value.
 ///
-/// `named` says of the name that we were called by which one a message begins with. It is asked only then, since nothing
-/// may cost a call that goes well.
+/// `called` is the program's name as it was called, and `named` says of it which one a message begins with. That is asked
+/// only then, since a call that goes well should not pay for it.
 pub fn quiet_panics(called: OsString, named: fn(&str) -> &str) {
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map_or((String::new(), 0), |location| {
